@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The twelve calls and the meta slot: shapes, flags and argument structs.
+ *
+ * Every call takes up to six 64-bit arguments and returns int64: >= 0 a result,
+ * < 0 a negated errno (abi/errno.h). Calls are control operations; data goes
+ * over rings. A bad pointer, length, handle, flag or number gets EFAULT,
+ * EINVAL, EBADF or ENOSYS and nothing else happens. An argument struct begins
+ * with its own size, is copied once before it is looked at, and its reserved
+ * fields are zero. Every call may be made from any fiber; none may be made from
+ * inside another. docs/calls/ has a page for each.
+ *
+ * Part of the frozen ABI.
+ */
+#ifndef RUMPK_ABI_CALL_H
+#define RUMPK_ABI_CALL_H
+
+#include "abi/errno.h"
+#include "abi/systable.h"
+
+/* The general shape; a call ignores the arguments it does not list. */
+typedef int64_t (*rumpk_call)(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
+
+/* Fiber and cell ids: generation in the upper 32 bits, slot in the lower, so
+ * that the id of an ended fiber never names its successor. Never 0; bit 63 is
+ * never set. */
+typedef uint64_t rumpk_fiber_id;
+
+/* Tiers of the Spectrum, highest first. Lower number runs first. */
+enum rumpk_tier {
+    RUMPK_TIER_PHOTON = 0,
+    RUMPK_TIER_MATTER = 1,
+    RUMPK_TIER_GRAVITY = 2,
+    RUMPK_TIER_VOID = 3,
+    RUMPK_TIER_COUNT = 4
+};
+
+/* map: handle, offset, len, rights -> address. unveil uses READ, WRITE, EXEC, CREATE. */
+#define RUMPK_RIGHT_READ (1u << 0)
+#define RUMPK_RIGHT_WRITE (1u << 1)
+#define RUMPK_RIGHT_EXEC (1u << 2) /* never together with WRITE: EINVAL */
+#define RUMPK_RIGHT_CREATE (1u << 3)
+#define RUMPK_HANDLE_MEMORY (~0ull) /* zeroed anonymous memory from the cell's own pool; offset must be 0 */
+
+/* read and write descriptors */
+#define RUMPK_FD_INPUT 0u
+#define RUMPK_FD_OUTPUT 1u
+#define RUMPK_IO_MAX 65536u /* most bytes one read, write or random takes; more is EINVAL */
+
+/* yield(wait, bell, deadline, flags, peers, count) */
+#define RUMPK_CHANNEL_RX (1ull << 0) /* the fiber's own rx ring */
+#define RUMPK_CHANNEL_TX (1ull << 1) /* the fiber's own tx ring */
+/* bits 2..62: capability slots that hold a channel; bit 63: EINVAL (a result is never negative) */
+#define RUMPK_YIELD_NOWAIT (1u << 0) /* ring only; return at once */
+#define RUMPK_PEER_TX (1ull << 63)   /* in a peers entry: ring the fiber's tx channel, not its rx */
+#define RUMPK_PEERS_MAX 64u
+#define RUMPK_NEVER (~0ull) /* no deadline; other deadlines are absolute monotonic ns */
+
+/* time */
+enum rumpk_clock {
+    RUMPK_CLOCK_MONOTONIC = 0, /* ns since reset */
+    RUMPK_CLOCK_WALL = 1       /* ns since 1970-01-01 UTC; ENODEV without a clock chip */
+};
+
+/* halt(code, scope) */
+enum rumpk_scope { RUMPK_SCOPE_FIBER = 0, RUMPK_SCOPE_CELL = 1, RUMPK_SCOPE_MACHINE = 2 };
+#define RUMPK_EXIT_MAX 123 /* 0..123 are the application's; the runner's and the kernel's own are above */
+
+/* spawn(args) -> fiber id */
+typedef void (*rumpk_entry)(uint64_t argument); /* returning is halt(0, FIBER) */
+
+#define RUMPK_SPAWN_BARE                                                                                     \
+    (1u << 0) /* touches rings only: no libc, no heap; may leave the home tier and core */
+#define RUMPK_SPAWN_ANY_CORE 0xffffffffu /* the caller's core */
+
+struct rumpk_spawn_args {
+    uint32_t size;  /* 80 */
+    uint32_t flags; /* RUMPK_SPAWN_* */
+    uint64_t entry; /* rumpk_entry inside the cell's executable memory */
+    uint64_t argument;
+    uint32_t tier;       /* rumpk_tier */
+    uint32_t core;       /* index, or RUMPK_SPAWN_ANY_CORE */
+    uint64_t stack_base; /* 0: a pooled stack of stack_size; else the cell's own memory, 16-byte aligned */
+    uint32_t stack_size; /* bytes; 0: 4096 */
+    uint32_t rx_slots;   /* 0: no rx ring; else a power of two */
+    uint32_t rx_slot_size;
+    uint32_t tx_slots;
+    uint32_t tx_slot_size;
+    uint32_t reserved; /* 0 */
+    uint8_t name[16];  /* for traces and panics; need not end in NUL */
+};
+
+/* kill(id, reason): the reason, 1..255, shows as -(reason) in rumpk_event_fiber_end. */
+#define RUMPK_KILL_REASON_MAX 255u
+
+/* meta(op, buf, len, index): read-only. Fills at most len bytes and returns
+ * the bytes there are, so that a short buffer is noticed; len 0 asks for the size. */
+enum rumpk_meta_op {
+    RUMPK_META_NULL = 0, /* returns 0 and does nothing: the price of a call */
+    RUMPK_META_SELF = 1, /* rumpk_meta_self */
+    RUMPK_META_CAPS = 2, /* rumpk_meta_cap of slot `index`; EBADF where the slot is empty */
+    RUMPK_META_RING =
+        3, /* rumpk_ring_descriptor: index 0 own rx, 1 own tx; (id << 1 | 0 or 1) that fiber's */
+    RUMPK_META_SYSTEM = 4, /* rumpk_meta_system */
+    RUMPK_META_FIBER = 5,  /* rumpk_meta_fiber of fiber id `index`; 0 is the caller */
+    RUMPK_META_ARGS = 6,   /* bytes: the boot arguments, percent-encoded and separated by single spaces */
+    RUMPK_META_VERSION = 7 /* bytes: "rumpk <version> <machine>" */
+};
+
+struct rumpk_meta_self {
+    uint32_t size;
+    uint32_t cell;  /* index of the window */
+    uint64_t fiber; /* the caller */
+    uint64_t window_base;
+    uint64_t heap_base; /* first byte after the program, page aligned, readable and writable ... */
+    uint64_t heap_end;  /* ... up to here, end exclusive */
+    uint32_t home_tier;
+    uint32_t home_core;
+    uint32_t fiber_slots; /* fibers the cell may have at once, the first included */
+    uint32_t promises;    /* rumpk_promise bits still held */
+};
+
+struct rumpk_meta_cap {
+    uint32_t size;
+    uint32_t kind;   /* rumpk_cap_kind */
+    uint32_t rights; /* RUMPK_RIGHT_* */
+    uint32_t epoch;
+    uint64_t object;
+};
+
+enum rumpk_cap_kind {
+    RUMPK_CAP_NONE = 0,
+    RUMPK_CAP_CONSOLE = 1, /* slot 0: standard input and output */
+    RUMPK_CAP_MACHINE = 2  /* slot 1: halt the machine */
+};
+
+struct rumpk_meta_system {
+    uint32_t size;
+    uint32_t cores;
+    uint64_t uptime_ns;
+    uint64_t idle_ns;     /* spent waiting for interrupts on this core */
+    uint64_t switches;    /* from one fiber to another */
+    uint64_t preemptions; /* of which on the return of an interrupt */
+    uint64_t timer_interrupts;
+    uint64_t timer_empty; /* of which served no deadline */
+    uint64_t device_interrupts;
+    uint64_t wakes;
+    uint64_t memory_total;           /* bytes */
+    uint64_t memory_unused;          /* bytes that boot gave to nobody */
+    uint64_t allocations_after_boot; /* 0, always */
+};
+
+struct rumpk_meta_fiber {
+    uint32_t size;
+    uint32_t tier;
+    uint32_t core;
+    uint32_t state; /* rumpk_fiber_state */
+    uint64_t id;
+    uint64_t switches;
+    uint64_t run_ns;
+    uint8_t name[16];
+};
+
+enum rumpk_fiber_state {
+    RUMPK_FIBER_FREE = 0,
+    RUMPK_FIBER_READY = 1,
+    RUMPK_FIBER_RUNNING = 2,
+    RUMPK_FIBER_WAITING = 3
+};
+
+/* pledge(promises): the address of a NUL-terminated list of names separated by
+ * spaces, at most 255 bytes. Names and meaning follow OpenBSD's pledge(2). */
+#define RUMPK_PLEDGE_MAX 255u
+/* unveil(path, len, rights): an absolute path; path 0 and len 0 lock the table. */
+#define RUMPK_PATH_MAX 255u
+#define RUMPK_UNVEIL_MAX 32u
+
+RUMPK_ASSERT(sizeof(struct rumpk_spawn_args) == 80);
+RUMPK_ASSERT(offsetof(struct rumpk_spawn_args, entry) == 8);
+RUMPK_ASSERT(offsetof(struct rumpk_spawn_args, argument) == 16);
+RUMPK_ASSERT(offsetof(struct rumpk_spawn_args, tier) == 24);
+RUMPK_ASSERT(offsetof(struct rumpk_spawn_args, core) == 28);
+RUMPK_ASSERT(offsetof(struct rumpk_spawn_args, stack_base) == 32);
+RUMPK_ASSERT(offsetof(struct rumpk_spawn_args, stack_size) == 40);
+RUMPK_ASSERT(offsetof(struct rumpk_spawn_args, rx_slots) == 44);
+RUMPK_ASSERT(offsetof(struct rumpk_spawn_args, rx_slot_size) == 48);
+RUMPK_ASSERT(offsetof(struct rumpk_spawn_args, tx_slots) == 52);
+RUMPK_ASSERT(offsetof(struct rumpk_spawn_args, tx_slot_size) == 56);
+RUMPK_ASSERT(offsetof(struct rumpk_spawn_args, reserved) == 60);
+RUMPK_ASSERT(offsetof(struct rumpk_spawn_args, name) == 64);
+RUMPK_ASSERT(sizeof(struct rumpk_meta_self) == 56);
+RUMPK_ASSERT(sizeof(struct rumpk_meta_cap) == 24);
+RUMPK_ASSERT(sizeof(struct rumpk_meta_system) == 96);
+RUMPK_ASSERT(sizeof(struct rumpk_meta_fiber) == 56);
+
+#endif

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The one table in which physics (hal/) and logic (core/) meet (founding
+ * decision K2). hal/ fills a `struct hal` and calls rumpk_core_main with it;
+ * core/ fills a `struct hal_events` and hands it to `start`. They share no
+ * other name.
+ *
+ * Every slot says in brackets from where it may be called:
+ *   [boot]    before `start`, on the boot core, interrupts masked
+ *   [masked]  any core, interrupts masked
+ *   [any]     any core, interrupts masked or not
+ * None blocks, allocates or takes a lock. Times are monotonic nanoseconds since
+ * reset unless said otherwise. int results: 0 or more is a value, less a
+ * negated errno of abi/errno.h.
+ *
+ * Internal to one commit: both halves are always built together.
+ */
+#ifndef RUMPK_ABI_HAL_H
+#define RUMPK_ABI_HAL_H
+
+#include "abi/errno.h"
+#include "abi/systable.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define HAL_PAGE_SIZE 4096u
+#define HAL_MAX_CORES 8u
+
+/* What the machine told the HAL at boot. Valid for ever, never written again. */
+struct hal_boot {
+    const char* machine;   /* "qemu-riscv64" */
+    const char* arch;      /* "riscv64" */
+    uint32_t cores;        /* that could run, 1..HAL_MAX_CORES */
+    uint32_t boot_core;    /* index of the one that runs now */
+    uint64_t features;     /* RUMPK_FEATURE_MMU or _PMP */
+    uint64_t memory_total; /* bytes of RAM the machine has */
+    uint64_t memory_base;  /* physical; the largest free block, page aligned: ... */
+    uint64_t memory_size;  /* ... nothing of kernel, image, device tree or firmware is in it */
+    uint64_t direct_map; /* add to a physical address in the free block or in the table's page to touch it */
+    uint64_t systable_physical; /* the frame that must show at systable_address: one page, zeroed */
+    uint64_t systable_address;  /* virtual, as abi/systable.h says for this machine */
+    const void* image;          /* the boot table of abi/image.h; NULL: there is none */
+    uint64_t image_size;        /* bytes readable there; what the table claims is not believed */
+    const char* arguments;      /* boot arguments, NUL-terminated */
+    const uint8_t* seed;        /* entropy from the machine ... */
+    uint64_t seed_size;         /* ... 0: none, and `random` says EAGAIN */
+    int64_t wall_offset;        /* add to monotonic ns for ns since 1970-01-01 UTC; 0: no clock chip */
+    uint32_t console_line;      /* interrupt line of the console */
+    uint32_t
+        console_channels; /* 1: console_write's channel is carried by the device (host); 0: one byte stream */
+    uint64_t kernel_text_base; /* virtual, end exclusive: to tell a kernel fault from an application's */
+    uint64_t kernel_text_end;
+    int32_t frame_previous; /* backtraces: the caller's frame pointer is at frame pointer + this, */
+    int32_t frame_return;   /* and the return address at frame pointer + this */
+};
+
+/* A context that is not running: its stack pointer; all else is on that stack. */
+struct hal_context {
+    uint64_t stack_pointer;
+};
+
+#define HAL_REGISTERS 34u
+
+/* A fault, as registers for a person to read. */
+struct hal_fault {
+    const char* what; /* "load page fault" */
+    uint64_t cause;   /* the architecture's number */
+    uint64_t pc;
+    uint64_t address; /* the address that was touched, where the cause has one */
+    uint64_t stack_pointer;
+    uint64_t frame_pointer; /* where a backtrace starts */
+    uint32_t count;         /* registers that follow */
+    uint32_t nested;        /* 1: it happened while the kernel handled an interrupt or a fault */
+    uint64_t value[HAL_REGISTERS];
+    const char* name[HAL_REGISTERS];
+};
+
+/* What the core wants to hear. All are called masked, on the interrupt stack
+ * that was set with interrupt_stack. */
+struct hal_events {
+    void (*timer)(void);           /* the deadline of timer_set has passed; it is disarmed */
+    void (*device)(uint32_t line); /* the line stays quiet until device_done(line) */
+    void (*message)(void);         /* another core called core_wake */
+    void (*interrupt_exit)(
+        void); /* once, after all of the above; may switch to another context with context_preempt */
+    void (*fault)(const struct hal_fault*); /* does not return in a fused image */
+    void (*core_start)(uint32_t core);      /* a core brought up by core_start begins here; does not return */
+};
+
+enum hal_console_channel { HAL_CONSOLE_KERNEL = 0, HAL_CONSOLE_STDOUT = 1, HAL_CONSOLE_STDERR = 2 };
+
+#define HAL_MAP_READ (1u << 0)
+#define HAL_MAP_WRITE (1u << 1)
+#define HAL_MAP_EXEC (1u << 2) /* with WRITE: EINVAL, always */
+
+struct hal {
+    uint32_t size; /* sizeof(struct hal): both halves were built from one file */
+    uint32_t reserved;
+    const struct hal_boot* boot;
+
+    /* 1. Life of the machine */
+
+    /* [boot] From now on events arrive once interrupts are unmasked. */
+    void (*start)(const struct hal_events* events);
+    /* [any] Ends the machine; the code reaches whoever started it where the machine can. Never returns. */
+    void (*power_off)(uint32_t code);
+
+    /* 2. Cores */
+
+    /* [any] Index of the calling core, 0..cores-1. */
+    uint32_t (*core_index)(void);
+    /* [masked] A pointer of the core's own, NULL until set. */
+    void (*core_local_set)(void* local);
+    void* (*core_local)(void);
+    /* [masked] Starts another core on that stack; it calls events->core_start. EINVAL, EEXIST, EIO. */
+    int (*core_start)(uint32_t core, void* stack_base, uint64_t stack_size);
+    /* [any] Makes events->message run on that core soon. Bells that overlap coalesce.
+     * Everything the caller wrote before is visible to the handler. */
+    void (*core_wake)(uint32_t core);
+
+    /* 3. Contexts */
+
+    /* [any] Makes a context that, when first switched to, calls entry(argument) masked,
+     * on that stack (16-byte aligned base and size). entry must not return. */
+    void (*context_make)(struct hal_context* context, void* stack_base, uint64_t stack_size,
+                         void (*entry)(void*), void* argument);
+    /* [masked] Saves the callee-saved registers, FP included, in *from; goes on in *to. Returns when
+     * somebody switches back, masked again. */
+    void (*context_switch)(struct hal_context* from, const struct hal_context* to);
+    /* [masked, in interrupt_exit] The same for a fiber that was interrupted: every register of
+     * its that the interrupt entry did not save is saved too. */
+    void (*context_preempt)(struct hal_context* from, const struct hal_context* to);
+    /* [masked] Calls function(argument) on another stack and returns what it returns. */
+    int64_t (*call_on_stack)(void* stack_base, uint64_t stack_size, int64_t (*function)(void*),
+                             void* argument);
+
+    /* 4. Interrupts */
+
+    /* [any] Masks; returns what to give to interrupts_restore. Nests. A compiler barrier both ways. */
+    uint64_t (*interrupts_mask)(void);
+    void (*interrupts_restore)(uint64_t before);
+    /* [masked] Waits until an interrupt is pending, which may be at once; it is taken after
+     * unmasking. One that came pending before the call ends the wait: no wake-up is lost. */
+    void (*interrupts_wait)(void);
+    /* [masked] Where the next interrupt of this core runs: no stack with a frame on it may be given twice. */
+    void (*interrupt_stack)(void* stack_base, uint64_t stack_size);
+
+    /* 5. Time */
+
+    /* [any] ns since reset; never goes back on one core. */
+    uint64_t (*now)(void);
+    /* [masked] One shot: events->timer runs at or after this time, never before; a time in the
+     * past fires at once; RUMPK_NEVER (all ones) disarms. Replaces the one before. */
+    void (*timer_set)(uint64_t when);
+
+    /* 6. Device interrupts */
+
+    /* [masked] */
+    int (*device_enable)(uint32_t line);
+    void (*device_done)(uint32_t line);
+
+    /* 7. Memory. The kernel's own map is the HAL's and stands when core starts. */
+
+    /* [boot] Page-aligned; size > 0. Maps in the one address space. EINVAL (alignment, W with X,
+     * an address the kernel owns), EEXIST (something is there), ENOMEM (no page for tables). */
+    int (*map)(uint64_t address, uint64_t physical, uint64_t size, uint32_t rights);
+    /* [masked] Changes rights of what map has mapped, or takes it away. ENOENT where nothing is. */
+    int (*protect)(uint64_t address, uint64_t size, uint32_t rights);
+    int (*unmap)(uint64_t address, uint64_t size);
+    /* [any] What was written as data in [address, +size) is about to be run as code. */
+    void (*code_written)(uint64_t address, uint64_t size);
+
+    /* 8. Console device: bytes, no protocol */
+
+    /* [masked] Takes what has arrived, up to size; 0: nothing there; -EPIPE: input has ended (host). */
+    int64_t (*console_read)(uint8_t* buffer, uint64_t size);
+    /* [masked] Gives what fits; 0: full, and the console's line interrupts when there is room again. */
+    int64_t (*console_write)(uint32_t channel, const uint8_t* buffer, uint64_t size);
+    /* [any] Writes all of it, polling. For boot, panic and write(1); works in any state. */
+    void (*console_put)(uint32_t channel, const uint8_t* buffer, uint64_t size);
+    /* [any] All that console_write took has left the machine. Polls. */
+    void (*console_flush)(void);
+};
+
+/* core/ begins here. [boot] */
+#ifdef __cplusplus
+[[noreturn]]
+#else
+_Noreturn
+#endif
+void rumpk_core_main(const struct hal* hal);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The boot table: what the image builder leaves behind the kernel, and the
+ * kernel reads instead of any text file. All offsets count from the table's
+ * first byte, which is page aligned.
+ *
+ *      0   rumpk_boot_table
+ *     64   rumpk_boot_cell, one a cell, 128 bytes each
+ *    ...   each cell's ELF, at a multiple of 4096
+ *
+ * Private between one kernel and the builder of the same commit; not ABI.
+ */
+#ifndef RUMPK_ABI_IMAGE_H
+#define RUMPK_ABI_IMAGE_H
+
+#include "abi/systable.h"
+
+#define RUMPK_BOOT_TABLE_MAGIC 0x474D4952u /* "RIMG" */
+#define RUMPK_BOOT_TABLE_VERSION 1u
+
+#define RUMPK_IMAGE_FUSED (1u << 0) /* one cell, kernel privilege, no gate */
+
+struct rumpk_boot_table {
+    uint32_t magic;
+    uint32_t version;
+    uint64_t size;     /* of everything, this table included */
+    uint32_t checksum; /* CRC-32 (ISO 3309, as zlib's) of bytes [64, size) */
+    uint32_t flags;
+    uint32_t cells; /* 1..RUMPK_WINDOW_COUNT */
+    uint8_t reserved[36];
+};
+
+struct rumpk_boot_cell {
+    uint8_t name[32]; /* NUL-terminated */
+    uint64_t elf_offset;
+    uint64_t elf_size;
+    uint64_t memory;       /* bytes behind the start of the window: program and heap; a multiple of 4096 */
+    uint64_t map_memory;   /* bytes that `map` may hand out; a multiple of 4096 */
+    uint32_t window;       /* index */
+    uint32_t home_tier;    /* rumpk_tier */
+    uint32_t tier_ceiling; /* highest tier (lowest number) it may spawn in */
+    uint32_t home_core;
+    uint64_t core_set;    /* bit per core it may spawn on */
+    uint32_t fibers;      /* slots, the first fiber included; 1..4096 */
+    uint32_t main_stack;  /* bytes of the first fiber's stack; a multiple of 4096 */
+    uint32_t fiber_rings; /* bytes for the rings of each further fiber; a multiple of 4096, 0: none */
+    uint8_t reserved[28];
+};
+
+RUMPK_ASSERT(sizeof(struct rumpk_boot_table) == 64);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_table, size) == 8);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_table, checksum) == 16);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_table, flags) == 20);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_table, cells) == 24);
+RUMPK_ASSERT(sizeof(struct rumpk_boot_cell) == 128);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, elf_offset) == 32);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, memory) == 48);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, map_memory) == 56);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, window) == 64);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, home_tier) == 68);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, tier_ceiling) == 72);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, home_core) == 76);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, core_set) == 80);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, fibers) == 88);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, main_stack) == 92);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, fiber_rings) == 96);
+
+/* How a window is laid out: offsets from its base. Program and heap grow from
+ * the bottom; what has a fixed place stands at the top. */
+#define RUMPK_WINDOW_MAP 0x04000000ull    /* what `map` hands out: up to 32 MiB */
+#define RUMPK_WINDOW_STACKS 0x06000000ull /* fiber stacks, each above an unmapped guard page: 16 MiB */
+#define RUMPK_WINDOW_RINGS 0x07000000ull  /* rings of spawned fibers: slot i at + i * fiber_rings: 15 MiB */
+#define RUMPK_WINDOW_BOOT_RINGS 0x07f00000ull /* the six boot rings: 1 MiB */
+
+#endif
