@@ -138,7 +138,9 @@ struct hal {
 
     /* 4. Interrupts */
 
-    /* [any] Masks; returns what to give to interrupts_restore. Nests. A compiler barrier both ways. */
+    /* [any] Masks; returns 0 if they were masked already, anything else if not. restore(0) does
+     * nothing, any other value unmasks: a new context begins with restore(1). Nests. Both are
+     * compiler barriers. */
     uint64_t (*interrupts_mask)(void);
     void (*interrupts_restore)(uint64_t before);
     /* [masked] Waits until an interrupt is pending, which may be at once; it is taken after
@@ -174,9 +176,13 @@ struct hal {
 
     /* 8. Console device: bytes, no protocol */
 
-    /* [masked] Takes what has arrived, up to size; 0: nothing there; -EPIPE: input has ended (host). */
+    /* [masked] Takes what has arrived, up to size; 0: nothing there; -EPIPE: input has ended (host).
+     * Less than size: the line interrupts when more arrives. All of size: it does not for input
+     * until the next read comes up short, so that a reader that is full leaves the bytes where they
+     * are and output on the same line goes on. Before the first read the line is quiet for input. */
     int64_t (*console_read)(uint8_t* buffer, uint64_t size);
-    /* [masked] Gives what fits; 0: full, and the console's line interrupts when there is room again. */
+    /* [masked] Gives what fits, and says how much. Less than size: the line interrupts when there
+     * is room again; all of size: it does not for output. */
     int64_t (*console_write)(uint32_t channel, const uint8_t* buffer, uint64_t size);
     /* [any] Writes all of it, polling. For boot, panic and write(1); works in any state. */
     void (*console_put)(uint32_t channel, const uint8_t* buffer, uint64_t size);
