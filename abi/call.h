@@ -50,7 +50,11 @@ enum rumpk_tier {
 /* yield(wait, bell, deadline, flags, peers, count) */
 #define RUMPK_CHANNEL_RX (1ull << 0) /* the fiber's own rx ring */
 #define RUMPK_CHANNEL_TX (1ull << 1) /* the fiber's own tx ring */
-/* bits 2..62: capability slots that hold a channel; bit 63: EINVAL (a result is never negative) */
+/* bits 2..62: capability slots that hold a channel; bit 63: EINVAL (a result is never negative).
+ * RUMPK_CHANNEL_CONSOLE is slot 2: the boot rings rx and tx, for any fiber of the cell. A fiber
+ * that waits on it wakes when the console driver has published to rx or released from tx; the
+ * first fiber may as well wait on RX and TX, which are the same two rings seen as its own. */
+#define RUMPK_CHANNEL_CONSOLE (1ull << 2)
 #define RUMPK_YIELD_NOWAIT (1u << 0) /* ring only; return at once */
 #define RUMPK_PEER_TX (1ull << 63)   /* in a peers entry: ring the fiber's tx channel, not its rx */
 #define RUMPK_PEERS_MAX 64u
@@ -128,10 +132,12 @@ struct rumpk_meta_cap {
     uint64_t object;
 };
 
+/* Slots 0 and 1 stay empty: their numbers mean a fiber's own rings. */
+#define RUMPK_CAP_SLOTS 64u
 enum rumpk_cap_kind {
     RUMPK_CAP_NONE = 0,
-    RUMPK_CAP_CONSOLE = 1, /* slot 0: standard input and output */
-    RUMPK_CAP_MACHINE = 2  /* slot 1: halt the machine */
+    RUMPK_CAP_CONSOLE = 1, /* standard input and output; slot 2 of a cell that has it */
+    RUMPK_CAP_MACHINE = 2  /* halt the machine; slot 3 of a cell that has it */
 };
 
 struct rumpk_meta_system {
