@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The reading end of an ION ring.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "ion/endpoint.h"
+
+namespace ion {
+
+// A message where it lies. The bytes are shared memory: a hostile producer may change them while they
+// are looked at, so copy what a decision depends on, then check the copy. Valid until released.
+struct Message {
+    uint32_t tag;
+    std::span<const std::byte> payload; // never longer than the slot's capacity
+};
+
+// Some messages in a row, to be looked at by index or with a range-for.
+template <class Words>
+class MessageBatch {
+  public:
+    [[nodiscard]] uint32_t size() const { return size_; }
+
+    // i < size(). Reads tag and length afresh; the length is clamped to the slot.
+    [[nodiscard]] Message operator[](uint32_t i) const {
+        const uint64_t index = static_cast<uint32_t>(first_ + i) & (geometry_.slots() - 1);
+        const std::byte* at = slots_ + index * geometry_.slot_size();
+        const auto& slot = *reinterpret_cast<const rumpk_slot_header*>(at);
+        // relaxed: the acquire of the sequence in peek came before.
+        const uint32_t tag = Words::load(slot.tag, std::memory_order_relaxed);
+        const uint32_t length = Words::load(slot.length, std::memory_order_relaxed);
+        const uint32_t capacity = geometry_.capacity();
+        return {tag, {at + RUMPK_SLOT_HEADER_SIZE, length < capacity ? length : capacity}};
+    }
+
+    class Iterator {
+      public:
+        Message operator*() const { return (*batch_)[index_]; }
+        Iterator& operator++() {
+            ++index_;
+            return *this;
+        }
+        bool operator==(const Iterator&) const = default;
+
+      private:
+        friend class MessageBatch;
+        Iterator(const MessageBatch* batch, uint32_t index) : batch_(batch), index_(index) {}
+        const MessageBatch* batch_;
+        uint32_t index_;
+    };
+
+    [[nodiscard]] Iterator begin() const { return {this, 0}; }
+    [[nodiscard]] Iterator end() const { return {this, size_}; }
+
+  private:
+    template <class, class>
+    friend class BasicConsumer;
+
+    MessageBatch(const std::byte* slots, Geometry geometry, uint64_t first, uint32_t size)
+        : slots_(slots), first_(first), size_(size), geometry_(geometry) {}
+
+    const std::byte* slots_;
+    uint64_t first_;
+    uint32_t size_;
+    Geometry geometry_;
+};
+
+// One at a time, by the ring's only consumer. Believes the sequence word of the slot it looks at and
+// nothing else of the ring's state.
+template <class Fence = SameCore, class Words = AtomicWords>
+class BasicConsumer : public Endpoint<Fence, Words> {
+    using Base = Endpoint<Fence, Words>;
+
+  public:
+    // A ring that ion::format has just made. base: 64-byte aligned, geometry.bytes() long.
+    BasicConsumer(void* base, Geometry geometry, Fence fence = {}) : Base(base, geometry, false, fence) {}
+
+    // Goes on where a dead predecessor stopped; the producer may be alive. What the predecessor had
+    // released is done, what it had only peeked comes again (see again()). EPIPE: it had closed the
+    // ring. EIO: positions and sequences contradict each other; closed as broken, the epoch moves.
+    [[nodiscard]] static Result<BasicConsumer> resume(void* base, Geometry geometry, Fence fence = {});
+
+    // The oldest message not released; the same one until then. EAGAIN: none. EPIPE: none, and the
+    // producer has closed; or this end has. EIO: the producer lied.
+    [[nodiscard]] Result<Message> peek() {
+        if (this->closed() != Close::open) {
+            return error(this->why_closed());
+        }
+        if (!this->committed(head_)) {
+            if (auto late = last_look(); !late) {
+                return error(late.error());
+            }
+        }
+        return read();
+    }
+
+    // The oldest messages not released: at least one, at most `most`. A message that lies about its
+    // length ends the batch before it. Errors as above; EINVAL: 0.
+    [[nodiscard]] Result<MessageBatch<Words>> peek(uint32_t most) {
+        if (most == 0) {
+            return error(Errno::inval);
+        }
+        if (auto first = peek(); !first) {
+            return error(first.error());
+        }
+        const uint32_t slots = this->geometry().slots();
+        const uint32_t limit = most < slots ? most : slots;
+        uint32_t count = 1;
+        while (count < limit && this->committed(head_ + count) && length_fits(head_ + count)) {
+            ++count;
+        }
+        saw(count);
+        return MessageBatch<Words>{reinterpret_cast<const std::byte*>(&this->slot(0)), this->geometry(),
+                                   head_, count};
+    }
+
+    // Gives the oldest `count` slots back. They were peeked before: else EINVAL.
+    [[nodiscard]] Result<void> release(uint32_t count = 1) {
+        if (count > peeked_) {
+            return error(Errno::inval);
+        }
+        peeked_ -= count;
+        head_ += count;
+        // release: our reads of these slots come before the producer's next writes to them (pairs with
+        // the acquire in BasicProducer::refresh).
+        Words::store(this->own_->position, head_, std::memory_order_release);
+        return {};
+    }
+
+    // Is there nothing to peek now? Tells nothing of closing.
+    [[nodiscard]] bool empty() const { return !this->committed(head_); }
+
+    // May a predecessor have seen the oldest message already? Only after resume.
+    [[nodiscard]] bool again() const { return head_ < resumed_to_; }
+
+    // Messages released since the ring was made.
+    [[nodiscard]] uint64_t position() const { return head_; }
+
+  private:
+    // Nothing is committed here: is that the end? All that was published before closing is still
+    // to be seen, so it looks at the slot once more after `closed`.
+    [[nodiscard]] Result<void> last_look() {
+        const Close gone = this->peer_closed();
+        if (gone == Close::open) {
+            return error(Errno::again);
+        }
+        if (this->committed(head_)) {
+            return {};
+        }
+        return error(this->peer_gone(gone));
+    }
+
+    [[nodiscard]] Result<Message> read() {
+        const rumpk_slot_header& slot = this->slot(head_);
+        // relaxed: the acquire of the sequence came before. Each is read once.
+        const uint32_t tag = Words::load(slot.tag, std::memory_order_relaxed);
+        const uint32_t length = Words::load(slot.length, std::memory_order_relaxed);
+        if (length > this->geometry().capacity()) {
+            return error(this->caught());
+        }
+        saw(1);
+        return Message{tag, {this->payload(head_), length}};
+    }
+
+    [[nodiscard]] bool length_fits(uint64_t position) const {
+        return Words::load(this->slot(position).length, std::memory_order_relaxed) <=
+               this->geometry().capacity();
+    }
+
+    void saw(uint32_t count) {
+        if (count > peeked_) {
+            peeked_ = count;
+            this->note_outstanding(count);
+        }
+    }
+
+    uint64_t head_ = 0;       // messages released
+    uint64_t resumed_to_ = 0; // messages below this were there before this consumer was
+    uint32_t peeked_ = 0;     // messages from head_ on that may be released
+};
+
+template <class Fence, class Words>
+Result<BasicConsumer<Fence, Words>> BasicConsumer<Fence, Words>::resume(void* base, Geometry geometry,
+                                                                        Fence fence) {
+    BasicConsumer consumer(base, geometry, fence);
+    if (Words::load(consumer.own_->closed, std::memory_order_relaxed) != RUMPK_RING_OPEN) {
+        return error(Errno::pipe);
+    }
+    const uint64_t head = Words::load(consumer.own_->position, std::memory_order_relaxed);
+    // acquire: pairs with the release of the position in BasicProducer::commit.
+    const uint64_t tail = Words::load(consumer.peer_->position, std::memory_order_acquire);
+    const uint64_t slots = geometry.slots();
+    if (!consumer.within_a_lap(tail, head)) {
+        return error(consumer.caught());
+    }
+    uint64_t seen = head;
+    while (seen - head < slots && consumer.committed(seen)) {
+        ++seen;
+    }
+    // All below the producer's position was committed. (Above the gap nothing can be said: a live
+    // producer may have filled it since.)
+    if (tail - head <= slots && seen - head < tail - head) {
+        return error(consumer.caught());
+    }
+    consumer.head_ = head;
+    consumer.resumed_to_ = seen;
+    consumer.take_over(head);
+    return consumer;
+}
+
+// Both ends on one core, or masked against each other: the usual one. Across cores name another Fence.
+using Consumer = BasicConsumer<>;
+
+} // namespace ion

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a ring's two ends have in common: the private geometry, the two header
+// lines, closing, parking and statistics. Use ion::Producer and ion::Consumer.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "abi/ring.h"
+#include "ion/geometry.h"
+#include "ion/memory.h"
+#include "ion/result.h"
+
+namespace ion {
+
+// Why an end will not go on; the ABI's reasons as a type.
+enum class Close : uint32_t {
+    open = RUMPK_RING_OPEN,
+    closed = RUMPK_RING_CLOSED,
+    broken = RUMPK_RING_BROKEN,
+};
+
+template <class Fence, class Words>
+class Endpoint {
+  public:
+    [[nodiscard]] Geometry geometry() const { return geometry_; }
+
+    // This end will not go on; the other learns the reason and should be rung if it is waiting. What
+    // was published before can still be consumed. The first reason stays. Close::open is ignored.
+    void close(Close reason = Close::closed) {
+        if (reason == Close::open || closed_ != Close::open) {
+            return;
+        }
+        closed_ = reason;
+        if (reason == Close::broken) {
+            set_epoch(epoch_ + 1);
+        }
+        // release: who sees `closed` sees all that was published or released before (pairs with the
+        // acquire in peer_closed). Without it the last messages before an orderly end are lost.
+        Words::store(own_->closed, static_cast<uint32_t>(reason), std::memory_order_release);
+    }
+
+    // What this end was closed with; Close::broken also when the other end was caught lying.
+    [[nodiscard]] Close closed() const { return closed_; }
+
+    // What the other end says now. One read of its line. An unknown reason counts as closed.
+    [[nodiscard]] Close peer_closed() const {
+        const uint32_t reason = Words::load(peer_->closed, std::memory_order_acquire);
+        if (reason == RUMPK_RING_OPEN) {
+            return Close::open;
+        }
+        return reason == RUMPK_RING_BROKEN ? Close::broken : Close::closed;
+    }
+
+    // Parking: arm(); look again (claim or peek); if there is still nothing, sleep until the bell;
+    // disarm(). The second look is not optional: between the first and arm() the other end may have
+    // worked and found nobody waiting.
+    void arm() {
+        // relaxed: ordered before the second look by the fence that follows. Without the fence both
+        // ends may read the other's old word, and nobody rings.
+        Words::store(own_->waiting, uint32_t{1}, std::memory_order_relaxed);
+        fence_.heavy();
+    }
+
+    void disarm() { Words::store(own_->waiting, uint32_t{0}, std::memory_order_relaxed); }
+
+    // After publish, release or close: does the other end want a bell?
+    [[nodiscard]] bool peer_waiting() const {
+        fence_.light(); // our sequence or position is written before this read; pairs with arm()
+        return Words::load(peer_->waiting, std::memory_order_relaxed) != 0;
+    }
+
+    // Statistics, in this end's own line for others to read; count what the caller did.
+    void count_wait() { Words::store(own_->waits, ++waits_, std::memory_order_relaxed); }
+    void count_bell() { Words::store(own_->bells, ++bells_, std::memory_order_relaxed); }
+    [[nodiscard]] uint64_t waits() const { return waits_; }
+    [[nodiscard]] uint64_t bells() const { return bells_; }
+    [[nodiscard]] uint32_t high_water() const { return high_water_; }
+
+    // Moves whenever that end was restarted, the ring was found broken, or it was formatted anew.
+    [[nodiscard]] uint32_t epoch() const { return epoch_; }
+    [[nodiscard]] uint32_t peer_epoch() const {
+        // acquire: pairs with the release in set_epoch, so that who sees the successor's epoch sees
+        // the line the successor wrote before it.
+        return Words::load(peer_->epoch, std::memory_order_acquire);
+    }
+
+  protected:
+    Endpoint(void* base, Geometry geometry, bool producer, Fence fence)
+        : geometry_(geometry), slots_(static_cast<std::byte*>(base) + RUMPK_RING_HEADER_SIZE),
+          mask_(geometry.slots() - 1), fence_(fence) {
+        auto* header = static_cast<rumpk_ring_header*>(base);
+        own_ = producer ? &header->producer : &header->consumer;
+        peer_ = producer ? &header->consumer : &header->producer;
+        epoch_ = Words::load(own_->epoch, std::memory_order_relaxed);
+    }
+
+    // In bounds for any position: index by the private mask, stride by the private geometry.
+    [[nodiscard]] rumpk_slot_header& slot(uint64_t position) const {
+        const uint64_t index = static_cast<uint32_t>(position) & mask_;
+        return *reinterpret_cast<rumpk_slot_header*>(slots_ + index * geometry_.slot_size());
+    }
+
+    [[nodiscard]] std::byte* payload(uint64_t position) const {
+        return reinterpret_cast<std::byte*>(&slot(position)) + RUMPK_SLOT_HEADER_SIZE;
+    }
+
+    // Is message `position` complete? acquire: pairs with the release in Producer::commit. Without
+    // it tag, length and payload may be read from before they were written.
+    [[nodiscard]] bool committed(uint64_t position) const {
+        return Words::load(slot(position).sequence, std::memory_order_acquire) ==
+               static_cast<uint32_t>(position + 1);
+    }
+
+    [[nodiscard]] Errno why_closed() const { return closed_ == Close::broken ? Errno::io : Errno::pipe; }
+
+    // The other end has closed. If it calls the ring broken, so do we: thus both epochs move, each by
+    // its owner's hand.
+    Errno peer_gone(Close reason) {
+        if (reason == Close::broken) {
+            close(Close::broken);
+        }
+        return Errno::pipe;
+    }
+
+    // The other end lied.
+    Errno caught() {
+        close(Close::broken);
+        return Errno::io;
+    }
+
+    void note_outstanding(uint64_t messages) {
+        if (messages > high_water_) {
+            high_water_ = static_cast<uint32_t>(messages);
+            Words::store(own_->high_water, high_water_, std::memory_order_relaxed);
+        }
+    }
+
+    // A successor takes over the line of a dead predecessor: its statistics go on, its wish for a
+    // bell does not, its epoch moves last.
+    void take_over(uint64_t position) {
+        waits_ = Words::load(own_->waits, std::memory_order_relaxed);
+        bells_ = Words::load(own_->bells, std::memory_order_relaxed);
+        high_water_ = Words::load(own_->high_water, std::memory_order_relaxed);
+        Words::store(own_->waiting, uint32_t{0}, std::memory_order_relaxed);
+        // release: pairs with the peer's acquire of the position, as in commit and release.
+        Words::store(own_->position, position, std::memory_order_release);
+        set_epoch(epoch_ + 1);
+    }
+
+    void set_epoch(uint32_t epoch) {
+        epoch_ = epoch;
+        Words::store(own_->epoch, epoch, std::memory_order_release); // pairs with peer_epoch
+    }
+
+    // Two positions of an honest ring are never further apart than this, whichever is ahead.
+    [[nodiscard]] bool within_a_lap(uint64_t a, uint64_t b) const {
+        const uint64_t ahead = a - b;
+        const uint64_t behind = b - a;
+        return (ahead < behind ? ahead : behind) <= geometry_.slots();
+    }
+
+    rumpk_ring_line* own_;
+    rumpk_ring_line* peer_;
+
+  private:
+    // Private memory of this end; nothing here is ever read back from the ring but at take_over.
+    Geometry geometry_;
+    std::byte* slots_;
+    uint32_t mask_;
+    uint32_t epoch_ = 0;
+    Close closed_ = Close::open;
+    uint32_t high_water_ = 0;
+    uint64_t waits_ = 0;
+    uint64_t bells_ = 0;
+    [[no_unique_address]] Fence fence_;
+};
+
+} // namespace ion

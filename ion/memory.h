@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How an endpoint touches shared memory, and which barriers its parking pays.
+// Both are template parameters, so that tests and model checkers run the very
+// same ring code over a memory of their own.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace ion {
+
+// Shared words as the machine has them. A word is read or written whole and once; the order is
+// always named by the caller (ion/PROOF.md lists each with what it pairs with).
+struct AtomicWords {
+    template <class T>
+    [[gnu::always_inline]] static inline T load(const T& word, std::memory_order order) {
+        static_assert(std::atomic_ref<T>::is_always_lock_free);
+        return std::atomic_ref<T>(const_cast<T&>(word)).load(order);
+    }
+
+    template <class T>
+    [[gnu::always_inline]] static inline void store(T& word, T value, std::memory_order order) {
+        static_assert(std::atomic_ref<T>::is_always_lock_free);
+        std::atomic_ref<T>(word).store(value, order);
+    }
+};
+
+// Parking is Dekker's pattern: each side writes its word (the sleeper `waiting`, the worker a sequence
+// or position) and then reads the other's. One of them must see the other's write, or a wake-up is
+// lost. `light` stands between the worker's write and read, once a publish; `heavy` between the
+// sleeper's, once a park. A policy makes the two together into a full barrier on both sides.
+
+// Both ends run on one core, which never reorders against itself: the compiler alone is held back.
+struct SameCore {
+    [[gnu::always_inline]] void light() const { std::atomic_signal_fence(std::memory_order_seq_cst); }
+    [[gnu::always_inline]] void heavy() const { std::atomic_signal_fence(std::memory_order_seq_cst); }
+};
+
+// The ends run on two cores, and the sleeper pays for both: `barrier()` returns after every other
+// core has passed a full memory barrier (kernel: an acknowledged IPI; Linux: membarrier, PRIVATE_EXPEDITED).
+template <class Barrier>
+struct CrossCore {
+    [[no_unique_address]] Barrier barrier{};
+
+    [[gnu::always_inline]] void light() const { std::atomic_signal_fence(std::memory_order_seq_cst); }
+    void heavy() const { barrier(); }
+};
+
+// The ends run on two cores and nobody can make the other pass a barrier: each pays its own.
+struct Symmetric {
+    [[gnu::always_inline]] void light() const { std::atomic_thread_fence(std::memory_order_seq_cst); }
+    [[gnu::always_inline]] void heavy() const { std::atomic_thread_fence(std::memory_order_seq_cst); }
+};
+
+} // namespace ion

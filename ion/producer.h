@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The writing end of an ION ring.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "ion/endpoint.h"
+
+namespace ion {
+
+// The next slot, this end's to fill until it is published.
+struct Claim {
+    std::span<std::byte> payload; // all of the slot's capacity, 16-byte aligned
+};
+
+// Some slots in a row, this end's to fill. Each is described, then all are committed together.
+template <class Words>
+class ClaimBatch {
+  public:
+    [[nodiscard]] uint32_t size() const { return size_; }
+
+    // Payload of the i-th slot; i < size(). The slots follow each other at a stride of
+    // geometry().slot_size() bytes, but for the wrap (Producer::claim_run claims without one).
+    [[nodiscard]] std::span<std::byte> operator[](uint32_t i) const {
+        return {reinterpret_cast<std::byte*>(&slot(i)) + RUMPK_SLOT_HEADER_SIZE, geometry_.capacity()};
+    }
+
+    // Says what the i-th slot holds. EINVAL: no such slot, or more bytes than fit.
+    [[nodiscard]] Result<void> describe(uint32_t i, uint32_t tag, uint64_t length) const {
+        if (i >= size_ || length > geometry_.capacity()) {
+            return error(Errno::inval);
+        }
+        // relaxed: the release in commit orders them before the sequence word.
+        Words::store(slot(i).tag, tag, std::memory_order_relaxed);
+        Words::store(slot(i).length, static_cast<uint32_t>(length), std::memory_order_relaxed);
+        return {};
+    }
+
+  private:
+    template <class, class>
+    friend class BasicProducer;
+
+    ClaimBatch(std::byte* slots, Geometry geometry, uint64_t first, uint32_t size)
+        : slots_(slots), first_(first), size_(size), geometry_(geometry) {}
+
+    [[nodiscard]] rumpk_slot_header& slot(uint32_t i) const {
+        const uint64_t index = static_cast<uint32_t>(first_ + i) & (geometry_.slots() - 1);
+        return *reinterpret_cast<rumpk_slot_header*>(slots_ + index * geometry_.slot_size());
+    }
+
+    std::byte* slots_;
+    uint64_t first_;
+    uint32_t size_;
+    Geometry geometry_;
+};
+
+// One at a time, by the ring's only producer. Nothing here waits, allocates or loops longer than a
+// batch; nothing read from the ring is believed unchecked.
+template <class Fence = SameCore, class Words = AtomicWords>
+class BasicProducer : public Endpoint<Fence, Words> {
+    using Base = Endpoint<Fence, Words>;
+
+  public:
+    // A ring that ion::format has just made. base: 64-byte aligned, geometry.bytes() long.
+    BasicProducer(void* base, Geometry geometry, Fence fence = {})
+        : Base(base, geometry, true, fence), limit_(geometry.slots()) {}
+
+    // Goes on where a dead predecessor stopped; nobody else may be writing. What it had published
+    // stays published, what it had only claimed is gone. EPIPE: it had closed the ring. EIO: the
+    // ring's positions and sequences contradict each other; it is closed as broken and the epoch moves.
+    [[nodiscard]] static Result<BasicProducer> resume(void* base, Geometry geometry, Fence fence = {});
+
+    // The next slot to fill. EAGAIN: full. EPIPE: either end has closed (the consumer's closing is
+    // noticed when the ring seems full; peer_closed() tells at once). EIO: the consumer lied.
+    [[nodiscard]] Result<Claim> claim() {
+        if (tail_ == limit_) {
+            if (auto room = refresh(); !room) {
+                return error(room.error());
+            }
+        }
+        return Claim{{this->payload(tail_), this->geometry().capacity()}};
+    }
+
+    // The next slots: at least one, at most `most`, as many as are free. Errors as above; EINVAL: 0.
+    [[nodiscard]] Result<ClaimBatch<Words>> claim(uint32_t most) {
+        if (most == 0) {
+            return error(Errno::inval);
+        }
+        if (limit_ - tail_ < most) {
+            if (auto room = refresh(); !room) {
+                return error(room.error());
+            }
+        }
+        const uint64_t free = limit_ - tail_;
+        return batch(free < most ? static_cast<uint32_t>(free) : most);
+    }
+
+    // The same, but only as far as the end of the ring's memory, so that the slots lie at one stride.
+    [[nodiscard]] Result<ClaimBatch<Words>> claim_run(uint32_t most) {
+        const uint32_t slots = this->geometry().slots();
+        const uint32_t to_end = slots - (static_cast<uint32_t>(tail_) & (slots - 1));
+        return claim(most < to_end ? most : to_end);
+    }
+
+    // Publishes the claimed slot. length: payload bytes used. EINVAL: more than fit, or nothing claimed.
+    [[nodiscard]] Result<void> publish(uint32_t tag, uint64_t length) {
+        if (auto described = batch(tail_ == limit_ ? 0 : 1).describe(0, tag, length); !described) {
+            return described;
+        }
+        return commit(1);
+    }
+
+    // Publishes the first `count` slots of a batch, all of them described. EINVAL: more than were claimed.
+    [[nodiscard]] Result<void> commit(uint32_t count) {
+        if (count > limit_ - tail_) {
+            return error(Errno::inval);
+        }
+        for (const uint64_t end = tail_ + count; tail_ != end; ++tail_) {
+            // release: who sees the sequence sees tag, length and payload (pairs with the acquire in
+            // committed). Without it a consumer reads a half-written message. In ascending order, so
+            // that a death in between leaves no gap: a later slot that looks committed behind an
+            // earlier one that does not would be seen torn when a successor fills it.
+            Words::store(this->slot(tail_).sequence, static_cast<uint32_t>(tail_ + 1),
+                         std::memory_order_release);
+        }
+        // release: who sees the position sees the sequences below it (pairs with the acquire in
+        // BasicConsumer::resume). Without it a resuming consumer takes an honest ring for broken.
+        Words::store(this->own_->position, tail_, std::memory_order_release);
+        return {};
+    }
+
+    // Claims, copies and publishes one message. As claim; EINVAL: more bytes than fit.
+    [[nodiscard]] Result<void> push(uint32_t tag, std::span<const std::byte> bytes) {
+        if (bytes.size() > this->geometry().capacity()) {
+            return error(Errno::inval);
+        }
+        auto slot = claim();
+        if (!slot) {
+            return error(slot.error());
+        }
+        if (!bytes.empty()) {
+            __builtin_memcpy(slot->payload.data(), bytes.data(), bytes.size());
+        }
+        return publish(tag, bytes.size());
+    }
+
+    // Slots free now, by a fresh look at the consumer's line; 0 when either end has closed.
+    [[nodiscard]] uint32_t free() { return refresh() ? static_cast<uint32_t>(limit_ - tail_) : 0; }
+    [[nodiscard]] bool full() { return free() == 0; }
+
+    // Messages published since the ring was made.
+    [[nodiscard]] uint64_t position() const { return tail_; }
+
+    void close(Close reason = Close::closed) {
+        Base::close(reason);
+        settle();
+    }
+
+  private:
+    // Looks at the consumer's line: after it limit_ > tail_, or it says why not.
+    [[nodiscard]] Result<void> refresh();
+    [[nodiscard]] bool recover(uint64_t tail, uint64_t head);
+
+    [[nodiscard]] ClaimBatch<Words> batch(uint32_t count) const {
+        return {reinterpret_cast<std::byte*>(&this->slot(0)), this->geometry(), tail_, count};
+    }
+
+    // A closed end has no room: the fast path of claim needs no test of its own.
+    void settle() {
+        if (this->closed() != Close::open) {
+            limit_ = tail_;
+        }
+    }
+
+    uint64_t tail_ = 0;  // messages published
+    uint64_t head_ = 0;  // the consumer's position when it was last looked at and believed
+    uint64_t limit_ = 0; // tail_ may go this far: head_ + slots, or tail_ once closed
+};
+
+template <class Fence, class Words>
+Result<void> BasicProducer<Fence, Words>::refresh() {
+    if (this->closed() != Close::open) {
+        return error(this->why_closed());
+    }
+    if (const Close gone = this->peer_closed(); gone != Close::open) {
+        const Errno why = this->peer_gone(gone);
+        settle();
+        return error(why);
+    }
+    // acquire: the consumer's reads of a slot come before our next writes to it (pairs with the
+    // release in BasicConsumer::release). Without it a message changes while it is being read.
+    const uint64_t head = Words::load(this->peer_->position, std::memory_order_acquire);
+    if (head - head_ > tail_ - head_) { // it went back, or beyond what was published
+        const Errno why = this->caught();
+        settle();
+        return error(why);
+    }
+    head_ = head;
+    limit_ = head + this->geometry().slots();
+    this->note_outstanding(tail_ - head);
+    if (limit_ == tail_) {
+        return error(Errno::again);
+    }
+    return {};
+}
+
+template <class Fence, class Words>
+bool BasicProducer<Fence, Words>::recover(uint64_t tail, uint64_t head) {
+    // The position follows the sequences, so that a death in commit leaves it up to a lap behind, and
+    // the consumer may have released beyond it. Either way all between the two was committed.
+    if (!this->within_a_lap(tail, head)) {
+        return false;
+    }
+    const bool overtaken = head - tail <= this->geometry().slots();
+    const uint64_t newest = overtaken ? head : tail;
+    for (uint64_t at = overtaken ? tail : head; at != newest; ++at) {
+        if (!this->committed(at)) {
+            return false;
+        }
+    }
+    tail_ = newest;
+    head_ = head;
+    limit_ = head + this->geometry().slots();
+    while (tail_ != limit_ && this->committed(tail_)) {
+        ++tail_;
+    }
+    for (uint64_t at = tail_; at != limit_; ++at) { // sequences are consecutive: nothing behind a gap
+        if (this->committed(at)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+template <class Fence, class Words>
+Result<BasicProducer<Fence, Words>> BasicProducer<Fence, Words>::resume(void* base, Geometry geometry,
+                                                                        Fence fence) {
+    BasicProducer producer(base, geometry, fence);
+    if (Words::load(producer.own_->closed, std::memory_order_relaxed) != RUMPK_RING_OPEN) {
+        return error(Errno::pipe);
+    }
+    const uint64_t tail = Words::load(producer.own_->position, std::memory_order_relaxed);
+    // acquire: as in refresh.
+    const uint64_t head = Words::load(producer.peer_->position, std::memory_order_acquire);
+    if (!producer.recover(tail, head)) {
+        return error(producer.caught());
+    }
+    producer.take_over(producer.tail_);
+    return producer;
+}
+
+// Both ends on one core, or masked against each other: the usual one. Across cores name another Fence.
+using Producer = BasicProducer<>;
+
+} // namespace ion
