@@ -118,14 +118,17 @@ class BasicProducer : public Endpoint<Fence, Words> {
         if (count > limit_ - tail_) {
             return error(Errno::inval);
         }
-        for (const uint64_t end = tail_ + count; tail_ != end; ++tail_) {
+        typename Base::Cursor slot(*this, tail_);
+        const uint64_t end = tail_ + count;
+        for (uint64_t at = tail_; at != end; ++slot) {
+            ++at;
             // release: who sees the sequence sees tag, length and payload (pairs with the acquire in
             // committed). Without it a consumer reads a half-written message. In ascending order, so
             // that a death in between leaves no gap: a later slot that looks committed behind an
             // earlier one that does not would be seen torn when a successor fills it.
-            Words::store(this->slot(tail_).sequence, static_cast<uint32_t>(tail_ + 1),
-                         std::memory_order_release);
+            Words::store(slot->sequence, static_cast<uint32_t>(at), std::memory_order_release);
         }
+        tail_ = end;
         // release: who sees the position sees the sequences below it (pairs with the acquire in
         // BasicConsumer::resume). Without it a resuming consumer takes an honest ring for broken.
         Words::store(this->own_->position, tail_, std::memory_order_release);
