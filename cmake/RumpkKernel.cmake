@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The kernel of one machine: third-party parts, hal, core, and the link.
+
+rumpk_libfdt(kernel_options)
+rumpk_chacha(kernel_options)
+
+# memcpy and its family for a kernel that has no C library under it. A process has its host's.
+add_library(kstring INTERFACE)
+if(RUMPK_IMAGE_KIND STREQUAL "raw")
+    rumpk_string(kernel_string kernel_options)
+    target_link_libraries(kstring INTERFACE kernel_string)
+endif()
+
+foreach(part hal core)
+    if(EXISTS "${PROJECT_SOURCE_DIR}/${part}/CMakeLists.txt")
+        add_subdirectory(${part})
+    endif()
+endforeach()
+if(NOT TARGET hal OR NOT TARGET core)
+    return()
+endif()
+
+# `hal` is an OBJECT library: the entry is in it and nothing refers to it.
+add_executable(kernel $<TARGET_OBJECTS:hal>)
+set_target_properties(kernel PROPERTIES SUFFIX ".elf" LINKER_LANGUAGE CXX RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")
+target_link_libraries(kernel PRIVATE core fdt chacha kstring)
+target_link_options(kernel PRIVATE -fuse-ld=lld -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,max-page-size=4096
+    ${RUMPK_SANITIZE_FLAGS} ${RUMPK_KERNEL_LINK_FLAGS})
+if(RUMPK_KERNEL_LINKER_SCRIPT)
+    set_target_properties(kernel PROPERTIES LINK_DEPENDS "${RUMPK_KERNEL_LINKER_SCRIPT}")
+    target_link_options(kernel PRIVATE -Wl,-T,${RUMPK_KERNEL_LINKER_SCRIPT})
+endif()
+
+# What the packer puts in front of the boot table.
+set(RUMPK_KERNEL_FILE "${CMAKE_BINARY_DIR}/kernel.elf")
+if(RUMPK_IMAGE_KIND STREQUAL "raw")
+    set(RUMPK_KERNEL_FILE "${CMAKE_BINARY_DIR}/kernel.bin")
+    target_link_options(kernel PRIVATE --target=${RUMPK_TARGET} -nostdlib -static)
+    add_custom_command(OUTPUT "${RUMPK_KERNEL_FILE}" DEPENDS kernel
+        COMMAND ${CMAKE_OBJCOPY} -O binary "$<TARGET_FILE:kernel>" "${RUMPK_KERNEL_FILE}" VERBATIM)
+    add_custom_target(kernel-binary ALL DEPENDS "${RUMPK_KERNEL_FILE}")
+endif()

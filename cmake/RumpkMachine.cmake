@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Kernel, membrane and applications for one machine.
+#
+# hal/machine/<RUMPK_MACHINE>/machine.cmake sets
+#   RUMPK_ARCH               a folder of hal/arch
+#   RUMPK_SYSTABLE_ADDRESS   one of abi/systable.h's addresses, as a number
+#   RUMPK_MACHINE_SOURCES    its files, for hal/CMakeLists.txt
+#   RUMPK_IMAGE_KIND         raw (a binary that firmware loads) or process (an executable of the host)
+#   RUMPK_KERNEL_LINK_FLAGS  options and libraries of the kernel's link
+#   RUMPK_KERNEL_LINKER_SCRIPT  its linker script, where it has one
+#   RUMPK_MACHINE_KERNEL_FLAGS  added to the architecture's (position-independent code, say)
+# hal/arch/<RUMPK_ARCH>/arch.cmake sets
+#   RUMPK_TARGET             clang's target triple
+#   RUMPK_KERNEL_FLAGS       instruction set, code model and what the kernel may not use
+#   RUMPK_CELL_FLAGS         the same for cells
+#   RUMPK_ARCH_SOURCES       its files, for hal/CMakeLists.txt
+set(RUMPK_MACHINE_DIR "${PROJECT_SOURCE_DIR}/hal/machine/${RUMPK_MACHINE}")
+include("${RUMPK_MACHINE_DIR}/machine.cmake" OPTIONAL RESULT_VARIABLE found)
+if(NOT found)
+    include("${PROJECT_SOURCE_DIR}/cmake/early/${RUMPK_MACHINE}.cmake")
+endif()
+include("${PROJECT_SOURCE_DIR}/hal/arch/${RUMPK_ARCH}/arch.cmake" OPTIONAL RESULT_VARIABLE found)
+if(NOT found)
+    include("${PROJECT_SOURCE_DIR}/cmake/early/${RUMPK_MACHINE}.cmake")
+endif()
+set(RUMPK_SYSROOT_DIR "${RUMPK_SYSROOT}/${RUMPK_ARCH}")
+
+set(RUMPK_LIBC_INCLUDE "SHELL:-isystem ${RUMPK_SYSROOT_DIR}/include")
+set(RUMPK_SANITIZE_FLAGS "")
+if(RUMPK_SANITIZE)
+    set(RUMPK_SANITIZE_FLAGS -fsanitize=${RUMPK_SANITIZE} -fno-sanitize-recover=all)
+endif()
+
+rumpk_options(kernel_options
+    --target=${RUMPK_TARGET} ${RUMPK_KERNEL_FLAGS} ${RUMPK_MACHINE_KERNEL_FLAGS}
+    -ffreestanding -nostdlibinc -Os -g ${RUMPK_SECTIONS} ${RUMPK_WARNINGS} ${RUMPK_SANITIZE_FLAGS}
+    "$<$<COMPILE_LANGUAGE:CXX>:${RUMPK_NO_RUNTIME_CXX};${RUMPK_FREESTANDING_CXX}>"
+    ${RUMPK_LIBC_INCLUDE})
+target_compile_definitions(kernel_options INTERFACE
+    RUMPK_SYSTABLE_ADDRESS=${RUMPK_SYSTABLE_ADDRESS} "RUMPK_MACHINE=\"${RUMPK_MACHINE}\"" "RUMPK_ARCH=\"${RUMPK_ARCH}\"")
+
+rumpk_options(hosted_options
+    ${RUMPK_MACHINE_KERNEL_FLAGS} -D_GNU_SOURCE -Os -g ${RUMPK_SECTIONS} ${RUMPK_WARNINGS} ${RUMPK_SANITIZE_FLAGS}
+    "$<$<COMPILE_LANGUAGE:CXX>:${RUMPK_NO_RUNTIME_CXX};${RUMPK_FREESTANDING_CXX}>")
+target_compile_definitions(hosted_options INTERFACE
+    RUMPK_SYSTABLE_ADDRESS=${RUMPK_SYSTABLE_ADDRESS} "RUMPK_MACHINE=\"${RUMPK_MACHINE}\"" "RUMPK_ARCH=\"${RUMPK_ARCH}\"")
+
+# Functions of a cell keep to the unwinder's minimum: no exceptions, no unwind tables.
+rumpk_options(cell_options
+    --target=${RUMPK_TARGET} ${RUMPK_CELL_FLAGS}
+    -nostdlibinc -O2 -g ${RUMPK_SECTIONS} ${RUMPK_WARNINGS}
+    -fno-asynchronous-unwind-tables -fno-unwind-tables
+    "$<$<COMPILE_LANGUAGE:CXX>:${RUMPK_NO_RUNTIME_CXX};${RUMPK_FREESTANDING_CXX}>"
+    ${RUMPK_LIBC_INCLUDE})
+target_compile_definitions(cell_options INTERFACE RUMPK_SYSTABLE_ADDRESS=${RUMPK_SYSTABLE_ADDRESS})
+target_include_directories(cell_options INTERFACE "${PROJECT_SOURCE_DIR}/membrane/include")
+
+include(RumpkKernel)
+include(RumpkApplication)

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is fetched: one entry a part, pinned by file name and SHA-256.
+
+A part is an upstream archive (or a package) in the pool of Debian's archive. No Debian patch
+is applied. To move a part to another version, change its entry: its folder and stamps carry
+version and hash, so nothing stale is used.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+HOME = ROOT / "build" / "third_party"
+
+
+@dataclass(frozen=True)
+class Part:
+    name: str
+    version: str
+    pool: str  # path below <mirror>/pool/main
+    sha256: str
+    licence: str
+    keep: tuple[str, ...] = ()  # only members under these paths are unpacked; empty: all
+
+    @property
+    def file(self) -> str:
+        return self.pool.rsplit("/", 1)[1]
+
+    @property
+    def folder(self) -> Path:
+        return HOME / f"{self.name}-{self.version}"
+
+
+LIBFDT = Part(
+    name="libfdt",
+    version="1.7.2",
+    pool="d/device-tree-compiler/device-tree-compiler_1.7.2.orig.tar.xz",
+    sha256="92d8ca769805ae1f176204230438fe52808f4e1c7944053c9eec0e649b237539",
+    licence="BSD-2-Clause",
+    keep=("libfdt/", "BSD-2-Clause", "README.license"),
+)
+BEARSSL = Part(
+    name="bearssl",
+    version="0.6",
+    pool="b/bearssl/bearssl_0.6+dfsg.1.orig.tar.xz",
+    sha256="102a625bd8f6155260867a50c508df8d8c3f796985dd744df1a68e5cd1a79004",
+    licence="MIT",
+    keep=("src/", "inc/", "LICENSE.txt"),
+)
+PICOLIBC = Part(
+    name="picolibc",
+    version="1.8.10",
+    pool="p/picolibc/picolibc_1.8.10.orig.tar.gz",
+    sha256="d1fc2a20f217472f8d9da084a519a25678e8d91852a41c7f3f1840d3508f7163",
+    licence="BSD-3-Clause and others, see COPYING.picolibc",
+)
+LIBGCC_RISCV64 = Part(
+    name="libgcc-riscv64",
+    version="12.2.0",
+    pool="g/gcc-12-cross-ports/libgcc-12-dev-riscv64-cross_12.2.0-13cross1_all.deb",
+    sha256="55d37f04d64ac844ef1f0018f7fc66f6622cd6aed5330468a55c70eafc249364",
+    licence="GPL-3.0 with the GCC runtime library exception",
+    keep=("usr/lib/gcc-cross/riscv64-linux-gnu/12/libgcc.a", "usr/share/doc/"),
+)
+PARTS = (LIBFDT, BEARSSL, PICOLIBC, LIBGCC_RISCV64)
