@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""clang-tidy over the compile databases of build/, remembered by content.
+
+A file is looked at again only when something that the answer depends on has changed: its text, any header of ours
+that it reaches, its compile command, .clang-tidy, or the tool's version. Clean results are remembered as empty files in
+build/check/tidy/, named by the hash of all that; findings as files with text.
+"""
+
+import hashlib
+import json
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from . import cpp
+from .base import Check, Finding, Tree, run_tool
+
+TIDY = "clang-tidy-19"
+# In this order: a file is looked at as the first of these compiles it.
+PRESETS = ("qemu-riscv64", "host", "tests", "fuzz", "tests-tsan")
+CACHE = "build/check/tidy"
+_LINE = re.compile(r"^(.+?):(\d+):\d+: (?:warning|error): (.*)$")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One source file as one preset compiles it."""
+
+    name: str
+    preset: str
+    command: str
+
+
+def units(tree: Tree) -> list[Unit]:
+    """Each of our sources once; third-party ones and generated ones are left out."""
+    ours = set(tree.ending((".c", ".cpp")))
+    found: dict[str, Unit] = {}
+    for preset in PRESETS:
+        database = tree.root / "build" / preset / "compile_commands.json"
+        if not database.exists():
+            continue
+        for entry in json.loads(database.read_text(encoding="utf-8")):
+            path = Path(entry["directory"], entry["file"])
+            if not path.is_relative_to(tree.root):
+                continue
+            name = path.relative_to(tree.root).as_posix()
+            if name in ours and name not in found:
+                found[name] = Unit(name, preset, entry.get("command") or " ".join(entry["arguments"]))
+    return [found[name] for name in sorted(found)]
+
+
+def reached(tree: Tree, name: str, known: dict[str, set[str]]) -> set[str]:
+    """`name` and all headers of ours that it includes, directly or not."""
+    everything: set[str] = set()
+    todo = [name]
+    while todo:
+        current = todo.pop()
+        if current in everything:
+            continue
+        everything.add(current)
+        if current not in known:
+            known[current] = _direct(tree, current)
+        todo += known[current]
+    return everything
+
+
+def _direct(tree: Tree, name: str) -> set[str]:
+    folder = PurePosixPath(name).parent
+    found = set()
+    for _, target in cpp.includes(tree.text(name)):
+        path = target[1:-1]
+        for way in (path, (folder / path).as_posix(), "membrane/include/" + path):
+            if tree.has(way) and (tree.root / way).is_file():
+                found.add(way)
+    return found
+
+
+def _version() -> str:
+    return run_tool([TIDY, "--version"]).stdout
+
+
+def key_of(tree: Tree, unit: Unit, known: dict[str, set[str]], version: str) -> str:
+    digest = hashlib.sha256()
+    settings = tree.text(".clang-tidy") if tree.has(".clang-tidy") else ""
+    for part in (version, settings, unit.command):
+        digest.update(part.encode() + b"\0")
+    for name in sorted(reached(tree, unit.name, known)):
+        digest.update(name.encode() + b"\0" + tree.text(name).encode() + b"\0")
+    return digest.hexdigest()
+
+
+def look(tree: Tree, unit: Unit, key: str) -> list[Finding]:
+    remembered = tree.root / CACHE / key
+    if not remembered.exists():
+        done = run_tool(
+            [TIDY, "-p", str(tree.root / "build" / unit.preset), "--quiet", str(tree.root / unit.name)], cwd=tree.root
+        )
+        text = done.stdout
+        if done.returncode != 0 and not _LINE.search(text.split("\n", 1)[0]):
+            text += f"{tree.root / unit.name}:1:1: error: {TIDY} failed: {done.stderr.strip()[-300:]!r}\n"
+        partial = remembered.with_suffix(f".{os.getpid()}")
+        partial.write_text(text, encoding="utf-8")
+        partial.rename(remembered)
+    return parse(tree.root, remembered.read_text(encoding="utf-8"))
+
+
+def parse(root: Path, text: str) -> list[Finding]:
+    found = []
+    for line in text.splitlines():
+        match = _LINE.match(line)
+        if match:
+            path = Path(match.group(1))
+            name = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+            found.append(Finding(name, int(match.group(2)), match.group(3)))
+    return found
+
+
+def check_tidy(tree: Tree) -> list[Finding]:
+    todo = units(tree)
+    if not todo:
+        return [Finding("build", 0, "no compile_commands.json: run ./rumpk build first")]
+    (tree.root / CACHE).mkdir(parents=True, exist_ok=True)
+    version = _version()
+    known: dict[str, set[str]] = {}
+    keys = {unit: key_of(tree, unit, known, version) for unit in todo}
+    _forget(tree.root / CACHE, set(keys.values()))
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        results = list(pool.map(lambda unit: look(tree, unit, keys[unit]), todo))
+    seen: dict[Finding, None] = {}
+    for result in results:
+        seen.update(dict.fromkeys(result))
+    return list(seen)
+
+
+def _forget(folder: Path, wanted: set[str]) -> None:
+    """Drops results of texts that are gone, once there are many."""
+    stale = [path for path in folder.iterdir() if path.name not in wanted]
+    if len(stale) > 2000:
+        for path in stale:
+            path.unlink(missing_ok=True)
+
+
+CHECKS = [
+    Check(
+        "tidy",
+        "clang-tidy finds nothing (.clang-tidy says what it looks for)",
+        "follow its advice; where it is wrong, say why in a comment beside NOLINT(name-of-the-check)",
+        check_tidy,
+        needs_build=True,
+    ),
+]
