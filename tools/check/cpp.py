@@ -114,7 +114,7 @@ def _kind_of_brace(head: str) -> str:
 
 
 def _name_of(head: str) -> str:
-    named = re.search(r"((?!requires\b)[~\w:]+|operator[^\s(]*)\s*\(", head)
+    named = re.search(r"(?<![\w:~])((?!requires\b)[~\w:]+|operator[^\s(]*)\s*\(", head)
     return named.group(1) if named else "?"
 
 
