@@ -102,25 +102,10 @@ class Endpoint {
         return *reinterpret_cast<rumpk_slot_header*>(slots_ + index * geometry_.slot_size());
     }
 
-    // Walks over slots from `position` on. A copy of the geometry, so that a loop that writes shared
-    // memory keeps it in registers: an add and a compare a step instead of a multiplication.
-    class Cursor {
-      public:
-        Cursor(const Endpoint& end, uint64_t position)
-            : at_(reinterpret_cast<std::byte*>(&end.slot(position))), stride_(end.geometry_.slot_size()),
-              first_(end.slots_), last_(first_ + static_cast<size_t>(end.mask_) * stride_) {}
-
-        [[nodiscard]] rumpk_slot_header* operator->() const {
-            return reinterpret_cast<rumpk_slot_header*>(at_);
-        }
-        void operator++() { at_ = at_ == last_ ? first_ : at_ + stride_; }
-
-      private:
-        std::byte* at_;
-        size_t stride_;
-        std::byte* first_;
-        std::byte* last_;
-    };
+    // Slots from `position` on, up to the end of the ring's memory: they lie at one stride.
+    [[nodiscard]] uint32_t slots_to_end(uint64_t position) const {
+        return geometry_.slots() - (static_cast<uint32_t>(position) & mask_);
+    }
 
     [[nodiscard]] std::byte* payload(uint64_t position) const {
         return reinterpret_cast<std::byte*>(&slot(position)) + RUMPK_SLOT_HEADER_SIZE;

@@ -100,8 +100,7 @@ class BasicProducer : public Endpoint<Fence, Words> {
 
     // The same, but only as far as the end of the ring's memory, so that the slots lie at one stride.
     [[nodiscard]] Result<ClaimBatch<Words>> claim_run(uint32_t most) {
-        const uint32_t slots = this->geometry().slots();
-        const uint32_t to_end = slots - (static_cast<uint32_t>(tail_) & (slots - 1));
+        const uint32_t to_end = this->slots_to_end(tail_);
         return claim(most < to_end ? most : to_end);
     }
 
@@ -118,17 +117,11 @@ class BasicProducer : public Endpoint<Fence, Words> {
         if (count > limit_ - tail_) {
             return error(Errno::inval);
         }
-        typename Base::Cursor slot(*this, tail_);
-        const uint64_t end = tail_ + count;
-        for (uint64_t at = tail_; at != end; ++slot) {
-            ++at;
-            // release: who sees the sequence sees tag, length and payload (pairs with the acquire in
-            // committed). Without it a consumer reads a half-written message. In ascending order, so
-            // that a death in between leaves no gap: a later slot that looks committed behind an
-            // earlier one that does not would be seen torn when a successor fills it.
-            Words::store(slot->sequence, static_cast<uint32_t>(at), std::memory_order_release);
-        }
-        tail_ = end;
+        const uint32_t to_end = this->slots_to_end(tail_);
+        const uint32_t run = count < to_end ? count : to_end;
+        commit_run(tail_, run);
+        commit_run(tail_ + run, count - run);
+        tail_ += count;
         // release: who sees the position sees the sequences below it (pairs with the acquire in
         // BasicConsumer::resume). Without it a resuming consumer takes an honest ring for broken.
         Words::store(this->own_->position, tail_, std::memory_order_release);
@@ -166,6 +159,21 @@ class BasicProducer : public Endpoint<Fence, Words> {
     // Looks at the consumer's line: after it limit_ > tail_, or it says why not.
     [[nodiscard]] Result<void> refresh();
     [[nodiscard]] bool recover(uint64_t tail, uint64_t head);
+
+    // Writes the sequence words of slots that lie at one stride. Five instructions a message.
+    void commit_run(uint64_t position, uint32_t count) {
+        const size_t stride = this->geometry().slot_size();
+        auto sequence = static_cast<uint32_t>(position);
+        const uint32_t last = sequence + count;
+        for (auto* at = reinterpret_cast<std::byte*>(&this->slot(position)); sequence != last; at += stride) {
+            // release: who sees the sequence sees tag, length and payload (pairs with the acquire in
+            // committed). Without it a consumer reads a half-written message. In ascending order, so
+            // that a death in between leaves no gap: a later slot that looks committed behind an
+            // earlier one that does not would be seen torn when a successor fills it.
+            Words::store(reinterpret_cast<rumpk_slot_header*>(at)->sequence, ++sequence,
+                         std::memory_order_release);
+        }
+    }
 
     [[nodiscard]] ClaimBatch<Words> batch(uint32_t count) const {
         return {reinterpret_cast<std::byte*>(&this->slot(0)), this->geometry(), tail_, count};
