@@ -85,7 +85,7 @@ class BraceMatcher(unittest.TestCase):
         """
         self.assertEqual(
             self.names(text),
-            ["c_function", "operator", "generic", "constrained", "nested", "trailing", "Outer::Outer", "operator==",
+            ["c_function", "operator", "generic", "constrained", "nested", "trailing", "Outer::Outer", "Outer::operator==",
              "attributed"],
         )
 

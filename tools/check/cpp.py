@@ -114,8 +114,9 @@ def _kind_of_brace(head: str) -> str:
 
 
 def _name_of(head: str) -> str:
-    named = re.search(r"(?<![\w:~])((?!requires\b)[~\w:]+|operator[^\s(]*)\s*\(", head)
-    return named.group(1) if named else "?"
+    """The word before the first parenthesis that is no requires clause: for reports only."""
+    names = re.findall(r"((?:[~\w:]*\boperator[^\s\w(]+)|[~\w:]+)\s*\(", head)
+    return next((name for name in names if name != "requires"), "?")
 
 
 def functions(text: str) -> list[Function]:
