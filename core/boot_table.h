@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reader of the boot table (abi/image.h), which the image builder left behind
+// the kernel. It crossed a file, a boot loader and perhaps a network: what
+// read() accepts is whole and every field is in range.
+#ifndef RUMPK_CORE_BOOT_TABLE_H
+#define RUMPK_CORE_BOOT_TABLE_H
+
+#include <cstddef>
+#include <expected>
+#include <span>
+#include <string_view>
+
+#include "abi/image.h"
+#include "core/types.h"
+
+namespace rumpk {
+
+// What is wrong with a table; describe() says it for a person.
+enum class BootTableError : uint8_t {
+    too_short,
+    misaligned,
+    bad_magic,
+    wrong_version,
+    wrong_size,
+    wrong_checksum,
+    unknown_flag,
+    reserved_not_zero,
+    bad_cell_count,
+    fused_needs_one_cell,
+    cells_outside_table,
+    bad_name,
+    elf_misaligned,
+    elf_outside_table,
+    bad_memory,
+    bad_map_memory,
+    bad_window,
+    window_twice,
+    bad_home_tier,
+    home_above_ceiling,
+    bad_home_core,
+    bad_core_set,
+    bad_fiber_count,
+    bad_main_stack,
+    stacks_too_large,
+    bad_fiber_rings,
+};
+inline constexpr size_t boot_table_error_count = static_cast<size_t>(BootTableError::bad_fiber_rings) + 1;
+
+// One line, no full stop; never nullptr.
+[[nodiscard]] const char* describe(BootTableError what);
+
+// One cell as the image builder wants it.
+struct BootCell {
+    std::string_view name; // in the table: printable, 1..31 bytes
+    std::span<const std::byte> elf;
+    uint64_t memory = 0;     // bytes behind the start of the window, a multiple of 4096
+    uint64_t map_memory = 0; // bytes that `map` may hand out, a multiple of 4096
+    CellId window{};
+    Tier home_tier = Tier::void_;
+    Tier tier_ceiling = Tier::void_; // highest it may spawn in; at or above home_tier
+    CoreId home_core{};              // in core_set
+    uint64_t core_set = 0;           // bit per core
+    uint32_t fibers = 0;             // 1..4096
+    uint32_t main_stack = 0;         // bytes
+    uint32_t fiber_rings = 0;        // bytes a fiber
+};
+
+class BootTable {
+  public:
+    // `image` may be longer than the table and must outlive it. Cost: the checksum
+    // over everything, 5 instructions a byte or less, and a little a cell. Which
+    // cores the machine has is the caller's to check.
+    [[nodiscard]] static std::expected<BootTable, BootTableError> read(std::span<const std::byte> image);
+
+    [[nodiscard]] uint32_t cell_count() const { return cells_; }
+    [[nodiscard]] BootCell cell(uint32_t index) const; // index < cell_count()
+    [[nodiscard]] bool fused() const { return (flags_ & RUMPK_IMAGE_FUSED) != 0; }
+    [[nodiscard]] uint64_t size() const { return bytes_.size(); } // of everything
+
+  private:
+    std::span<const std::byte> bytes_;
+    uint32_t cells_ = 0;
+    uint32_t flags_ = 0;
+};
+
+// CRC-32 as in ISO 3309 and zlib (polynomial 0xEDB88320, reflected).
+[[nodiscard]] uint32_t crc32(std::span<const std::byte> bytes);
+
+} // namespace rumpk
+
+#endif
