@@ -202,7 +202,7 @@ Result<BasicConsumer<Fence, Words>> BasicConsumer<Fence, Words>::resume(void* ba
     }
     // All below the producer's position was committed. (Above the gap nothing can be said: a live
     // producer may have filled it since.)
-    if (tail - head <= slots && seen - head < tail - head) {
+    if (seen < tail) {
         return error(consumer.caught());
     }
     consumer.head_ = head;

@@ -160,10 +160,9 @@ class Endpoint {
     }
 
     // Two positions of an honest ring are never further apart than this, whichever is ahead.
+    // Positions do not wrap: 2^64 messages are not sent.
     [[nodiscard]] bool within_a_lap(uint64_t a, uint64_t b) const {
-        const uint64_t ahead = a - b;
-        const uint64_t behind = b - a;
-        return (ahead < behind ? ahead : behind) <= geometry_.slots();
+        return (a > b ? a - b : b - a) <= geometry_.slots();
     }
 
     rumpk_ring_line* own_;

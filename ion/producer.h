@@ -225,9 +225,8 @@ bool BasicProducer<Fence, Words>::recover(uint64_t tail, uint64_t head) {
     if (!this->within_a_lap(tail, head)) {
         return false;
     }
-    const bool overtaken = head - tail <= this->geometry().slots();
-    const uint64_t newest = overtaken ? head : tail;
-    for (uint64_t at = overtaken ? tail : head; at != newest; ++at) {
+    const uint64_t newest = tail < head ? head : tail;
+    for (uint64_t at = tail < head ? tail : head; at != newest; ++at) {
         if (!this->committed(at)) {
             return false;
         }

@@ -1,0 +1,596 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Both ends of a ring on one thread: geometry, order, wrap, batches, full and empty, closing,
+// parking words, statistics, taking over.
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "tests/unit/ion/shared.h"
+
+namespace {
+
+using ion::Close;
+using ion::Consumer;
+using ion::Errno;
+using ion::Geometry;
+using ion::Producer;
+using ion_test::bytes_of;
+using ion_test::read_as;
+using ion_test::Shared;
+
+constexpr Geometry eight = Geometry::of(8, 64);
+
+struct Ring {
+    explicit Ring(Geometry geometry = eight)
+        : memory(geometry), out(memory.base(), geometry), in(memory.base(), geometry) {}
+
+    void push(uint64_t value) { ASSERT_TRUE(out.push(1, bytes_of(value))); }
+    void fill(uint64_t from, uint32_t count) {
+        for (uint32_t i = 0; i < count; ++i) {
+            push(from + i);
+        }
+    }
+    void take(uint64_t value) {
+        auto message = in.peek();
+        ASSERT_TRUE(message);
+        EXPECT_EQ(message->tag, 1u);
+        ASSERT_EQ(message->payload.size(), sizeof value);
+        EXPECT_EQ(read_as<uint64_t>(message->payload), value);
+        ASSERT_TRUE(in.release());
+    }
+
+    Shared memory;
+    Producer out;
+    Consumer in;
+};
+
+template <class T>
+Errno why(const ion::Result<T>& result) {
+    return result ? Errno{0} : result.error();
+}
+
+// --- Geometry
+
+TEST(Geometry, TakesWhatTheAbiAllows) {
+    for (const auto& [slots, size] : std::vector<std::pair<uint64_t, uint64_t>>{
+             {1, 32}, {2, 48}, {8, 64}, {1024, 80}, {RUMPK_RING_MAX_SLOTS, RUMPK_RING_MAX_SLOT_SIZE}}) {
+        const auto geometry = Geometry::make(slots, size);
+        ASSERT_TRUE(geometry) << slots << " x " << size;
+        EXPECT_EQ(geometry->bytes(), 128 + slots * size);
+        EXPECT_EQ(geometry->capacity(), size - 16);
+    }
+    EXPECT_EQ(eight.bytes(), 640u);
+}
+
+TEST(Geometry, RefusesTheRest) {
+    for (const auto& [slots, size] :
+         std::vector<std::pair<uint64_t, uint64_t>>{{0, 64},
+                                                    {3, 64},
+                                                    {12, 64},
+                                                    {2 * RUMPK_RING_MAX_SLOTS, 64},
+                                                    {1ull << 40, 64},
+                                                    {~0ull, 64},
+                                                    {8, 0},
+                                                    {8, 16},
+                                                    {8, 24},
+                                                    {8, 40},
+                                                    {8, 65},
+                                                    {8, RUMPK_RING_MAX_SLOT_SIZE + 16},
+                                                    {8, 1ull << 32}}) {
+        EXPECT_EQ(why(Geometry::make(slots, size)), Errno::inval) << slots << " x " << size;
+    }
+}
+
+TEST(Format, RefusesMemoryThatDoesNotHoldTheRing) {
+    alignas(64) std::byte memory[640 + 64];
+    EXPECT_TRUE(ion::format({memory, 640}, eight));
+    EXPECT_EQ(why(ion::format({memory, 639}, eight)), Errno::inval);
+    EXPECT_EQ(why(ion::format({memory + 16, 640}, eight)), Errno::inval);
+}
+
+TEST(Format, MovesBothEpochsAndEmptiesWhateverWasThere) {
+    Ring ring;
+    ring.fill(0, 5);
+    ring.take(0);
+    ring.out.close();
+    const uint32_t producer = ring.memory.header().producer.epoch;
+    const uint32_t consumer = ring.memory.header().consumer.epoch;
+    ASSERT_TRUE(ion::format(ring.memory.bytes(), eight));
+    EXPECT_EQ(ring.memory.header().producer.epoch, producer + 1);
+    EXPECT_EQ(ring.memory.header().consumer.epoch, consumer + 1);
+    Producer out(ring.memory.base(), eight);
+    Consumer in(ring.memory.base(), eight);
+    EXPECT_EQ(why(in.peek()), Errno::again);
+    EXPECT_EQ(out.free(), 8u);
+}
+
+// --- Order, wrap, full, empty
+
+TEST(Ring, EmptyThenOneThenEmpty) {
+    Ring ring;
+    EXPECT_TRUE(ring.in.empty());
+    EXPECT_EQ(why(ring.in.peek()), Errno::again);
+    ring.push(7);
+    EXPECT_FALSE(ring.in.empty());
+    ring.take(7);
+    EXPECT_EQ(why(ring.in.peek()), Errno::again);
+}
+
+TEST(Ring, FullIsAnAnswerAndNothingIsDropped) {
+    Ring ring;
+    ring.fill(0, 8);
+    EXPECT_TRUE(ring.out.full());
+    EXPECT_EQ(why(ring.out.claim()), Errno::again);
+    EXPECT_EQ(why(ring.out.claim(3)), Errno::again);
+    ring.take(0);
+    EXPECT_EQ(ring.out.free(), 1u);
+    ring.push(8);
+    EXPECT_EQ(why(ring.out.claim()), Errno::again);
+    for (uint64_t i = 1; i <= 8; ++i) {
+        ring.take(i);
+    }
+}
+
+TEST(Ring, WrapsManyTimesInEveryGeometry) {
+    for (const auto& [slots, size] : {std::pair{1u, 32u}, {2u, 48u}, {4u, 80u}, {8u, 64u}, {16u, 4096u}}) {
+        Ring ring(*Geometry::make(slots, size));
+        uint64_t next = 0;
+        for (uint64_t i = 0; i < 1000; ++i) {
+            ring.push(i);
+            if (i % 3 != 0 || ring.out.full()) {
+                while (!ring.in.empty()) {
+                    ring.take(next++);
+                }
+            }
+        }
+        EXPECT_GT(next, 900u);
+    }
+}
+
+TEST(Ring, ClaimedIsNotSeenAndIsClaimedAgain) {
+    Ring ring;
+    auto first = ring.out.claim();
+    ASSERT_TRUE(first);
+    EXPECT_EQ(first->payload.size(), 48u);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(first->payload.data()) % 16, 0u);
+    EXPECT_TRUE(ring.in.empty());
+    auto again = ring.out.claim();
+    EXPECT_EQ(first->payload.data(), again->payload.data());
+}
+
+TEST(Ring, PeekedIsTheSameUntilReleased) {
+    Ring ring;
+    ring.fill(0, 2);
+    EXPECT_EQ(ring.in.peek()->payload.data(), ring.in.peek()->payload.data());
+    ring.take(0);
+    ring.take(1);
+}
+
+TEST(Ring, LengthsFromNothingToCapacity) {
+    Ring ring;
+    for (uint32_t length = 0; length <= 48; ++length) {
+        std::vector<std::byte> bytes(length, std::byte{static_cast<unsigned char>(length)});
+        ASSERT_TRUE(ring.out.push(length, bytes));
+        auto message = ring.in.peek();
+        ASSERT_TRUE(message);
+        EXPECT_EQ(message->tag, length);
+        EXPECT_EQ(std::vector<std::byte>(message->payload.begin(), message->payload.end()), bytes);
+        ASSERT_TRUE(ring.in.release());
+    }
+    EXPECT_EQ(why(ring.out.push(1, std::vector<std::byte>(49))), Errno::inval);
+    ASSERT_TRUE(ring.out.claim());
+    EXPECT_EQ(why(ring.out.publish(1, 49)), Errno::inval);
+    EXPECT_EQ(why(ring.out.publish(1, (1ull << 32) + 1)), Errno::inval);
+    EXPECT_TRUE(ring.in.empty());
+}
+
+// The caller's own mistakes do no harm either.
+TEST(Ring, PublishingOrReleasingWhatOneDoesNotHave) {
+    Ring ring;
+    EXPECT_EQ(why(ring.in.release()), Errno::inval);
+    EXPECT_EQ(why(ring.out.commit(9)), Errno::inval);
+    ring.fill(0, 8);
+    EXPECT_EQ(why(ring.out.publish(1, 8)), Errno::inval);
+    EXPECT_EQ(why(ring.out.commit(1)), Errno::inval);
+    EXPECT_EQ(why(ring.in.release()), Errno::inval) << "published, but never peeked";
+    ASSERT_TRUE(ring.in.peek());
+    EXPECT_EQ(why(ring.in.release(2)), Errno::inval) << "one was peeked";
+    EXPECT_EQ(why(ring.out.claim(0)), Errno::inval);
+    EXPECT_EQ(why(ring.in.peek(0)), Errno::inval);
+    ring.take(0);
+}
+
+// Positions pass 2^32 with the sequence words wrapping below them.
+TEST(Ring, SequenceWordsWrap) {
+    Shared memory(eight);
+    const uint64_t start = (1ull << 32) - 3;
+    memory.header().producer.position = start;
+    memory.header().consumer.position = start;
+    for (uint64_t i = 0; i < 8; ++i) { // as the lap before has left them
+        memory.slot(start - 8 + i).sequence = static_cast<uint32_t>(start - 8 + i + 1);
+    }
+    auto out = Producer::resume(memory.base(), eight);
+    auto in = Consumer::resume(memory.base(), eight);
+    ASSERT_TRUE(out && in);
+    for (uint64_t i = 0; i < 20; ++i) {
+        EXPECT_EQ(why(in->peek()), Errno::again);
+        ASSERT_TRUE(out->push(1, bytes_of(i)));
+        auto message = in->peek();
+        ASSERT_TRUE(message);
+        EXPECT_EQ(read_as<uint64_t>(message->payload), i);
+        ASSERT_TRUE(in->release());
+    }
+}
+
+// --- Batches
+
+TEST(Batch, ClaimDescribeCommitPeekRelease) {
+    Ring ring;
+    uint64_t next_in = 0;
+    uint64_t next_out = 0;
+    for (uint32_t round = 0; round < 100; ++round) {
+        const uint32_t want = 1 + round % 8;
+        auto slots = ring.out.claim(want);
+        ASSERT_TRUE(slots);
+        ASSERT_EQ(slots->size(), want);
+        for (uint32_t i = 0; i < want; ++i) {
+            std::memcpy((*slots)[i].data(), &next_in, sizeof next_in);
+            ASSERT_TRUE(slots->describe(i, 3, sizeof next_in));
+            ++next_in;
+        }
+        EXPECT_TRUE(ring.in.empty());
+        ASSERT_TRUE(ring.out.commit(want));
+        auto messages = ring.in.peek(100);
+        ASSERT_TRUE(messages);
+        ASSERT_EQ(messages->size(), want);
+        for (const ion::Message message : *messages) {
+            EXPECT_EQ(message.tag, 3u);
+            EXPECT_EQ(message.payload.size(), sizeof next_out);
+            EXPECT_EQ(read_as<uint64_t>(message.payload), next_out++);
+        }
+        ASSERT_TRUE(ring.in.release(messages->size()));
+    }
+    EXPECT_EQ(next_in, next_out);
+}
+
+TEST(Batch, GivesWhatThereIs) {
+    Ring ring;
+    ring.fill(0, 5);
+    EXPECT_EQ(ring.out.claim(8)->size(), 3u);
+    EXPECT_EQ(ring.in.peek(8)->size(), 5u);
+    EXPECT_EQ(ring.in.peek(2)->size(), 2u);
+    ASSERT_TRUE(ring.in.release(5)) << "five were peeked before";
+    EXPECT_EQ(ring.out.claim(100)->size(), 8u);
+}
+
+TEST(Batch, CommitOfAPartLeavesTheRest) {
+    Ring ring;
+    auto slots = ring.out.claim(4);
+    for (uint64_t i = 0; i < 4; ++i) {
+        std::memcpy((*slots)[static_cast<uint32_t>(i)].data(), &i, sizeof i);
+        ASSERT_TRUE(slots->describe(static_cast<uint32_t>(i), 1, sizeof i));
+    }
+    ASSERT_TRUE(ring.out.commit(2));
+    EXPECT_EQ(ring.in.peek(8)->size(), 2u);
+    ASSERT_TRUE(ring.out.commit(2));
+    EXPECT_EQ(ring.in.peek(8)->size(), 4u);
+}
+
+TEST(Batch, DescribeChecks) {
+    Ring ring;
+    auto slots = ring.out.claim(2);
+    EXPECT_EQ(why(slots->describe(2, 1, 0)), Errno::inval);
+    EXPECT_EQ(why(slots->describe(0, 1, 49)), Errno::inval);
+    EXPECT_TRUE(slots->describe(0, 1, 48));
+}
+
+TEST(Batch, ARunDoesNotWrap) {
+    Ring ring;
+    ring.fill(0, 5);
+    for (uint64_t i = 0; i < 5; ++i) {
+        ring.take(i);
+    }
+    auto run = ring.out.claim_run(8);
+    ASSERT_EQ(run->size(), 3u);
+    EXPECT_EQ((*run)[2].data() - (*run)[0].data(), 128);
+    auto wrapped = ring.out.claim(8);
+    ASSERT_EQ(wrapped->size(), 8u);
+    EXPECT_LT((*wrapped)[3].data(), (*wrapped)[2].data());
+}
+
+// --- Closing
+
+TEST(Close, ProducerClosesAndTheConsumerDrains) {
+    Ring ring;
+    ring.fill(0, 2);
+    ring.out.close();
+    EXPECT_EQ(why(ring.out.claim()), Errno::pipe);
+    EXPECT_EQ(why(ring.out.claim(2)), Errno::pipe);
+    EXPECT_EQ(ring.out.free(), 0u);
+    EXPECT_EQ(ring.in.peer_closed(), Close::closed);
+    ring.take(0);
+    ring.take(1);
+    EXPECT_EQ(why(ring.in.peek()), Errno::pipe);
+    EXPECT_EQ(why(ring.in.peek(4)), Errno::pipe);
+    EXPECT_EQ(ring.in.closed(), Close::open);
+}
+
+TEST(Close, ConsumerClosesAndTheProducerHearsOfIt) {
+    Ring ring;
+    ring.push(0);
+    ring.in.close();
+    EXPECT_EQ(why(ring.in.peek()), Errno::pipe);
+    EXPECT_EQ(ring.out.peer_closed(), Close::closed);
+    ring.fill(1, 7); // room that it knew of
+    EXPECT_EQ(why(ring.out.claim()), Errno::pipe);
+    EXPECT_TRUE(ring.out.full());
+}
+
+TEST(Close, BrokenSpreadsAndMovesBothEpochs) {
+    Ring ring;
+    const uint32_t producer = ring.out.epoch();
+    const uint32_t consumer = ring.in.epoch();
+    ring.in.close(Close::broken);
+    EXPECT_EQ(why(ring.in.peek()), Errno::io);
+    EXPECT_EQ(ring.out.free(), 0u);
+    EXPECT_EQ(why(ring.out.claim()), Errno::io);
+    EXPECT_EQ(ring.memory.header().producer.closed, uint32_t{RUMPK_RING_BROKEN});
+    EXPECT_EQ(ring.memory.header().producer.epoch, producer + 1);
+    EXPECT_EQ(ring.memory.header().consumer.epoch, consumer + 1);
+    EXPECT_EQ(ring.in.peer_epoch(), producer + 1);
+}
+
+TEST(Close, TheFirstReasonStays) {
+    Ring ring;
+    ring.out.close(Close::open);
+    EXPECT_TRUE(ring.out.claim());
+    ring.out.close(Close::closed);
+    ring.out.close(Close::broken);
+    EXPECT_EQ(ring.out.closed(), Close::closed);
+    EXPECT_EQ(ring.memory.header().producer.closed, uint32_t{RUMPK_RING_CLOSED});
+}
+
+// --- A peer that lies (hostile_test.cpp lies at every step; these name each lie)
+
+TEST(Lie, LengthBeyondTheSlot) {
+    Ring ring;
+    ring.push(1);
+    ring.memory.slot(0).length = 49;
+    const uint32_t epoch = ring.in.epoch();
+    EXPECT_EQ(why(ring.in.peek()), Errno::io);
+    EXPECT_EQ(ring.memory.header().consumer.closed, uint32_t{RUMPK_RING_BROKEN});
+    EXPECT_EQ(ring.memory.header().consumer.epoch, epoch + 1);
+    ring.memory.slot(0).length = 8;
+    EXPECT_EQ(why(ring.in.peek()), Errno::io) << "closed stays closed";
+    EXPECT_EQ(why(ring.in.peek(2)), Errno::io);
+}
+
+TEST(Lie, LengthBeyondTheSlotEndsABatchBeforeIt) {
+    Ring ring;
+    ring.fill(0, 3);
+    ring.memory.slot(1).length = ~0u;
+    auto batch = ring.in.peek(8);
+    ASSERT_TRUE(batch);
+    EXPECT_EQ(batch->size(), 1u);
+    ASSERT_TRUE(ring.in.release());
+    EXPECT_EQ(why(ring.in.peek(8)), Errno::io);
+}
+
+TEST(Lie, LengthThatGrowsAfterTheBatchWasPeekedIsClamped) {
+    Ring ring;
+    ring.fill(0, 2);
+    auto batch = ring.in.peek(2);
+    ring.memory.slot(1).length = 1u << 20;
+    EXPECT_EQ((*batch)[1].payload.size(), 48u);
+}
+
+TEST(Lie, ReleasedMoreThanWasPublished) {
+    Ring ring;
+    ring.fill(0, 8);
+    ring.memory.header().consumer.position = 9;
+    EXPECT_EQ(why(ring.out.claim()), Errno::io);
+    EXPECT_EQ(ring.memory.header().producer.closed, uint32_t{RUMPK_RING_BROKEN});
+    ring.memory.header().consumer.position = 8;
+    EXPECT_EQ(why(ring.out.claim()), Errno::io);
+}
+
+TEST(Lie, TookBackWhatWasReleased) {
+    Ring ring;
+    ring.fill(0, 8);
+    ring.take(0);
+    ring.take(1);
+    EXPECT_EQ(ring.out.free(), 2u);
+    ring.memory.header().consumer.position = 1;
+    EXPECT_EQ(ring.out.free(), 0u);
+    EXPECT_EQ(why(ring.out.claim()), Errno::io);
+}
+
+TEST(Lie, UnknownReasonCountsAsClosed) {
+    Ring ring;
+    ring.memory.header().producer.closed = 77;
+    EXPECT_EQ(why(ring.in.peek()), Errno::pipe);
+    EXPECT_EQ(ring.in.peer_closed(), Close::closed);
+}
+
+// --- Waiting and statistics
+
+TEST(Waiting, EachSeesTheOtherArmed) {
+    Ring ring;
+    EXPECT_FALSE(ring.out.peer_waiting());
+    ring.in.arm();
+    EXPECT_TRUE(ring.out.peer_waiting());
+    EXPECT_FALSE(ring.in.peer_waiting());
+    ring.in.disarm();
+    EXPECT_FALSE(ring.out.peer_waiting());
+    ring.out.arm();
+    EXPECT_TRUE(ring.in.peer_waiting());
+    EXPECT_EQ(ring.memory.header().producer.waiting, 1u);
+    ring.out.disarm();
+    EXPECT_EQ(ring.memory.header().producer.waiting, 0u);
+}
+
+struct CountedBarrier {
+    int* calls;
+    void operator()() const { ++*calls; }
+};
+
+TEST(Waiting, TheSleeperPaysTheBarrierAndThePublisherDoesNot) {
+    Shared memory(eight);
+    int out_calls = 0;
+    int in_calls = 0;
+    using Fence = ion::CrossCore<CountedBarrier>;
+    ion::BasicProducer<Fence> out(memory.base(), eight, Fence{{&out_calls}});
+    ion::BasicConsumer<Fence> in(memory.base(), eight, Fence{{&in_calls}});
+    in.arm();
+    EXPECT_EQ(in_calls, 1);
+    EXPECT_EQ(why(in.peek()), Errno::again);
+    ASSERT_TRUE(out.push(1, {}));
+    EXPECT_TRUE(out.peer_waiting());
+    EXPECT_EQ(out_calls, 0);
+    in.disarm();
+    EXPECT_EQ(in_calls, 1);
+}
+
+TEST(Statistics, StandInOnesOwnLine) {
+    Ring ring;
+    ring.out.count_wait();
+    ring.out.count_bell();
+    ring.out.count_bell();
+    ring.in.count_wait();
+    const rumpk_ring_header& header = ring.memory.header();
+    EXPECT_EQ(header.producer.waits, 1u);
+    EXPECT_EQ(header.producer.bells, 2u);
+    EXPECT_EQ(header.consumer.waits, 1u);
+    EXPECT_EQ(header.consumer.bells, 0u);
+    EXPECT_EQ(ring.out.waits(), 1u);
+    EXPECT_EQ(ring.out.bells(), 2u);
+    ring.fill(0, 3);
+    EXPECT_EQ(header.producer.position, 3u);
+    ring.take(0);
+    EXPECT_EQ(header.consumer.position, 1u);
+}
+
+TEST(Statistics, HighWater) {
+    Ring ring;
+    ring.fill(0, 5);
+    EXPECT_EQ(ring.out.free(), 3u);
+    EXPECT_EQ(ring.out.high_water(), 5u);
+    EXPECT_EQ(ring.in.peek(4)->size(), 4u);
+    EXPECT_EQ(ring.in.high_water(), 4u);
+    for (uint64_t i = 0; i < 5; ++i) {
+        ring.take(i);
+    }
+    ring.fill(5, 1);
+    EXPECT_EQ(ring.out.free(), 7u);
+    EXPECT_EQ(ring.out.high_water(), 5u);
+    EXPECT_EQ(ring.memory.header().producer.high_water, 5u);
+    EXPECT_EQ(ring.memory.header().consumer.high_water, 4u);
+}
+
+// --- Taking over (death_test.cpp dies at every step; these name what a successor finds)
+
+TEST(Resume, ProducerGoesOnBehindWhatWasPublished) {
+    Ring ring;
+    ring.fill(0, 3);
+    ring.take(0);
+    ring.out.count_wait();
+    ring.out.arm();
+    (void)ring.out.claim(4);
+    const uint32_t epoch = ring.out.epoch();
+    auto out = Producer::resume(ring.memory.base(), eight);
+    ASSERT_TRUE(out);
+    EXPECT_EQ(out->position(), 3u);
+    EXPECT_EQ(out->waits(), 1u);
+    EXPECT_EQ(out->epoch(), epoch + 1);
+    EXPECT_EQ(ring.in.peer_epoch(), epoch + 1);
+    EXPECT_FALSE(ring.in.peer_waiting()) << "the dead do not wait";
+    EXPECT_EQ(out->free(), 6u);
+    ASSERT_TRUE(out->push(1, bytes_of(uint64_t{3})));
+    for (uint64_t i = 1; i <= 3; ++i) {
+        ring.take(i);
+    }
+}
+
+TEST(Resume, ConsumerSeesAgainWhatWasNotReleased) {
+    Ring ring;
+    ring.fill(0, 3);
+    ring.take(0);
+    ASSERT_TRUE(ring.in.peek(2));
+    const uint32_t epoch = ring.in.epoch();
+    auto in = Consumer::resume(ring.memory.base(), eight);
+    ASSERT_TRUE(in);
+    ring.push(3);
+    EXPECT_EQ(in->epoch(), epoch + 1);
+    EXPECT_EQ(why(in->release()), Errno::inval) << "what the dead one peeked is not peeked";
+    for (uint64_t i = 1; i <= 3; ++i) {
+        EXPECT_EQ(in->again(), i < 3);
+        auto message = in->peek();
+        ASSERT_TRUE(message);
+        EXPECT_EQ(read_as<uint64_t>(message->payload), i);
+        ASSERT_TRUE(in->release());
+    }
+    EXPECT_FALSE(in->again());
+}
+
+TEST(Resume, PositionBehindTheSequences) { // died in commit; and the consumer was quick
+    Ring ring;
+    ring.fill(0, 4);
+    ring.memory.header().producer.position = 1;
+    EXPECT_EQ(Producer::resume(ring.memory.base(), eight)->position(), 4u);
+    EXPECT_EQ(ring.memory.header().producer.position, 4u);
+    ring.take(0);
+    ring.take(1);
+    ring.take(2);
+    ring.memory.header().producer.position = 1;
+    auto in = Consumer::resume(ring.memory.base(), eight);
+    ASSERT_TRUE(in);
+    EXPECT_EQ(in->position(), 3u);
+    auto out = Producer::resume(ring.memory.base(), eight);
+    ASSERT_TRUE(out);
+    EXPECT_EQ(out->position(), 4u);
+}
+
+TEST(Resume, RefusesAClosedRing) {
+    Ring ring;
+    ring.out.close();
+    EXPECT_EQ(why(Producer::resume(ring.memory.base(), eight)), Errno::pipe);
+    EXPECT_TRUE(Consumer::resume(ring.memory.base(), eight)) << "there may be something to drain";
+    ring.in.close();
+    EXPECT_EQ(why(Consumer::resume(ring.memory.base(), eight)), Errno::pipe);
+}
+
+void expect_broken(void (*spoil)(Ring&), bool producer, bool consumer) {
+    for (const bool side : {true, false}) {
+        Ring ring;
+        ring.fill(0, 6);
+        ring.take(0);
+        ring.take(1);
+        spoil(ring);
+        rumpk_ring_line& line = side ? ring.memory.header().producer : ring.memory.header().consumer;
+        const uint32_t epoch = line.epoch;
+        const Errno got = side ? why(Producer::resume(ring.memory.base(), eight))
+                               : why(Consumer::resume(ring.memory.base(), eight));
+        const bool broken = side ? producer : consumer;
+        EXPECT_EQ(got, broken ? Errno::io : Errno{0}) << (side ? "producer" : "consumer");
+        EXPECT_EQ(line.epoch, epoch + 1);
+        EXPECT_EQ(line.closed, uint32_t{broken ? RUMPK_RING_BROKEN : RUMPK_RING_OPEN});
+    }
+}
+
+TEST(Resume, PositionsMoreThanALapApart) {
+    expect_broken([](Ring& r) { r.memory.header().producer.position = 11; }, true, true);
+    expect_broken([](Ring& r) { r.memory.header().consumer.position = 15; }, true, true);
+    expect_broken([](Ring& r) { r.memory.header().consumer.position = ~0ull; }, true, true);
+    expect_broken([](Ring& r) { r.memory.header().producer.position = 1ull << 63; }, true, true);
+}
+
+TEST(Resume, SequencesThatAreNotConsecutive) {
+    expect_broken([](Ring& r) { r.memory.slot(4).sequence = 0; }, true, true);
+    expect_broken([](Ring& r) { r.memory.header().producer.position = 7; }, true, true);
+    expect_broken([](Ring& r) { r.memory.header().consumer.position = 7; }, true, false);
+    // Behind the gap: a dead producer leaves none, a live one may have filled it since.
+    expect_broken([](Ring& r) { r.memory.slot(8).sequence = 9; }, true, false);
+}
+
+} // namespace
