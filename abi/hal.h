@@ -30,14 +30,16 @@ extern "C" {
 
 /* What the machine told the HAL at boot. Valid for ever, never written again. */
 struct hal_boot {
-    const char* machine;   /* "qemu-riscv64" */
-    const char* arch;      /* "riscv64" */
-    uint32_t cores;        /* that could run, 1..HAL_MAX_CORES */
-    uint32_t boot_core;    /* index of the one that runs now */
-    uint64_t features;     /* RUMPK_FEATURE_MMU or _PMP */
-    uint64_t memory_total; /* bytes of RAM the machine has */
-    uint64_t memory_base;  /* physical; the largest free block, page aligned: ... */
-    uint64_t memory_size;  /* ... nothing of kernel, image, device tree or firmware is in it */
+    const char* machine;           /* "qemu-riscv64" */
+    const char* arch;              /* "riscv64" */
+    uint32_t cores;                /* that could run, 1..HAL_MAX_CORES */
+    uint32_t boot_core;            /* index of the one that runs now */
+    uint32_t elf_machine;          /* e_machine of cells: 243 RISC-V, 183 AArch64, 62 x86-64 */
+    uint32_t interrupt_stack_size; /* bytes that the HAL itself may need on an interrupt stack */
+    uint64_t features;             /* RUMPK_FEATURE_MMU or _PMP */
+    uint64_t memory_total;         /* bytes of RAM the machine has */
+    uint64_t memory_base;          /* physical; the largest free block, page aligned: ... */
+    uint64_t memory_size;          /* ... nothing of kernel, image, device tree or firmware is in it */
     uint64_t direct_map; /* add to a physical address in the free block or in the table's page to touch it */
     uint64_t systable_physical; /* the frame that must show at systable_address: one page, zeroed */
     uint64_t systable_address;  /* virtual, as abi/systable.h says for this machine */
@@ -48,9 +50,8 @@ struct hal_boot {
     uint64_t seed_size;         /* ... 0: none, and `random` says EAGAIN */
     int64_t wall_offset;        /* add to monotonic ns for ns since 1970-01-01 UTC; 0: no clock chip */
     uint32_t console_line;      /* interrupt line of the console */
-    uint32_t
-        console_channels; /* 1: console_write's channel is carried by the device (host); 0: one byte stream */
-    uint64_t kernel_text_base; /* virtual, end exclusive: to tell a kernel fault from an application's */
+    uint32_t console_channels;  /* 1: the device carries console_write's channel; 0: one byte stream */
+    uint64_t kernel_text_base;  /* virtual, end exclusive: to tell a kernel fault from an application's */
     uint64_t kernel_text_end;
     int32_t frame_previous; /* backtraces: the caller's frame pointer is at frame pointer + this, */
     int32_t frame_return;   /* and the return address at frame pointer + this */
