@@ -32,12 +32,15 @@ if(RUMPK_KERNEL_LINKER_SCRIPT)
     target_link_options(kernel PRIVATE -Wl,-T,${RUMPK_KERNEL_LINKER_SCRIPT})
 endif()
 
-# What the packer puts in front of the boot table.
-set(RUMPK_KERNEL_FILE "${CMAKE_BINARY_DIR}/kernel.elf")
 if(RUMPK_IMAGE_KIND STREQUAL "raw")
-    set(RUMPK_KERNEL_FILE "${CMAKE_BINARY_DIR}/kernel.bin")
     target_link_options(kernel PRIVATE --target=${RUMPK_TARGET} -nostdlib -static)
+endif()
+
+# What the packer takes: the ELF. In a process image it goes in as it is, so symbols are left
+# behind, but for sanitizers, whose reports want them.
+set(RUMPK_KERNEL_FILE "${CMAKE_BINARY_DIR}/kernel.elf")
+if(RUMPK_IMAGE_KIND STREQUAL "process" AND NOT RUMPK_SANITIZE)
+    set(RUMPK_KERNEL_FILE "${CMAKE_BINARY_DIR}/kernel.stripped")
     add_custom_command(OUTPUT "${RUMPK_KERNEL_FILE}" DEPENDS kernel
-        COMMAND ${CMAKE_OBJCOPY} -O binary "$<TARGET_FILE:kernel>" "${RUMPK_KERNEL_FILE}" VERBATIM)
-    add_custom_target(kernel-binary ALL DEPENDS "${RUMPK_KERNEL_FILE}")
+        COMMAND ${CMAKE_OBJCOPY} --strip-all "$<TARGET_FILE:kernel>" "${RUMPK_KERNEL_FILE}" VERBATIM)
 endif()

@@ -11,7 +11,7 @@
 #   RUMPK_KERNEL_LINKER_SCRIPT  its linker script, where it has one
 #   RUMPK_MACHINE_KERNEL_FLAGS  added to the architecture's (position-independent code, say)
 # hal/arch/<RUMPK_ARCH>/arch.cmake sets
-#   RUMPK_TARGET             clang's target triple
+#   RUMPK_TARGET             clang's target triple for the kernel, and for every link
 #   RUMPK_KERNEL_FLAGS       instruction set, code model and what the kernel may not use
 #   RUMPK_CELL_FLAGS         the same for cells
 #   RUMPK_ARCH_SOURCES       its files, for hal/CMakeLists.txt
@@ -46,9 +46,9 @@ rumpk_options(hosted_options
 target_compile_definitions(hosted_options INTERFACE
     RUMPK_SYSTABLE_ADDRESS=${RUMPK_SYSTABLE_ADDRESS} "RUMPK_MACHINE=\"${RUMPK_MACHINE}\"" "RUMPK_ARCH=\"${RUMPK_ARCH}\"")
 
-# Functions of a cell keep to the unwinder's minimum: no exceptions, no unwind tables.
+# Cells are compiled for no operating system; no exceptions, so no unwind tables.
 rumpk_options(cell_options
-    --target=${RUMPK_TARGET} ${RUMPK_CELL_FLAGS}
+    --target=${RUMPK_ARCH}-unknown-elf ${RUMPK_CELL_FLAGS}
     -nostdlibinc -O2 -g ${RUMPK_SECTIONS} ${RUMPK_WARNINGS}
     -fno-asynchronous-unwind-tables -fno-unwind-tables
     "$<$<COMPILE_LANGUAGE:CXX>:${RUMPK_NO_RUNTIME_CXX};${RUMPK_FREESTANDING_CXX}>"

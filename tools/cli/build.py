@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`./rumpk build`, and what the other commands use of it: from an application's folder to its image."""
+
+import fcntl
+import hashlib
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from . import common, machines, setup
+
+# Folders whose files can change what comes out; applications have theirs besides.
+SOURCES = ("abi", "hal", "core", "ion", "drivers", "membrane", "cmake", "tools/cli", "CMakeLists.txt", "CMakePresets.json")
+IN_TREE = ("apps", "tests/apps")
+
+
+class Built(NamedTuple):
+    image: Path
+    app_elf: Path  # with symbols
+    kernel_elf: Path  # with symbols
+    machine: machines.Machine
+
+
+class Application(NamedTuple):
+    name: str
+    folder: Path
+    outside: bool
+
+    def output(self, preset: str) -> Path:
+        """Where its ELF and image go; as RumpkApplication.cmake has it."""
+        if not self.outside:
+            return common.BUILD / preset / "images"
+        return common.BUILD / preset / "outside" / hashlib.md5(str(self.folder).encode()).hexdigest()[:8]
+
+
+def register(subparsers) -> None:
+    parser = subparsers.add_parser(
+        "build",
+        help="build applications into bootable images",
+        description="Builds images and prints, for each, its path and the command that boots it by hand.",
+    )
+    parser.add_argument("app", nargs="*", help="an application of apps/, or a folder; all of apps/ if none is named")
+    parser.add_argument("--machine", default=machines.DEFAULT, metavar="M",
+                        help=f"one of hal/machine, or all (default: {machines.DEFAULT})")
+    parser.add_argument("--verbose", action="store_true", help="show the compiler's commands")
+    parser.set_defaults(main=main)
+
+
+def main(args) -> int:
+    for machine in machines.chosen(args.machine):
+        for spec in args.app or [one.name for one in in_tree() if one.folder.parent.name == "apps"
+                                 and one.folder.parent.parent == common.ROOT]:
+            built = application(spec, machine.name, verbose=args.verbose)
+            print(common.relative(built.image))
+            print("    " + shlex.join(machine.command(Path(common.relative(built.image)))))
+    return 0
+
+
+# ---- which application ----------------------------------------------------------------------------------
+
+
+def in_tree() -> list[Application]:
+    return [Application(file.parent.name, file.parent, False)
+            for parent in IN_TREE for file in sorted((common.ROOT / parent).glob("*/cell.toml"))]
+
+
+def find(spec: str) -> Application:
+    """A name of the tree or a folder; ends the command when it is neither."""
+    known = in_tree()
+    for one in known:
+        if spec == one.name or Path(spec).resolve() == one.folder:
+            return one
+    folder = Path(spec).resolve()
+    if not folder.is_dir():
+        common.fail(f"no application '{spec}'; there are: {', '.join(one.name for one in known)}, or a folder with a "
+                    "cell.toml (./rumpk new DIR writes one)")
+    if not (folder / "cell.toml").is_file():
+        common.fail(f"{spec} is no application: it has no cell.toml (./rumpk new DIR writes one to start from)")
+    if not any(folder.glob("*.c")) and not any(folder.glob("*.cpp")):
+        common.fail(f"{spec} is no application: it has no *.c or *.cpp")
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", folder.name) or ";" in str(folder):
+        common.fail(f"{folder}: an application's folder is named with letters, digits, '.', '_' and '-'")
+    return Application(folder.name, folder, True)
+
+
+# ---- building -------------------------------------------------------------------------------------------
+
+
+def application(spec: str, machine: str, verbose: bool = False, preset: str = "") -> Built:
+    """Builds what is not up to date. `preset` is the machine's own unless another one of
+    CMakePresets.json for the same machine is asked for (host-asan)."""
+    facts = machines.load(machine)
+    app = find(spec)
+    preset = preset or facts.name
+    output = app.output(preset)
+    built = Built(output / f"{app.name}.img", output / f"{app.name}.elf", common.BUILD / preset / "kernel.elf", facts)
+    stamp = output / f"{app.name}.inputs"
+    setup.ensure()
+    inputs = digest(app, built.image)
+    if inputs and same(stamp, inputs):
+        return built
+    with locked(preset):
+        configure(preset, [app.folder] if app.outside else [])
+        ninja(preset, [str(built.image.relative_to(common.BUILD / preset))], f"{app.name} for {preset}", verbose)
+    stamp.write_text(digest(app, built.image))
+    return built
+
+
+def target(preset: str, targets: list[str], what: str, verbose: bool = False) -> Path:
+    """Builds targets of a preset (none: all) and returns its build folder."""
+    setup.ensure()
+    with locked(preset):
+        configure(preset, [])
+        ninja(preset, targets, what, verbose)
+    return common.BUILD / preset
+
+
+def same(stamp: Path, text: str) -> bool:
+    try:
+        return stamp.read_text() == text
+    except OSError:
+        return False
+
+
+def digest(app: Application, image: Path) -> str:
+    """Names, sizes and times of all that goes into an image, and of the image: while they stay, there is
+    nothing to build and ninja need not be asked. Empty where there is no image."""
+    if not image.exists():
+        return ""
+    total = hashlib.blake2b(digest_size=16)
+    for top in [image, setup.STAMP, app.folder, *(common.ROOT / name for name in SOURCES)]:
+        for line in listing(str(top)):
+            total.update(line.encode())
+    return total.hexdigest()
+
+
+def listing(top: str) -> list[str]:
+    try:
+        entries = sorted(os.scandir(top), key=lambda entry: entry.name)
+    except NotADirectoryError:
+        status = os.stat(top)
+        return [f"{top} {status.st_size} {status.st_mtime_ns}\n"]
+    except FileNotFoundError:
+        return []
+    lines = []
+    for entry in entries:
+        if entry.name.startswith(".") or entry.name == "__pycache__":
+            continue
+        if entry.is_dir():
+            lines += listing(entry.path)
+        else:
+            status = entry.stat()
+            lines.append(f"{entry.path} {status.st_size} {status.st_mtime_ns}\n")
+    return lines
+
+
+@contextmanager
+def locked(preset: str):
+    """One build at a time in a build folder: ninja itself does not see another one."""
+    folder = common.BUILD / preset
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            common.say(f"waiting for another build of {preset}")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def cached(cache: Path, name: str) -> str:
+    """A variable of CMakeCache.txt; empty where there is none."""
+    try:
+        found = re.search(rf"^{name}:\w+=(.*)$", cache.read_text(), re.MULTILINE)
+    except OSError:
+        return ""
+    return found.group(1) if found else ""
+
+
+def configure(preset: str, outside: list[Path]) -> None:
+    """CMake's first run, and another one when a folder outside the repository is new to it."""
+    folder = common.BUILD / preset
+    cache = folder / "CMakeCache.txt"
+    if cache.exists() and cached(cache, "CMAKE_HOME_DIRECTORY") != str(common.ROOT):
+        shutil.rmtree(folder / "CMakeFiles", ignore_errors=True)  # the repository was moved
+        cache.unlink()
+    known = [one for one in cached(cache, "RUMPK_APPLICATIONS").split(";") if one and Path(one, "cell.toml").exists()]
+    fresh = [str(one) for one in outside if str(one) not in known]
+    if (folder / "build.ninja").exists() and cache.exists() and not fresh:
+        return
+    done = subprocess.run(
+        ["cmake", "--preset", preset, f"-DRUMPK_APPLICATIONS={';'.join(known + fresh)}"],
+        cwd=common.ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
+    )
+    if done.returncode != 0:
+        (folder / "build.ninja").unlink(missing_ok=True)
+        sys.stderr.write(done.stderr)
+        common.fail(f"cmake --preset {preset} failed")
+
+
+def ninja(preset: str, targets: list[str], what: str, verbose: bool) -> None:
+    """Runs ninja; shows one line of progress on a terminal, and of the output only what compilers say."""
+    begun = time.monotonic()
+    live = sys.stderr.isatty() and not verbose
+    with subprocess.Popen(
+        ["ninja", "-C", str(common.BUILD / preset), *(["-v"] if verbose else []), *targets],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+        env={**os.environ, "NINJA_STATUS": "[%f/%t] "},
+    ) as process:
+        skip = False  # the line after "FAILED: x" is its command
+        for line in process.stdout:
+            status = re.match(r"\[\d+/\d+\] ", line)
+            if status and live:
+                sys.stderr.write(f"\r\033[Krumpk: building {what} {status.group()}")
+                sys.stderr.flush()
+            elif not skip and not line.startswith(("FAILED: ", "ninja: ")) and (verbose or not status):
+                sys.stderr.write(("\r\033[K" if live else "") + line)
+            elif line.startswith("ninja: error:"):
+                sys.stderr.write(line)
+            skip = line.startswith("FAILED: ") and not verbose
+    seconds = time.monotonic() - begun
+    if live:
+        sys.stderr.write("\r\033[K")
+    if process.returncode != 0:
+        common.fail(f"{what} did not build")
+    if seconds >= 1:
+        common.say(f"built {what} in {seconds:.0f} s")

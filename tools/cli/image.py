@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The packer: kernel + boot table + cells = one bootable file (abi/image.h).
+
+A raw image is what firmware loads: the kernel's memory, zeroed data included, up to a page's
+end, then the table. A process image is an executable of the host, padded to a page, the table,
+and a trailer of 16 bytes that says where the table begins.
+
+CMake calls it once an application: it is a program, too.
+"""
+
+import argparse
+import os
+import struct
+import sys
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    __package__ = "tools.cli"
+
+from . import common, elf, manifest  # noqa: E402  (found through the path above)
+
+PAGE = 4096
+WINDOW_A = 0x08000000
+MAX_END = WINDOW_A + manifest.WINDOW_MAP
+MAGIC = 0x474D4952  # "RIMG"
+VERSION = 1
+FUSED = 1
+TABLE = struct.Struct("<IIQIII36x")
+ENTRY = struct.Struct("<32sQQQQIIIIQIII28x")
+TRAILER = struct.Struct("<QII")
+EVERY_CORE = (1 << 64) - 1
+
+
+class ImageError(Exception):
+    """Which file, and what is wrong with it."""
+
+
+class Program(NamedTuple):
+    """A cell as it goes into an image."""
+
+    cell: manifest.Cell
+    elf: bytes
+
+
+def check_cell(data: bytes, arch: str, cell: manifest.Cell) -> elf.Elf:
+    """The ELF of a cell, if a kernel would take it. elf.ElfError says why not."""
+    program = elf.Elf(data)
+    if program.machine != elf.MACHINES[arch]:
+        known = {number: name for name, number in elf.MACHINES.items()}
+        raise elf.ElfError(f"it is for {known.get(program.machine, f'machine {program.machine}')}, not for {arch}")
+    if program.type != elf.ET_EXEC:
+        raise elf.ElfError("it is not linked to a fixed address (no static executable)")
+    for segment in program.segments:
+        if segment.type in (elf.PT_DYNAMIC, elf.PT_INTERP):
+            raise elf.ElfError("it is dynamically linked")
+        if segment.type == elf.PT_TLS and segment.memory_size:
+            raise elf.ElfError("it uses thread-local storage, which a cell does not have")
+    check_segments(program, cell)
+    if not any(s.flags & elf.PF_X and s.address <= program.entry < s.end for s in program.loads):
+        raise elf.ElfError(f"its entry {program.entry:#x} is in no executable segment")
+    return program
+
+
+def check_segments(program: elf.Elf, cell: manifest.Cell) -> None:
+    """Inside the window, inside the cell's memory, never writable and executable, a page each."""
+    if not program.loads:
+        raise elf.ElfError("it has nothing to load")
+    before = None
+    for segment in sorted(program.loads, key=lambda one: one.address):
+        where = f"its segment {segment.address:#x}..{segment.end:#x}"
+        if segment.address < WINDOW_A or segment.end > MAX_END:
+            raise elf.ElfError(f"{where} is outside the window's {WINDOW_A:#x}..{MAX_END:#x}: "
+                               "cells are linked with membrane/cell.ld")
+        if segment.end > WINDOW_A + cell.memory:
+            need = -(-(segment.end - WINDOW_A) // PAGE) * PAGE
+            raise elf.ElfError(f"{where} does not fit in memory = \"{common.size_text(cell.memory)}\": "
+                               f"the program alone needs \"{common.size_text(need)}\"")
+        if segment.flags & elf.PF_W and segment.flags & elf.PF_X:
+            raise elf.ElfError(f"{where} is both writable and executable")
+        if before and segment.address < before.end:
+            raise elf.ElfError(f"{where} overlaps the one before")
+        if before and segment.address // PAGE == (before.end - 1) // PAGE and segment.flags != before.flags:
+            raise elf.ElfError(f"{where} shares a page with {before.rights} and is {segment.rights}")
+        before = segment
+
+
+def boot_table(programs: list[Program]) -> bytes:
+    """The table and all that it points to; whole pages."""
+    at = TABLE.size + ENTRY.size * len(programs)
+    entries, body = bytearray(), bytearray()
+    for index, (cell, data) in enumerate(programs):
+        start = -(-at // PAGE) * PAGE
+        body += bytes(start - at) + data
+        at = start + len(data)
+        entries += ENTRY.pack(cell.name.encode(), start, len(data), cell.memory, cell.map, index, cell.tier,
+                              cell.ceiling, 0, EVERY_CORE, cell.fibers, cell.stack, cell.fiber_rings)
+    rest = bytes(entries + body) + bytes(-at % PAGE)
+    header = TABLE.pack(MAGIC, VERSION, TABLE.size + len(rest), zlib.crc32(rest), FUSED, len(programs))
+    return header + rest
+
+
+def pack(kind: str, kernel: bytes, programs: list[Program]) -> bytes:
+    """The image's bytes; `kernel` is the kernel's ELF."""
+    table = boot_table(programs)
+    if kind == "raw":
+        return elf.flatten(elf.Elf(kernel)) + table
+    padded = kernel + bytes(-len(kernel) % PAGE)
+    return padded + table + TRAILER.pack(len(padded), MAGIC, 0)
+
+
+def build(kind: str, arch: str, kernel: Path, cell_elf: Path, cell_toml: Path, output: Path) -> None:
+    """Reads, checks, packs and writes; the output is replaced whole or not at all."""
+    try:
+        cell = manifest.load(cell_toml)
+        program = check_cell(cell_elf.read_bytes(), arch, cell)
+    except manifest.ManifestError as error:
+        raise ImageError(str(error)) from error
+    except elf.ElfError as error:
+        raise ImageError(f"{common.relative(cell_elf)} cannot be a cell: {error}") from error
+    try:
+        data = pack(kind, kernel.read_bytes(), [Program(cell, elf.strip(program))])
+    except elf.ElfError as error:
+        raise ImageError(f"{common.relative(kernel)} cannot be a kernel: {error}") from error
+    part = output.with_name(output.name + ".part")
+    part.write_bytes(data)
+    part.chmod(0o755 if kind == "process" else 0o644)
+    os.replace(part, output)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kind", choices=("raw", "process"), required=True)
+    parser.add_argument("--arch", choices=sorted(elf.MACHINES), required=True)
+    for name in ("kernel", "cell", "manifest", "output"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    args = parser.parse_args()
+    try:
+        build(args.kind, args.arch, args.kernel, args.cell, args.manifest, args.output)
+    except (ImageError, OSError) as error:
+        common.say(str(error))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

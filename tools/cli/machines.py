@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The machines: facts for the command, from hal/machine/<name>/machine.toml."""
+
+import tomllib
+from pathlib import Path
+from typing import NamedTuple
+
+from . import common
+
+FOLDER = common.ROOT / "hal" / "machine"
+DEFAULT = "qemu-riscv64"
+
+
+class Machine(NamedTuple):
+    name: str
+    arch: str
+    kind: str  # "qemu": an emulator boots the image; "process": the image is executed
+    emulator: str  # "" for a process
+    arguments: tuple[str, ...]  # with {image} {memory} {cores}
+    memory_default: int  # bytes
+    memory_minimum: int  # bytes
+    max_cores: int
+
+    def command(self, image: Path, memory: int | None = None, cores: int = 1) -> list[str]:
+        """What boots the image by hand: the emulator's line, or the image itself."""
+        if self.kind == "process":
+            return [str(image)]
+        values = {"image": str(image), "memory": common.size_text(memory or self.memory_default), "cores": str(cores)}
+        return [self.emulator] + [argument.format(**values) for argument in self.arguments]
+
+
+def names() -> list[str]:
+    return sorted(file.parent.name for file in FOLDER.glob("*/machine.toml"))
+
+
+def load(name: str) -> Machine:
+    """Ends the command with the list of machines when there is none of that name."""
+    file = FOLDER / name / "machine.toml"
+    if "/" in name or not file.is_file():
+        common.fail(f"no machine '{name}'; there are: {', '.join(names())}")
+    try:
+        facts = tomllib.loads(file.read_text())
+        memory = facts["memory"]
+        return Machine(
+            name=facts["name"], arch=facts["arch"], kind=facts["kind"], emulator=facts.get("emulator", ""),
+            arguments=tuple(facts.get("arguments", ())), memory_default=common.size(memory["default"]),
+            memory_minimum=common.size(memory["minimum"]), max_cores=facts["max_cores"],
+        )
+    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
+        common.fail(f"{common.relative(file)}: {type(error).__name__}: {error}")
+
+
+def chosen(name: str) -> list[Machine]:
+    """The machines that --machine NAME means; `all` is every one."""
+    return [load(one) for one in (names() if name == "all" else [name])]

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""cell.toml: what an application asks for. Read on the host; the kernel gets numbers."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import NamedTuple
+
+from . import common
+
+PAGE = 4096
+TIERS = ("photon", "matter", "gravity", "void")  # index: enum rumpk_tier of abi/call.h
+
+# A window's layout, abi/image.h: program and heap below MAP, then what `map` hands out, then
+# stacks, then rings of spawned fibers.
+WINDOW_MAP = 0x04000000
+WINDOW_STACKS = 0x06000000
+WINDOW_RINGS = 0x07000000
+WINDOW_BOOT_RINGS = 0x07F00000
+MAX_MAP = 32 << 20
+MAX_FIBERS = 4096
+NAME_MAX = 31
+
+
+class ManifestError(Exception):
+    """The text names the key and what would be right."""
+
+
+class Cell(NamedTuple):
+    name: str
+    memory: int  # bytes behind the start of the window: program and heap
+    map: int  # bytes that `map` may hand out
+    tier: int
+    ceiling: int  # highest tier, lowest number, it may spawn in
+    fibers: int  # at once, the first included
+    stack: int  # bytes of the first fiber's stack
+    fiber_rings: int  # bytes for the rings of each further fiber
+
+
+DEFAULTS = {
+    "memory": "8M", "map": "1M", "tier": "gravity", "ceiling": "photon",
+    "fibers": 64, "stack": "64K", "fiber_rings": "8K",
+}
+
+
+def pages(key: str, value: object, least: int, most: int) -> int:
+    """A size that is whole pages and inside its bounds."""
+    if not isinstance(value, (str, int)) or isinstance(value, bool):
+        raise ManifestError(f'{key} is a size, like "64K"')
+    try:
+        count = common.size(value)
+    except ValueError as error:
+        raise ManifestError(f"{key}: {error}") from error
+    if count % PAGE:
+        raise ManifestError(f"{key} = {value} is not a multiple of {PAGE}")
+    if not least <= count <= most:
+        raise ManifestError(f"{key} = {value} is outside {common.size_text(least)} to {common.size_text(most)}")
+    return count
+
+
+def tier(key: str, value: object) -> int:
+    if value not in TIERS:
+        raise ManifestError(f"{key} = {value!r} is no tier; there are: {', '.join(TIERS)}")
+    return TIERS.index(value)
+
+
+def parse(text: str, name: str) -> Cell:
+    """`name` is the cell's name where the text gives none."""
+    try:
+        given = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ManifestError(str(error)) from error
+    unknown = sorted(set(given) - set(DEFAULTS) - {"name"})
+    if unknown:
+        raise ManifestError(f"unknown key '{unknown[0]}'; there are: {', '.join(['name', *DEFAULTS])}")
+    values = {"name": name, **DEFAULTS, **given}
+    if not isinstance(values["name"], str) or not re.fullmatch(rf"[A-Za-z0-9._-]{{1,{NAME_MAX}}}", values["name"]):
+        raise ManifestError(f"name = {values['name']!r} is not 1 to {NAME_MAX} letters, digits, '.', '_' or '-'")
+    fibers = values["fibers"]
+    if not isinstance(fibers, int) or isinstance(fibers, bool) or not 1 <= fibers <= MAX_FIBERS:
+        raise ManifestError(f"fibers = {fibers!r} is outside 1 to {MAX_FIBERS}")
+    cell = Cell(
+        name=values["name"], memory=pages("memory", values["memory"], PAGE, WINDOW_MAP),
+        map=pages("map", values["map"], 0, MAX_MAP), tier=tier("tier", values["tier"]),
+        ceiling=tier("ceiling", values["ceiling"]), fibers=fibers,
+        stack=pages("stack", values["stack"], PAGE, WINDOW_RINGS - WINDOW_STACKS - PAGE),
+        fiber_rings=pages("fiber_rings", values["fiber_rings"], 0, WINDOW_BOOT_RINGS - WINDOW_RINGS),
+    )
+    if cell.ceiling > cell.tier:
+        raise ManifestError(f"ceiling = '{TIERS[cell.ceiling]}' is below tier = '{TIERS[cell.tier]}'")
+    if cell.fiber_rings * cell.fibers > WINDOW_BOOT_RINGS - WINDOW_RINGS:
+        raise ManifestError(f"fibers x fiber_rings is more than {(WINDOW_BOOT_RINGS - WINDOW_RINGS) >> 20}M")
+    return cell
+
+
+def load(file: Path) -> Cell:
+    """The folder's name is the default name."""
+    try:
+        return parse(file.read_text(), file.resolve().parent.name)
+    except OSError as error:
+        raise ManifestError(f"{common.relative(file)}: {error.strerror}") from error
+    except (ManifestError, UnicodeDecodeError) as error:
+        raise ManifestError(f"{common.relative(file)}: {error}") from error
