@@ -2,8 +2,7 @@
 // Reader of the boot table (abi/image.h), which the image builder left behind
 // the kernel. It crossed a file, a boot loader and perhaps a network: what
 // read() accepts is whole and every field is in range.
-#ifndef RUMPK_CORE_BOOT_TABLE_H
-#define RUMPK_CORE_BOOT_TABLE_H
+#pragma once
 
 #include <cstddef>
 #include <expected>
@@ -87,5 +86,3 @@ class BootTable {
 [[nodiscard]] uint32_t crc32(std::span<const std::byte> bytes);
 
 } // namespace rumpk
-
-#endif

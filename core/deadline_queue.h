@@ -10,7 +10,8 @@ namespace rumpk {
 
 // A place in the queue, part of whatever waits. Must not move while pending.
 struct DeadlineNode {
-    Instant when{}; // as given to insert
+    Instant
+        when{}; // when it is due: as given to insert, or the moment of the last advance() if that was later
     DeadlineNode* next = nullptr;
     DeadlineNode* previous = nullptr;
     uint32_t slot = not_pending;
@@ -45,9 +46,21 @@ class DeadlineQueue {
     static constexpr uint32_t bits_per_level = 6;
     static constexpr uint32_t slots_per_level = 1U << bits_per_level;
     static constexpr uint32_t level_count = (64 + bits_per_level - 1) / bits_per_level;
+    static constexpr uint32_t due_slot = level_count * slots_per_level;
+    static constexpr uint32_t no_slot = due_slot + 1;
 
-    std::array<DeadlineNode*, level_count * slots_per_level> slots_{};
-    std::array<uint64_t, level_count> used_{};
+    [[nodiscard]] uint32_t place(uint64_t key) const;
+    [[nodiscard]] uint64_t start_of(uint32_t slot) const;
+    [[nodiscard]] uint32_t first_slot() const;
+    void append(DeadlineNode& node, uint32_t slot);
+    void unlink(DeadlineNode& node);
+
+    Instant now_{};
+    uint64_t base_ = 0;
+    uint32_t levels_ = 0;
+    uint32_t cascading_ = no_slot;
+    std::array<uint64_t, level_count + 1> used_{};
+    std::array<DeadlineNode*, due_slot + 1> slots_{};
 };
 
 } // namespace rumpk

@@ -2,8 +2,7 @@
 // Reader of a cell's program: a static, little-endian ELF64 executable (System V
 // ABI, chapters 4 and 5). The bytes come with the image and nothing in them is
 // believed: what read() accepts can be loaded without another look at the file.
-#ifndef RUMPK_CORE_ELF_H
-#define RUMPK_CORE_ELF_H
+#pragma once
 
 #include <array>
 #include <cstddef>
@@ -89,5 +88,3 @@ class ElfProgram {
 };
 
 } // namespace rumpk
-
-#endif

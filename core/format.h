@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Text for the kernel's own lines, into a buffer of fixed size. Nothing is
 // allocated; what does not fit is left out, and the line then ends in "...".
-#ifndef RUMPK_CORE_FORMAT_H
-#define RUMPK_CORE_FORMAT_H
+#pragma once
 
 #include <array>
 #include <cstddef>
@@ -56,5 +55,3 @@ class LineBuffer : public Line {
 };
 
 } // namespace rumpk
-
-#endif

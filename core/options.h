@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The boot arguments: the kernel's options, `--`, then the application's
 // arguments, all separated by single spaces.
-#ifndef RUMPK_CORE_OPTIONS_H
-#define RUMPK_CORE_OPTIONS_H
+#pragma once
 
 #include <cstdint>
 #include <string_view>
@@ -26,5 +25,3 @@ struct BootOptions {
 [[nodiscard]] BootOptions parse_options(std::string_view text);
 
 } // namespace rumpk
-
-#endif

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Promises: what a cell has said it will still do, with the names and the
 // meaning of OpenBSD's pledge(2). A set can only shrink.
-#ifndef RUMPK_CORE_PROMISES_H
-#define RUMPK_CORE_PROMISES_H
+#pragma once
 
 #include <array>
 #include <cstddef>
@@ -121,5 +120,3 @@ inline constexpr Promises promises_to_kill_cell{Promise::proc};
 inline constexpr Promises promises_to_halt_machine{Promise::proc};
 
 } // namespace rumpk
-
-#endif

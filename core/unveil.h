@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a cell sees of the file system, as OpenBSD's unveil(2) means it: until the
 // first add() everything; from then on only what was unveiled, down to locking.
-#ifndef RUMPK_CORE_UNVEIL_H
-#define RUMPK_CORE_UNVEIL_H
+#pragma once
 
 #include <array>
 #include <cstddef>
@@ -54,5 +53,3 @@ class UnveilTable {
 };
 
 } // namespace rumpk
-
-#endif
