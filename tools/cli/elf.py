@@ -5,7 +5,7 @@ import struct
 from typing import NamedTuple
 
 PAGE = 4096
-PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_TLS = 1, 2, 3, 7
+PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_TLS, PT_GNU_STACK = 1, 2, 3, 7, 0x6474E551
 PF_X, PF_W, PF_R = 1, 2, 4
 ET_EXEC, ET_DYN = 2, 3
 MACHINES = {"x86_64": 62, "riscv64": 243, "aarch64": 183}
@@ -32,10 +32,6 @@ class Segment(NamedTuple):
     @property
     def end(self) -> int:
         return self.address + self.memory_size
-
-    @property
-    def rights(self) -> str:
-        return "".join(letter if self.flags & bit else "-" for letter, bit in (("R", PF_R), ("W", PF_W), ("X", PF_X)))
 
 
 class Section(NamedTuple):

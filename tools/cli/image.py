@@ -31,6 +31,7 @@ FUSED = 1
 TABLE = struct.Struct("<IIQIII36x")
 ENTRY = struct.Struct("<32sQQQQIIIIQIII28x")
 TRAILER = struct.Struct("<QII")
+MAX_SEGMENTS = 8
 EVERY_CORE = (1 << 64) - 1
 
 
@@ -58,6 +59,8 @@ def check_cell(data: bytes, arch: str, cell: manifest.Cell) -> elf.Elf:
             raise elf.ElfError("it is dynamically linked")
         if segment.type == elf.PT_TLS and segment.memory_size:
             raise elf.ElfError("it uses thread-local storage, which a cell does not have")
+        if segment.type == elf.PT_GNU_STACK and segment.flags & elf.PF_X:
+            raise elf.ElfError("it wants an executable stack")
     check_segments(program, cell)
     if not any(s.flags & elf.PF_X and s.address <= program.entry < s.end for s in program.loads):
         raise elf.ElfError(f"its entry {program.entry:#x} is in no executable segment")
@@ -65,9 +68,11 @@ def check_cell(data: bytes, arch: str, cell: manifest.Cell) -> elf.Elf:
 
 
 def check_segments(program: elf.Elf, cell: manifest.Cell) -> None:
-    """Inside the window, inside the cell's memory, never writable and executable, a page each."""
+    """Inside the window, inside the cell's memory, never writable and executable, pages of their own."""
     if not program.loads:
         raise elf.ElfError("it has nothing to load")
+    if len(program.loads) > MAX_SEGMENTS:
+        raise elf.ElfError(f"it has {len(program.loads)} segments, and a kernel takes {MAX_SEGMENTS}")
     before = None
     for segment in sorted(program.loads, key=lambda one: one.address):
         where = f"its segment {segment.address:#x}..{segment.end:#x}"
@@ -80,10 +85,10 @@ def check_segments(program: elf.Elf, cell: manifest.Cell) -> None:
                                f"the program alone needs \"{common.size_text(need)}\"")
         if segment.flags & elf.PF_W and segment.flags & elf.PF_X:
             raise elf.ElfError(f"{where} is both writable and executable")
-        if before and segment.address < before.end:
-            raise elf.ElfError(f"{where} overlaps the one before")
-        if before and segment.address // PAGE == (before.end - 1) // PAGE and segment.flags != before.flags:
-            raise elf.ElfError(f"{where} shares a page with {before.rights} and is {segment.rights}")
+        if not segment.flags & elf.PF_R:
+            raise elf.ElfError(f"{where} is not readable")
+        if before and segment.address // PAGE <= (before.end - 1) // PAGE:
+            raise elf.ElfError(f"{where} shares a page with the one before")
         before = segment
 
 

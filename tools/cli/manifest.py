@@ -89,7 +89,12 @@ def parse(text: str, name: str) -> Cell:
     if cell.ceiling > cell.tier:
         raise ManifestError(f"ceiling = '{TIERS[cell.ceiling]}' is below tier = '{TIERS[cell.tier]}'")
     if cell.fiber_rings * cell.fibers > WINDOW_BOOT_RINGS - WINDOW_RINGS:
-        raise ManifestError(f"fibers x fiber_rings is more than {(WINDOW_BOOT_RINGS - WINDOW_RINGS) >> 20}M")
+        raise ManifestError(f"fibers x fiber_rings is more than a window's {(WINDOW_BOOT_RINGS - WINDOW_RINGS) >> 20}M")
+    # A guard page and the first fiber's stack, then a guard page and 4 KiB for each further one.
+    stacks = PAGE + cell.stack + (cell.fibers - 1) * 2 * PAGE
+    if stacks > WINDOW_RINGS - WINDOW_STACKS:
+        raise ManifestError(f"{cell.fibers} fibers and a first stack of {common.size_text(cell.stack)} need "
+                            f"{stacks >> 10}K of stacks, and a window has {(WINDOW_RINGS - WINDOW_STACKS) >> 20}M")
     return cell
 
 

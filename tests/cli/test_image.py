@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The packer: what it makes, and each thing it refuses."""
+
+import re
+import struct
+import sys
+import tempfile
+import unittest
+import zlib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from tools.cli import elf, image, manifest  # noqa: E402
+
+WINDOW = image.WINDOW_A
+CODE, RODATA, DATA = elf.PF_R | elf.PF_X, elf.PF_R, elf.PF_R | elf.PF_W
+
+
+def make_elf(segments=((CODE, WINDOW, b"code", 4),), machine=243, kind=elf.ET_EXEC, entry=WINDOW, extra=()):
+    """A small ELF64: segments are (flags, address, bytes, memory size); extra are (type, flags)."""
+    count = len(segments) + len(extra)
+    at = 64 + 56 * count
+    headers, body = b"", b""
+    for flags, address, content, memory in segments:
+        headers += struct.pack("<IIQQQQQQ", elf.PT_LOAD, flags, at + len(body), address, address, len(content),
+                               memory, 4096)
+        body += content
+    for what, flags in extra:
+        headers += struct.pack("<IIQQQQQQ", what, flags, 0, 0, 0, 0, 8, 8)
+    header = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\x02\x01\x01", kind, machine, 1, entry, 64, 0, 0, 64, 56, count,
+                         64, 0, 0)
+    return header + headers + body
+
+
+def cell(**keys):
+    lines = [f"{key} = {value!r}".replace("'", '"') for key, value in keys.items()]
+    return manifest.parse("\n".join(lines), "sample")
+
+
+class Manifest(unittest.TestCase):
+    def refused(self, text, pattern):
+        with self.assertRaisesRegex(manifest.ManifestError, pattern):
+            manifest.parse(text, "sample")
+
+    def test_defaults(self):
+        self.assertEqual(cell(), manifest.Cell("sample", 8 << 20, 1 << 20, 2, 0, 64, 64 << 10, 8 << 10))
+
+    def test_all_keys(self):
+        self.assertEqual(
+            manifest.parse('name="a-1"\nmemory="64M"\nmap=0\ntier="void"\nceiling="matter"\nfibers=1\nstack=4096\n'
+                           'fiber_rings="0"', "sample"),
+            manifest.Cell("a-1", 64 << 20, 0, 3, 1, 1, 4096, 0))
+
+    def test_unknown_key(self):
+        self.refused('memroy = "8M"', "unknown key 'memroy'; there are: name, memory")
+
+    def test_syntax(self):
+        self.refused("memory = =", "line 1")
+
+    def test_sizes(self):
+        self.refused('memory = "8X"', "memory: '8X' is no size")
+        self.refused('memory = ""', "is no size")
+        self.refused('memory = "-4K"', "is no size")
+        self.refused("memory = true", "memory is a size")
+        self.refused("memory = 1.5", "memory is a size")
+        self.refused("memory = 5000", "not a multiple of 4096")
+        self.refused("memory = 0", "outside 4K to 64M")
+        self.refused('memory = "65M"', "outside 4K to 64M")
+        self.refused('map = "33M"', "outside 0 to 32M")
+        self.refused("stack = 0", "stack = 0 is outside")
+
+    def test_numbers(self):
+        for value in ("0", "4097", '"64"', "true", "1.0"):
+            self.refused(f"fibers = {value}", "outside 1 to 4096")
+        self.refused('fibers = 4096\nfiber_rings = "8K"', "fibers x fiber_rings is more than a window's 15M")
+
+    def test_tiers(self):
+        self.refused('tier = "fast"', "no tier; there are: photon, matter, gravity, void")
+        self.refused("tier = 2", "no tier")
+        self.refused('tier = "matter"\nceiling = "void"', "ceiling = 'void' is below tier = 'matter'")
+
+    def test_names(self):
+        for value in ('""', '"a b"', '"' + "x" * 32 + '"', "7", '"ä"'):
+            self.refused(f"name = {value}", "is not 1 to 31 letters")
+
+    def test_stacks_fit(self):
+        self.refused('stack = "16M"', "outside")
+        self.refused('fibers = 2048\nfiber_rings = 0\nstack = "64K"', "stacks")
+
+
+class Cell(unittest.TestCase):
+    def refused(self, data, pattern, arch="riscv64", **keys):
+        with self.assertRaisesRegex(elf.ElfError, pattern):
+            image.check_cell(data, arch, cell(**keys))
+
+    def test_taken(self):
+        image.check_cell(make_elf(), "riscv64", cell())
+        image.check_cell(make_elf(machine=62), "x86_64", cell())
+        image.check_cell(make_elf([(CODE, WINDOW, b"c", 1), (RODATA, WINDOW + 4096, b"r", 1),
+                                   (DATA, WINDOW + 8192, b"d", 4096)]), "riscv64", cell(memory="12K"))
+
+    def test_no_elf(self):
+        self.refused(b"", "no ELF file")
+        self.refused(b"#!/bin/sh\n" * 20, "no ELF file")
+
+    def test_class(self):
+        data = bytearray(make_elf())
+        data[4] = 1
+        self.refused(bytes(data), "not a 64-bit little-endian")
+
+    def test_wrong_machine(self):
+        self.refused(make_elf(machine=62), "for x86_64, not for riscv64")
+        self.refused(make_elf(machine=8), "for machine 8, not for riscv64")
+
+    def test_truncated(self):
+        data = make_elf([(CODE, WINDOW, b"x" * 100, 100)])
+        self.refused(data[:70], "truncated: its program headers")
+        self.refused(data[:-1], "truncated: the segment at 0x8000000")
+
+    def test_not_static(self):
+        self.refused(make_elf(kind=elf.ET_DYN), "not linked to a fixed address")
+        self.refused(make_elf(extra=[(elf.PT_DYNAMIC, 6)]), "dynamically linked")
+        self.refused(make_elf(extra=[(elf.PT_INTERP, 4)]), "dynamically linked")
+
+    def test_thread_local(self):
+        self.refused(make_elf(extra=[(elf.PT_TLS, 4)]), "thread-local storage")
+
+    def test_executable_stack(self):
+        self.refused(make_elf(extra=[(elf.PT_GNU_STACK, 7)]), "executable stack")
+        image.check_cell(make_elf(extra=[(elf.PT_GNU_STACK, 6)]), "riscv64", cell())
+
+    def test_outside_window(self):
+        self.refused(make_elf([(CODE, WINDOW - 4096, b"c", 1)]), "outside the window's 0x8000000..0xc000000")
+        self.refused(make_elf([(CODE, 0x10000, b"c", 1)], entry=0x10000), "linked with membrane/cell.ld")
+        self.refused(make_elf([(CODE, WINDOW, b"c", (64 << 20) + 1)]), "outside the window")
+
+    def test_memory_too_small(self):
+        self.refused(make_elf([(CODE, WINDOW, b"c", 20000)]), 'does not fit in memory = "16K".*needs "20K"',
+                     memory="16K")
+
+    def test_writable_and_executable(self):
+        self.refused(make_elf([(7, WINDOW, b"c", 1)]), "both writable and executable")
+
+    def test_unreadable(self):
+        self.refused(make_elf([(elf.PF_X, WINDOW, b"c", 1)]), "not readable")
+
+    def test_shared_page(self):
+        self.refused(make_elf([(CODE, WINDOW, b"c", 4095), (DATA, WINDOW + 4095, b"d", 1)]), "shares a page")
+        self.refused(make_elf([(CODE, WINDOW, b"c", 8192), (DATA, WINDOW + 4096, b"d", 1)]), "shares a page")
+
+    def test_file_larger_than_memory(self):
+        self.refused(make_elf([(CODE, WINDOW, b"code", 2)]), "larger in the file than in memory")
+
+    def test_segment_count(self):
+        self.refused(make_elf([(CODE, WINDOW + i * 4096, b"c", 1) for i in range(9)]), "9 segments")
+
+    def test_empty(self):
+        self.refused(make_elf([]), "nothing to load")
+
+    def test_entry(self):
+        self.refused(make_elf(entry=WINDOW + 4), "entry 0x8000004 is in no executable segment")
+        self.refused(make_elf([(CODE, WINDOW, b"c", 1), (DATA, WINDOW + 4096, b"d", 1)], entry=WINDOW + 4096),
+                     "in no executable segment")
+
+
+class Pack(unittest.TestCase):
+    def test_strip_keeps_the_program(self):
+        segments = [(CODE, WINDOW, b"code" * 9, 36), (DATA, WINDOW + 4096, b"data!", 9000)]
+        before = elf.Elf(make_elf(segments, extra=[(elf.PT_GNU_STACK, 6)]))
+        after = elf.Elf(elf.strip(before))
+        self.assertEqual([(s.flags, s.address, s.memory_size, after.content(s)) for s in after.loads],
+                         [(s.flags, s.address, s.memory_size, before.content(s)) for s in before.loads])
+        self.assertEqual((after.entry, after.machine, after.type), (before.entry, before.machine, before.type))
+        for segment in after.loads:
+            self.assertEqual(segment.offset % 16, segment.address % 16)
+        image.check_cell(after.data, "riscv64", cell())
+
+    def test_flatten_has_zeroed_data(self):
+        kernel = elf.Elf(make_elf([(CODE, 0x80200000, b"text", 4), (DATA, 0x80201000, b"data", 5000)]))
+        memory = elf.flatten(kernel)
+        self.assertEqual(len(memory), 3 * 4096)
+        self.assertEqual(memory[:4] + memory[4096:4100], b"textdata")
+        self.assertEqual(memory[4100:], bytes(len(memory) - 4100))
+
+    def table(self, data):
+        magic, version, size, checksum, flags, cells = image.TABLE.unpack_from(data)
+        self.assertEqual((magic, version, flags, cells), (0x474D4952, 1, 1, 1))
+        self.assertEqual(size % 4096, 0)
+        self.assertEqual(checksum, zlib.crc32(data[64:size]))
+        return size
+
+    def test_raw(self):
+        kernel = make_elf([(CODE, 0x80200000, b"text", 4)])
+        program = image.Program(cell(name="a", fibers=7), b"ELF" * 100)
+        data = image.pack("raw", kernel, [program])
+        table = data[4096:]
+        self.assertEqual(self.table(table), len(table))
+        fields = image.ENTRY.unpack_from(table, 64)
+        self.assertEqual(fields, (b"a".ljust(32, b"\0"), 4096, 300, 8 << 20, 1 << 20, 0, 2, 0, 0, (1 << 64) - 1, 7,
+                                  64 << 10, 8 << 10))
+        self.assertEqual(table[4096:4396], b"ELF" * 100)
+
+    def test_process(self):
+        data = image.pack("process", b"executable", [image.Program(cell(), b"ELF")])
+        offset, magic, zero = image.TRAILER.unpack(data[-16:])
+        self.assertEqual((offset, magic, zero), (4096, 0x474D4952, 0))
+        self.assertEqual(data[:10], b"executable")
+        self.assertEqual(self.table(data[offset:]), len(data) - 16 - offset)
+
+    def test_build_replaces_whole_or_not_at_all(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            (folder / "kernel.elf").write_bytes(make_elf([(CODE, 0x80200000, b"text", 4)]))
+            (folder / "app.elf").write_bytes(make_elf())
+            (folder / "cell.toml").write_text("")
+            paths = [folder / "kernel.elf", folder / "app.elf", folder / "cell.toml", folder / "app.img"]
+            image.build("raw", "riscv64", *paths)
+            first = paths[3].read_bytes()
+            (folder / "cell.toml").write_text("nonsense = 1")
+            with self.assertRaisesRegex(image.ImageError, "cell.toml: unknown key 'nonsense'"):
+                image.build("raw", "riscv64", *paths)
+            (folder / "cell.toml").write_text("")
+            (folder / "app.elf").write_bytes(b"no")
+            with self.assertRaisesRegex(image.ImageError, "app.elf cannot be a cell: it is no ELF file"):
+                image.build("raw", "riscv64", *paths)
+            self.assertEqual(paths[3].read_bytes(), first)
+            (folder / "app.elf").write_bytes(make_elf())
+            (folder / "kernel.elf").write_bytes(b"no")
+            with self.assertRaisesRegex(image.ImageError, "kernel.elf cannot be a kernel"):
+                image.build("raw", "riscv64", *paths)
+
+
+class Contract(unittest.TestCase):
+    """The numbers here are those of abi/."""
+
+    def defines(self, header):
+        text = (ROOT / "abi" / header).read_text()
+        found = re.findall(r"#define (RUMPK_\w+) \(?(0[xX][0-9a-fA-F]+|\d+)(?:u|ull)?\b", text)
+        return {name: int(value, 0) for name, value in found}
+
+    def test_image(self):
+        known = self.defines("image.h")
+        self.assertEqual(known["RUMPK_BOOT_TABLE_MAGIC"], image.MAGIC)
+        self.assertEqual(known["RUMPK_BOOT_TABLE_VERSION"], image.VERSION)
+        for name in ("WINDOW_MAP", "WINDOW_STACKS", "WINDOW_RINGS", "WINDOW_BOOT_RINGS"):
+            self.assertEqual(known[f"RUMPK_{name}"], getattr(manifest, name), name)
+        self.assertEqual(self.defines("systable.h")["RUMPK_WINDOW_A"], image.WINDOW_A)
+
+    def test_sizes(self):
+        text = (ROOT / "abi" / "image.h").read_text()
+        self.assertIn(f"sizeof(struct rumpk_boot_table) == {image.TABLE.size})", text)
+        self.assertIn(f"sizeof(struct rumpk_boot_cell) == {image.ENTRY.size})", text)
+
+    def test_tiers(self):
+        text = (ROOT / "abi" / "call.h").read_text()
+        for number, name in enumerate(manifest.TIERS):
+            self.assertRegex(text, rf"RUMPK_TIER_{name.upper()} = {number}\b")
+
+
+if __name__ == "__main__":
+    unittest.main()
