@@ -64,6 +64,8 @@ def _judge(tree: Tree, layer: str, name: str, target: str) -> str | None:
         if layer == "apps":
             return None
         return f'{target} is not written from the root: "{beside}"'
+    if not tree.has(path) and path.startswith("nexus/"):
+        path = "membrane/include/" + path  # the one folder beside the root where headers are looked for
     if not tree.has(path):
         return None if _third_party(path, layer) else f"{target} is no file of the repository"
     return _judge_quoted(layer, name, path)
