@@ -82,6 +82,9 @@ class ElfProgram {
     [[nodiscard]] VirtAddr end() const;
 
   private:
+    std::expected<void, ElfError> add(const ElfSegment& segment);
+    [[nodiscard]] bool executes(VirtAddr address) const;
+
     VirtAddr entry_{};
     size_t count_ = 0;
     std::array<ElfSegment, max_segments> segments_{};

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/boot_table.h"
+
+#include <array>
+#include <bit>
+#include <cstring>
+
+namespace rumpk {
+
+namespace {
+
+using Bytes = std::span<const std::byte>;
+template <typename T>
+using Checked = std::expected<T, BootTableError>;
+
+constexpr uint64_t page_size = 4096;
+constexpr size_t header_size = sizeof(rumpk_boot_table);
+constexpr size_t cell_size = sizeof(rumpk_boot_cell);
+constexpr uint32_t max_fibers = 4096;
+
+// Room in a window, from abi/image.h: what stands between the marks.
+constexpr uint64_t program_room = RUMPK_WINDOW_MAP;
+constexpr uint64_t map_room = RUMPK_WINDOW_STACKS - RUMPK_WINDOW_MAP;
+constexpr uint64_t stack_room = RUMPK_WINDOW_RINGS - RUMPK_WINDOW_STACKS;
+constexpr uint64_t ring_room = RUMPK_WINDOW_BOOT_RINGS - RUMPK_WINDOW_RINGS;
+
+std::unexpected<BootTableError> wrong(BootTableError what) {
+    return std::unexpected<BootTableError>(what);
+}
+
+// Copied out whole: the table need not be aligned for it, and cannot change under us.
+template <typename T>
+T copy_of(Bytes bytes, size_t offset) {
+    ensure(offset + sizeof(T) <= bytes.size());
+    T value;
+    std::memcpy(&value, bytes.data() + offset, sizeof(T));
+    return value;
+}
+
+template <size_t Size>
+bool all_zero(const uint8_t (&bytes)[Size]) {
+    uint8_t any = 0;
+    for (const uint8_t byte : bytes) {
+        any |= byte;
+    }
+    return any == 0;
+}
+
+bool is_page_multiple(uint64_t value) {
+    return value % page_size == 0;
+}
+
+// Bytes before the NUL; 0: there is none, nothing before it, something after it, or
+// a byte that would not print.
+size_t name_length(const uint8_t (&name)[32]) {
+    size_t length = 0;
+    while (length < sizeof(name) && name[length] > ' ' && name[length] < 0x7f) {
+        ++length;
+    }
+    for (size_t i = length; i < sizeof(name); ++i) {
+        if (name[i] != 0) {
+            return 0;
+        }
+    }
+    return length < sizeof(name) ? length : 0;
+}
+
+Checked<void> check_memory(const rumpk_boot_cell& cell) {
+    if (cell.memory == 0 || !is_page_multiple(cell.memory) || cell.memory > program_room) {
+        return wrong(BootTableError::bad_memory);
+    }
+    if (!is_page_multiple(cell.map_memory) || cell.map_memory > map_room) {
+        return wrong(BootTableError::bad_map_memory);
+    }
+    if (cell.fibers == 0 || cell.fibers > max_fibers) {
+        return wrong(BootTableError::bad_fiber_count);
+    }
+    if (cell.main_stack == 0 || !is_page_multiple(cell.main_stack)) {
+        return wrong(BootTableError::bad_main_stack);
+    }
+    // Each stack stands above a guard page; those of further fibers take a page at least.
+    const uint64_t stacks = page_size + cell.main_stack + (cell.fibers - 1) * 2 * page_size;
+    if (stacks > stack_room) {
+        return wrong(BootTableError::stacks_too_large);
+    }
+    if (!is_page_multiple(cell.fiber_rings) || uint64_t{cell.fiber_rings} * cell.fibers > ring_room) {
+        return wrong(BootTableError::bad_fiber_rings);
+    }
+    return {};
+}
+
+Checked<void> check_place(const rumpk_boot_cell& cell) {
+    if (cell.window >= RUMPK_WINDOW_COUNT) {
+        return wrong(BootTableError::bad_window);
+    }
+    if (cell.home_tier >= tier_count) {
+        return wrong(BootTableError::bad_home_tier);
+    }
+    if (cell.tier_ceiling > cell.home_tier) {
+        return wrong(BootTableError::home_above_ceiling);
+    }
+    if (cell.home_core >= 64) {
+        return wrong(BootTableError::bad_home_core);
+    }
+    if ((cell.core_set >> cell.home_core & 1) == 0) {
+        return wrong(BootTableError::bad_core_set);
+    }
+    return {};
+}
+
+Checked<void> check_cell(const rumpk_boot_cell& cell, uint64_t first_elf, uint64_t size) {
+    if (name_length(cell.name) == 0) {
+        return wrong(BootTableError::bad_name);
+    }
+    if (!all_zero(cell.reserved)) {
+        return wrong(BootTableError::reserved_not_zero);
+    }
+    if (!is_page_multiple(cell.elf_offset)) {
+        return wrong(BootTableError::elf_misaligned);
+    }
+    if (cell.elf_size == 0 || cell.elf_offset < first_elf || cell.elf_offset > size ||
+        cell.elf_size > size - cell.elf_offset) {
+        return wrong(BootTableError::elf_outside_table);
+    }
+    if (const auto memory = check_memory(cell); !memory) {
+        return memory;
+    }
+    return check_place(cell);
+}
+
+Checked<void> check_header(const rumpk_boot_table& table, size_t available) {
+    if (table.magic != RUMPK_BOOT_TABLE_MAGIC) {
+        return wrong(BootTableError::bad_magic);
+    }
+    if (table.version != RUMPK_BOOT_TABLE_VERSION) {
+        return wrong(BootTableError::wrong_version);
+    }
+    if (table.size < header_size || table.size > available) {
+        return wrong(BootTableError::wrong_size);
+    }
+    return {};
+}
+
+Checked<void> check_contents(const rumpk_boot_table& table) {
+    if ((table.flags & ~RUMPK_IMAGE_FUSED) != 0) {
+        return wrong(BootTableError::unknown_flag);
+    }
+    if (!all_zero(table.reserved)) {
+        return wrong(BootTableError::reserved_not_zero);
+    }
+    if (table.cells == 0 || table.cells > RUMPK_WINDOW_COUNT) {
+        return wrong(BootTableError::bad_cell_count);
+    }
+    if ((table.flags & RUMPK_IMAGE_FUSED) != 0 && table.cells != 1) {
+        return wrong(BootTableError::fused_needs_one_cell);
+    }
+    if (table.cells * cell_size > table.size - header_size) {
+        return wrong(BootTableError::cells_outside_table);
+    }
+    return {};
+}
+
+} // namespace
+
+std::expected<BootTable, BootTableError> BootTable::read(Bytes image) {
+    if (image.size() < header_size) {
+        return wrong(BootTableError::too_short);
+    }
+    if (reinterpret_cast<uintptr_t>(image.data()) % page_size != 0) {
+        return wrong(BootTableError::misaligned);
+    }
+    const auto table = copy_of<rumpk_boot_table>(image, 0);
+    if (const auto header = check_header(table, image.size()); !header) {
+        return wrong(header.error());
+    }
+    const Bytes bytes = image.first(table.size);
+    if (crc32(bytes.subspan(header_size)) != table.checksum) {
+        return wrong(BootTableError::wrong_checksum);
+    }
+    if (const auto contents = check_contents(table); !contents) {
+        return wrong(contents.error());
+    }
+    uint32_t windows = 0;
+    for (uint32_t i = 0; i < table.cells; ++i) {
+        const auto cell = copy_of<rumpk_boot_cell>(bytes, header_size + i * cell_size);
+        if (const auto fits = check_cell(cell, header_size + table.cells * cell_size, table.size); !fits) {
+            return wrong(fits.error());
+        }
+        if ((windows >> cell.window & 1) != 0) {
+            return wrong(BootTableError::window_twice);
+        }
+        windows |= 1U << cell.window;
+    }
+    BootTable read;
+    read.bytes_ = bytes;
+    read.cells_ = table.cells;
+    read.flags_ = table.flags;
+    return read;
+}
+
+BootCell BootTable::cell(uint32_t index) const {
+    ensure(index < cells_);
+    const size_t at = header_size + index * cell_size;
+    const auto raw = copy_of<rumpk_boot_cell>(bytes_, at);
+    BootCell cell;
+    const auto* const name =
+        reinterpret_cast<const char*>(bytes_.data() + at + offsetof(rumpk_boot_cell, name));
+    cell.name = {name, name_length(raw.name)};
+    cell.elf = bytes_.subspan(raw.elf_offset, raw.elf_size);
+    cell.memory = raw.memory;
+    cell.map_memory = raw.map_memory;
+    cell.window = CellId{raw.window};
+    cell.home_tier = static_cast<Tier>(raw.home_tier);
+    cell.tier_ceiling = static_cast<Tier>(raw.tier_ceiling);
+    cell.home_core = CoreId{raw.home_core};
+    cell.core_set = raw.core_set;
+    cell.fibers = raw.fibers;
+    cell.main_stack = raw.main_stack;
+    cell.fiber_rings = raw.fiber_rings;
+    return cell;
+}
+
+// Byte by byte through a table of 256 words costs 5 instructions a byte on a
+// load/store machine; the table is made here at build time and takes 1 KiB.
+uint32_t crc32(Bytes bytes) {
+    static constexpr auto table = [] {
+        std::array<uint32_t, 256> made{};
+        for (uint32_t i = 0; i < made.size(); ++i) {
+            uint32_t value = i;
+            for (int bit = 0; bit < 8; ++bit) {
+                value = (value >> 1) ^ ((value & 1) != 0 ? 0xEDB88320U : 0);
+            }
+            made[i] = value;
+        }
+        return made;
+    }();
+    uint32_t sum = ~0U;
+    for (const std::byte byte : bytes) {
+        sum = (sum >> 8) ^ table[(sum ^ static_cast<uint32_t>(byte)) & 0xff];
+    }
+    return ~sum;
+}
+
+const char* describe(BootTableError what) {
+    switch (what) {
+    case BootTableError::too_short:
+        return "shorter than a boot table";
+    case BootTableError::misaligned:
+        return "not at the start of a page";
+    case BootTableError::bad_magic:
+        return "no boot table";
+    case BootTableError::wrong_version:
+        return "made by another version of the image builder";
+    case BootTableError::wrong_size:
+        return "cut off";
+    case BootTableError::wrong_checksum:
+        return "damaged: the checksum differs";
+    case BootTableError::unknown_flag:
+        return "an unknown flag";
+    case BootTableError::reserved_not_zero:
+        return "a reserved field is not zero";
+    case BootTableError::bad_cell_count:
+        return "not 1 to 7 cells";
+    case BootTableError::fused_needs_one_cell:
+        return "fused with more than one cell";
+    case BootTableError::cells_outside_table:
+        return "cells beyond the end";
+    case BootTableError::bad_name:
+        return "a cell without a printable name";
+    case BootTableError::elf_misaligned:
+        return "a program not at a page boundary";
+    case BootTableError::elf_outside_table:
+        return "a program beyond the end";
+    case BootTableError::bad_memory:
+        return "memory not a multiple of 4 KiB from 4 KiB to 64 MiB";
+    case BootTableError::bad_map_memory:
+        return "map memory not a multiple of 4 KiB up to 32 MiB";
+    case BootTableError::bad_window:
+        return "no such window";
+    case BootTableError::window_twice:
+        return "two cells in one window";
+    case BootTableError::bad_home_tier:
+        return "no such tier";
+    case BootTableError::home_above_ceiling:
+        return "home tier above the ceiling";
+    case BootTableError::bad_home_core:
+        return "no such core";
+    case BootTableError::bad_core_set:
+        return "home core not in the core set";
+    case BootTableError::bad_fiber_count:
+        return "not 1 to 4096 fibers";
+    case BootTableError::bad_main_stack:
+        return "main stack not a multiple of 4 KiB";
+    case BootTableError::stacks_too_large:
+        return "more than 16 MiB of stacks";
+    case BootTableError::bad_fiber_rings:
+        return "fiber rings not a multiple of 4 KiB, or more than 15 MiB of them";
+    }
+    return "unknown";
+}
+
+} // namespace rumpk
