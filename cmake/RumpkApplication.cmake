@@ -10,12 +10,10 @@
 add_library(libc INTERFACE)
 target_link_libraries(libc INTERFACE "${RUMPK_SYSROOT_DIR}/lib/libc.a" ${RUMPK_COMPILER_RUNTIME_${RUMPK_ARCH}})
 
-if(NOT EXISTS "${PROJECT_SOURCE_DIR}/membrane/CMakeLists.txt" OR NOT TARGET kernel)
-    return()
-endif()
+rumpk_string(cell_string cell_options)
 add_subdirectory(membrane)
 
-find_package(Python3 REQUIRED COMPONENTS Interpreter)
+set(RUMPK_PYTHON /usr/bin/python3 -IS)
 set(RUMPK_PACKER "${PROJECT_SOURCE_DIR}/tools/cli/image.py")
 set(RUMPK_CELL_SCRIPT "${PROJECT_SOURCE_DIR}/membrane/cell.ld")
 add_custom_target(images)
@@ -32,13 +30,16 @@ function(rumpk_application NAME DIR)
     add_executable(${TARGET} EXCLUDE_FROM_ALL ${SOURCES})
     set_target_properties(${TARGET} PROPERTIES OUTPUT_NAME "${NAME}" SUFFIX ".elf" LINKER_LANGUAGE CXX
         RUNTIME_OUTPUT_DIRECTORY "${APP_OUTPUT}" LINK_DEPENDS "${RUMPK_CELL_SCRIPT}")
-    target_link_libraries(${TARGET} PRIVATE cell_options -Wl,--start-group nexus libc -Wl,--end-group)
+    target_link_libraries(${TARGET} PRIVATE cell_options -Wl,--start-group nexus cell_string libc -Wl,--end-group)
     target_link_options(${TARGET} PRIVATE --target=${RUMPK_TARGET} -nostdlib -static -fuse-ld=lld
         -Wl,-T,${RUMPK_CELL_SCRIPT} -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,max-page-size=4096
         -Wl,--no-relax ${RUMPK_CELL_LINK_FLAGS})
+    if(NOT TARGET kernel)
+        return()
+    endif()
     set(IMAGE "${APP_OUTPUT}/${NAME}.img")
     add_custom_command(OUTPUT "${IMAGE}"
-        COMMAND "${Python3_EXECUTABLE}" "${RUMPK_PACKER}" --kind ${RUMPK_IMAGE_KIND} --arch ${RUMPK_ARCH}
+        COMMAND ${RUMPK_PYTHON} "${RUMPK_PACKER}" --kind ${RUMPK_IMAGE_KIND} --arch ${RUMPK_ARCH}
             --kernel "${RUMPK_KERNEL_FILE}" --cell "$<TARGET_FILE:${TARGET}>" --manifest "${DIR}/cell.toml"
             --output "${IMAGE}"
         DEPENDS kernel "${RUMPK_KERNEL_FILE}" ${TARGET} "${DIR}/cell.toml" "${RUMPK_PACKER}"

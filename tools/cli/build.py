@@ -6,7 +6,6 @@ import hashlib
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 import time
@@ -55,8 +54,7 @@ def register(subparsers) -> None:
 
 def main(args) -> int:
     for machine in machines.chosen(args.machine):
-        for spec in args.app or [one.name for one in in_tree() if one.folder.parent.name == "apps"
-                                 and one.folder.parent.parent == common.ROOT]:
+        for spec in args.app or [one.name for one in in_tree() if one.folder.parent == common.ROOT / "apps"]:
             built = application(spec, machine.name, verbose=args.verbose)
             print(common.relative(built.image))
             print("    " + shlex.join(machine.command(Path(common.relative(built.image)))))
@@ -189,6 +187,8 @@ def configure(preset: str, outside: list[Path]) -> None:
     folder = common.BUILD / preset
     cache = folder / "CMakeCache.txt"
     if cache.exists() and cached(cache, "CMAKE_HOME_DIRECTORY") != str(common.ROOT):
+        import shutil
+
         shutil.rmtree(folder / "CMakeFiles", ignore_errors=True)  # the repository was moved
         cache.unlink()
     known = [one for one in cached(cache, "RUMPK_APPLICATIONS").split(";") if one and Path(one, "cell.toml").exists()]

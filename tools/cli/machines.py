@@ -44,7 +44,7 @@ def load(name: str) -> Machine:
         return Machine(
             name=facts["name"], arch=facts["arch"], kind=facts["kind"], emulator=facts.get("emulator", ""),
             arguments=tuple(facts.get("arguments", ())), memory_default=common.size(memory["default"]),
-            memory_minimum=common.size(memory["minimum"]), max_cores=facts["max_cores"],
+            memory_minimum=common.size(memory["minimum"]), max_cores=facts["cores"]["maximum"],
         )
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
         common.fail(f"{common.relative(file)}: {type(error).__name__}: {error}")

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`./rumpk inspect`: what is in an image, and how large each part is."""
+
+import json
+from typing import NamedTuple
+
+from . import build, common, elf, image, machines
+
+SHF_WRITE, SHF_ALLOC, SHF_EXECINSTR = 1, 2, 4
+SHT_NOBITS = 8
+LIMITS = {("hello", "qemu-riscv64"): 49152}  # bytes that kernel and application may load
+
+
+class Part(NamedTuple):
+    name: str  # of the figure: image.<name>_bytes
+    what: str
+    size: int
+    loaded: bool  # counts in what is loaded: not zeroed memory, not padding
+
+
+def register(subparsers) -> None:
+    parser = subparsers.add_parser(
+        "inspect",
+        help="say what is in an image, and how large its parts are",
+        description="Builds the image and prints the size of its parts. Loaded bytes are those that carry content: "
+        "zeroed memory, page tables and padding to whole pages are listed apart.",
+    )
+    parser.add_argument("app", nargs="?", default="hello", help="an application of apps/, or a folder (default: hello)")
+    parser.add_argument("--machine", default=machines.DEFAULT, metavar="M",
+                        help=f"one of hal/machine, or all (default: {machines.DEFAULT})")
+    parser.add_argument("--json", action="store_true", help="print JSON Lines, one figure a line")
+    parser.set_defaults(main=main)
+
+
+def main(args) -> int:
+    for machine in machines.chosen(args.machine):
+        built = build.application(args.app, machine.name)
+        app = built.image.stem
+        found = parts(built)
+        file_size = built.image.stat().st_size
+        if args.json:
+            for line in figures(found, app, machine.name, file_size):
+                print(line)
+        else:
+            print(table(found, app, built, file_size))
+    return 0
+
+
+def by_kind(program: elf.Elf, prefix: str, owner: str) -> list[Part]:
+    """Sections that take memory, summed by what they may do."""
+    sums = dict.fromkeys(("text", "rodata", "data", "page_tables", "zeroed"), 0)
+    for section in program.sections():
+        if not section.flags & SHF_ALLOC:
+            continue
+        if "page_table" in section.name:
+            kind = "page_tables"
+        elif section.type == SHT_NOBITS:
+            kind = "zeroed"
+        elif section.flags & SHF_EXECINSTR:
+            kind = "text"
+        else:
+            kind = "data" if section.flags & SHF_WRITE else "rodata"
+        sums[kind] += section.size
+    return [Part(f"{prefix}_{kind}", f"{owner} {kind.replace('_', ' ')}", size, kind in ("text", "rodata", "data"))
+            for kind, size in sums.items() if size or kind != "page_tables"]
+
+
+def parts(built: build.Built) -> list[Part]:
+    kernel, cell = (elf.Elf(file.read_bytes()) for file in (built.kernel_elf, built.app_elf))
+    return [*by_kind(kernel, "kernel", "kernel"),
+            Part("boot_table", "boot table", image.TABLE.size + image.ENTRY.size, True),
+            *by_kind(cell, "cell", built.image.stem)]
+
+
+def loaded(found: list[Part]) -> int:
+    return sum(part.size for part in found if part.loaded)
+
+
+def figures(found: list[Part], app: str, machine: str, file_size: int) -> list[str]:
+    """JSON Lines with the keys of every bench suite; a size has one run and no spread."""
+    rows = [(f"image.{part.name}_bytes", part.size) for part in found]
+    rows += [(f"image.kernel_{app}_bytes", loaded(found)), ("image.file_bytes", file_size)]
+    return [json.dumps({"name": name, "machine": machine, "value": value, "unit": "bytes", "min": value, "max": value,
+                        "runs": 1}) for name, value in rows]
+
+
+def table(found: list[Part], app: str, built: build.Built, file_size: int) -> str:
+    width = max(len(part.what) for part in found) + 2
+    lines = [f"{app} on {built.machine.name}: {common.relative(built.image)}", ""]
+    for wanted, title in ((True, "loaded"), (False, "not loaded: zeroed at boot")):
+        lines += [f"  {title}"]
+        lines += [f"    {part.what:<{width}}{part.size:>9,}" for part in found if part.loaded == wanted]
+    total = loaded(found)
+    limit = LIMITS.get((app, built.machine.name))
+    judged = f"   at most {limit:,}: {'held' if total <= limit else 'EXCEEDED'}" if limit else ""
+    lines += ["", f"  {'loaded in all':<{width + 2}}{total:>9,} bytes{judged}",
+              f"  {'the file':<{width + 2}}{file_size:>9,} bytes, zeroed memory and padding to pages included"]
+    return "\n".join(lines)
