@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+// The core's boot, as a list: each step with its reason, the last does not return.
+#include <algorithm>
+
+#include "abi/console.h"
+#include "core/boot_table.h"
+#include "core/calls.h"
+#include "core/cell.h"
+#include "core/console.h"
+#include "core/fiber_start.h"
+#include "core/log.h"
+#include "core/memory.h"
+#include "core/panic.h"
+#include "core/random.h"
+#include "core/scheduler.h"
+#include "core/system.h"
+
+namespace rumpk {
+
+namespace {
+
+constexpr uint64_t interrupt_stack_size = 4096; // beside what the HAL needs
+constexpr uint64_t kernel_stack_size = 8192;
+constexpr uint64_t console_stack_size = 4096;
+
+const hal* the_machine = nullptr;
+BootOptions the_options;
+LineBuffer<64> the_version;
+
+void prepare_console() {
+    const hal_boot& boot = *machine().boot;
+    the_options = parse_options(boot.arguments != nullptr ? boot.arguments : "");
+    console().prepare(the_options.console_framed);
+    log_prepare(the_options.log_verbose);
+    the_version.text("rumpk " RUMPK_VERSION " ").text(boot.machine);
+    if (the_options.unknown_count != 0) {
+        KernelLine line;
+        stop_boot(line.text("unknown boot option ").text(the_options.unknown));
+    }
+}
+
+BootTable read_boot_table() {
+    const hal_boot& boot = *machine().boot;
+    const std::span image{static_cast<const std::byte*>(boot.image), boot.image_size};
+    const auto table = BootTable::read(image);
+    if (!table) {
+        KernelLine line;
+        stop_boot(line.text("bad image: ").text(describe(table.error())));
+    }
+    return *table;
+}
+
+AddressRange kernel_stack(uint64_t size, std::string_view what) {
+    const PhysAddr physical = boot_memory().take_pages(size, what);
+    return {VirtAddr{reinterpret_cast<uintptr_t>(boot_memory().touch(physical))}, size};
+}
+
+void prepare_scheduler() {
+    std::array<AddressRange, interrupt_stacks> interrupts;
+    const uint64_t size =
+        align_up(interrupt_stack_size + machine().boot->interrupt_stack_size, HAL_PAGE_SIZE);
+    for (AddressRange& stack : interrupts) {
+        stack = kernel_stack(size, "interrupt stacks");
+    }
+    Scheduler& scheduler = boot_memory().take_objects<Scheduler>(1, "scheduler")[0];
+    scheduler.prepare(CoreId{machine().boot->boot_core}, interrupts,
+                      kernel_stack(kernel_stack_size, "kernel stack"));
+}
+
+void device_event(uint32_t line) {
+    this_scheduler().count_device_event();
+    if (line == machine().boot->console_line) {
+        console().device_event();
+    } else {
+        machine().device_done(line); // a line nobody enabled
+    }
+}
+
+constexpr hal_events events{
+    .timer = [] { this_scheduler().timer_event(); },
+    .device = device_event,
+    .message = [] {}, // one core runs fibers: nobody sends any
+    .interrupt_exit = [] { this_scheduler().interrupt_exit(); },
+    .fault = [](const hal_fault* fault) { panic_fault(*fault); },
+    .core_start = [](uint32_t) { panic("a core started that nobody asked for"); },
+};
+
+// Written here, once; then shown read-only at its fixed address.
+void write_system_table(const BootTable& table, const Cell& first) {
+    const hal_boot& boot = *machine().boot;
+    auto& systable =
+        *reinterpret_cast<rumpk_systable*>(boot_memory().touch(PhysAddr{boot.systable_physical}));
+    systable = {};
+    systable.magic = RUMPK_SYSTABLE_MAGIC;
+    systable.size = RUMPK_SYSTABLE_SIZE;
+    systable.abi = RUMPK_ABI_VERSION;
+    systable.features = boot.features | (table.fused() ? 0 : RUMPK_FEATURE_GATED);
+    auto entry = [&](rumpk_call_number which, auto* function) {
+        systable.call[which] = reinterpret_cast<uintptr_t>(function);
+    };
+    entry(RUMPK_CALL_PLEDGE, rumpk_call_pledge);
+    entry(RUMPK_CALL_UNVEIL, rumpk_call_unveil);
+    entry(RUMPK_CALL_READ, rumpk_call_read);
+    entry(RUMPK_CALL_WRITE, rumpk_call_write);
+    entry(RUMPK_CALL_MAP, rumpk_call_map);
+    entry(RUMPK_CALL_UNMAP, rumpk_call_unmap);
+    entry(RUMPK_CALL_SPAWN, rumpk_call_spawn);
+    entry(RUMPK_CALL_KILL, rumpk_call_kill);
+    entry(RUMPK_CALL_YIELD, rumpk_call_yield);
+    entry(RUMPK_CALL_TIME, rumpk_call_time);
+    entry(RUMPK_CALL_RANDOM, rumpk_call_random);
+    entry(RUMPK_CALL_HALT, rumpk_call_halt);
+    entry(RUMPK_CALL_META, rumpk_call_meta);
+    systable.ring[RUMPK_RING_RX] = {first.boot_ring(RUMPK_RING_RX).base.value(), Cell::rx_geometry().slots(),
+                                    Cell::rx_geometry().slot_size()};
+    systable.ring[RUMPK_RING_TX] = {first.boot_ring(RUMPK_RING_TX).base.value(), Cell::tx_geometry().slots(),
+                                    Cell::tx_geometry().slot_size()};
+    systable.ring[RUMPK_RING_EVENT] = {first.boot_ring(RUMPK_RING_EVENT).base.value(),
+                                       Cell::event_geometry().slots(), Cell::event_geometry().slot_size()};
+    if (machine().map(boot.systable_address, boot.systable_physical, HAL_PAGE_SIZE, HAL_MAP_READ) < 0) {
+        stop_boot(KernelLine().text("the SysTable's address cannot be mapped"));
+    }
+}
+
+void prepare_cells(const BootTable& table) {
+    if (!table.fused()) {
+        stop_boot(KernelLine().text("bad image: this kernel runs fused images of one cell"));
+    }
+    const std::span<Cell> all = boot_memory().take_objects<Cell>(table.cell_count(), "cells");
+    cells_set(all);
+    for (uint32_t i = 0; i < table.cell_count(); ++i) {
+        all[i].prepare(table.cell(i));
+    }
+    write_system_table(table, all[0]);
+}
+
+// Drivers run above the applications' home tiers: what they move is what
+// everybody waits for.
+void start_console() {
+    Fiber& fiber = boot_memory().take_objects<Fiber>(1, "console")[0];
+    fiber.tier = Tier::matter;
+    fiber.id = FiberId{0, FiberId::first_generation};
+    fiber.stack = kernel_stack(console_stack_size, "console stack");
+    std::copy_n("console", 7, fiber.name);
+    console().attach(fiber, cells()[0]);
+    machine().context_make(
+        &fiber.context, fiber.stack.pointer(), fiber.stack.size,
+        [](void*) {
+            machine().interrupts_restore(1);
+            console().run();
+        },
+        nullptr);
+    this_scheduler().make_ready(fiber);
+    if (machine().device_enable(machine().boot->console_line) < 0) {
+        stop_boot(KernelLine().text("the console's interrupt cannot be enabled"));
+    }
+}
+
+void say_ready() {
+    const hal_boot& boot = *machine().boot;
+    KernelLine line;
+    line.text(RUMPK_VERSION " ").text(boot.machine).text(" ready in ");
+    line.milliseconds(Nanoseconds{machine().now()}).text(" (").decimal(boot.cores);
+    line.text(boot.cores == 1 ? " core, " : " cores, ").mebibytes(boot_memory().unused());
+    print(line.text(" free)"));
+}
+
+} // namespace
+
+const struct hal& machine() {
+    return *the_machine;
+}
+
+void machine_set(const struct hal& table) {
+    the_machine = &table;
+}
+
+const rumpk_systable& system_table() {
+    return *reinterpret_cast<const rumpk_systable*>(static_cast<uintptr_t>(machine().boot->systable_address));
+}
+
+const BootOptions& boot_options() {
+    return the_options;
+}
+
+std::string_view version_line() {
+    return the_version.view();
+}
+
+} // namespace rumpk
+
+// Everything here runs on the boot core, masked, until the scheduler takes over.
+void rumpk_core_main(const struct hal* table) {
+    using namespace rumpk;
+    machine_set(*table);              //  1. the only way to the hardware
+    if (table->size != sizeof(hal)) { //  2. both halves come from one build
+        table->power_off(RUMPK_EXIT_PANIC);
+    }
+    prepare_console();                   //  3. from here on the kernel can say what is wrong
+    boot_memory().prepare(*table->boot); //  4. who wants memory takes it from here, and only until step 10
+    random().seed(std::as_bytes(std::span(table->boot->seed, table->boot->seed_size)));
+    const BootTable image = read_boot_table(); // 5. what is there to run
+    prepare_scheduler();                       //  6. fibers can be made ready, none runs yet
+    prepare_cells(image);                      //  7. memory, program, rings, first fiber; then the SysTable
+    table->start(&events);                     //  8. interrupts have somewhere to go; still masked
+    start_console();                           //  9. the driver that moves stdin and stdout
+    boot_memory().seal();                      // 10. nobody gets memory any more
+    say_ready();                               // 11. the one line a quiet kernel prints
+    this_scheduler().run();                    // 12. this context becomes the idle one
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// The thirteen entries of the SysTable and what they share.
+//
+// In a fused image an application calls these functions directly: they mask
+// interrupts, keep to the C ABI, use neither the caller's tp nor gp, and run
+// what needs depth on the core's kernel stack. abi/call.h says what each does.
+#pragma once
+
+#include "abi/call.h"
+#include "core/cell.h"
+#include "core/fiber.h"
+#include "core/promises.h"
+#include "core/result.h"
+
+namespace rumpk {
+
+class Scheduler;
+
+// Who is calling. Masked; valid until the fiber gives up the core.
+struct Caller {
+    Scheduler& scheduler;
+    Fiber& fiber;
+    Cell& cell;
+};
+[[nodiscard]] Caller caller();
+
+// Has the caller promised this? If not it has broken its pledge: with the promise
+// `error` the answer is ENOSYS; without it the fiber ends here and a line says
+// what it tried. Masked, on the fiber's own stack.
+[[nodiscard]] Result<void> require(const Caller& who, Promises needed, const char* call);
+
+// Copies an argument struct in, once.
+template <typename T>
+[[nodiscard]] Result<T> copy_in(const Cell& cell, uint64_t address) {
+    auto range = cell.range(address, sizeof(T), right_read);
+    if (!range) {
+        return error(range.error());
+    }
+    T copy;
+    __builtin_memcpy(&copy, range->pointer(), sizeof(T));
+    return copy;
+}
+
+} // namespace rumpk
+
+// The C shapes, in the SysTable's order.
+extern "C" {
+int64_t rumpk_call_pledge(uint64_t promises);
+int64_t rumpk_call_unveil(uint64_t path, uint64_t length, uint64_t rights);
+int64_t rumpk_call_read(uint64_t descriptor, uint64_t buffer, uint64_t length);
+int64_t rumpk_call_write(uint64_t descriptor, uint64_t buffer, uint64_t length);
+int64_t rumpk_call_map(uint64_t handle, uint64_t offset, uint64_t length, uint64_t rights);
+int64_t rumpk_call_unmap(uint64_t address, uint64_t length);
+int64_t rumpk_call_spawn(uint64_t args);
+int64_t rumpk_call_kill(uint64_t id, uint64_t reason);
+int64_t rumpk_call_yield(uint64_t wait, uint64_t bell, uint64_t deadline, uint64_t flags, uint64_t peers,
+                         uint64_t count);
+int64_t rumpk_call_time(uint64_t clock);
+int64_t rumpk_call_random(uint64_t buffer, uint64_t length);
+int64_t rumpk_call_halt(uint64_t code, uint64_t scope);
+int64_t rumpk_call_meta(uint64_t op, uint64_t buffer, uint64_t length, uint64_t index);
+}

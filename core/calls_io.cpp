@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// read, write, random: bytes in small pieces, interrupts masked for a piece only.
+#include <algorithm>
+
+#include "core/calls.h"
+#include "core/console.h"
+#include "core/random.h"
+#include "core/scheduler.h"
+
+namespace rumpk {
+
+namespace {
+
+constexpr size_t output_piece = 16; // a serial device's FIFO
+
+// The checks that all three share. EINVAL, EFAULT.
+Result<AddressRange> buffer_of(const Cell& cell, uint64_t buffer, uint64_t length, Rights rights) {
+    if (length > RUMPK_IO_MAX) {
+        return error(Errno::inval);
+    }
+    if (length == 0) {
+        return AddressRange{};
+    }
+    return cell.range(buffer, length, rights);
+}
+
+std::span<std::byte> bytes_of(AddressRange range) {
+    return {static_cast<std::byte*>(range.pointer()), range.size};
+}
+
+// Masked: promise, descriptor, buffer.
+Result<AddressRange> begin(uint32_t call, const char* name, bool descriptor_fits, uint64_t buffer,
+                           uint64_t length, Rights rights) {
+    const InterruptsMasked masked;
+    const Caller who = caller();
+    if (auto promised = require(who, promises_of_call[call], name); !promised) {
+        return error(promised.error());
+    }
+    if (!descriptor_fits) {
+        return error(Errno::badf);
+    }
+    return buffer_of(who.cell, buffer, length, rights);
+}
+
+} // namespace
+} // namespace rumpk
+
+using namespace rumpk;
+
+extern "C" int64_t rumpk_call_read(uint64_t descriptor, uint64_t buffer, uint64_t length) {
+    auto range = begin(RUMPK_CALL_READ, "read", descriptor == RUMPK_FD_INPUT, buffer, length,
+                       right_read | right_write);
+    if (!range || length == 0) {
+        return range ? 0 : to_call(range.error());
+    }
+    const InterruptsMasked masked;
+    return this_scheduler().on_kernel_stack(
+        [&]() -> int64_t { return to_call(console().read_directly(bytes_of(*range))); });
+}
+
+extern "C" int64_t rumpk_call_write(uint64_t descriptor, uint64_t buffer, uint64_t length) {
+    auto range = begin(RUMPK_CALL_WRITE, "write", descriptor == RUMPK_FD_OUTPUT, buffer, length, right_read);
+    if (!range || length == 0) {
+        return range ? 0 : to_call(range.error());
+    }
+    std::span<const std::byte> rest = bytes_of(*range);
+    while (!rest.empty()) {
+        const auto piece = rest.first(std::min(rest.size(), output_piece));
+        const InterruptsMasked masked;
+        (void)this_scheduler().on_kernel_stack([&]() -> int64_t {
+            console().put(HAL_CONSOLE_STDOUT, piece);
+            return 0;
+        });
+        rest = rest.subspan(piece.size());
+    }
+    return static_cast<int64_t>(length);
+}
+
+extern "C" int64_t rumpk_call_random(uint64_t buffer, uint64_t length) {
+    auto range = begin(RUMPK_CALL_RANDOM, "random", true, buffer, length, right_read | right_write);
+    if (!range || length == 0) {
+        return range ? 0 : to_call(range.error());
+    }
+    std::span<std::byte> rest = bytes_of(*range);
+    while (!rest.empty()) {
+        const auto piece = rest.first(std::min(rest.size(), Random::most_at_once));
+        const InterruptsMasked masked;
+        const int64_t filled =
+            this_scheduler().on_kernel_stack([&]() -> int64_t { return to_call(random().fill(piece)); });
+        if (filled < 0) {
+            return filled;
+        }
+        rest = rest.subspan(piece.size());
+    }
+    return static_cast<int64_t>(length);
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// meta: the one read-only window into the kernel.
+#include <algorithm>
+
+#include "core/calls.h"
+#include "core/memory.h"
+#include "core/scheduler.h"
+#include "core/system.h"
+
+namespace rumpk {
+
+namespace {
+
+// Gives as much as fits and says how much there is. EFAULT.
+Result<uint64_t> give(const Cell& cell, uint64_t buffer, uint64_t length, std::span<const std::byte> bytes) {
+    if (length != 0) {
+        auto range = cell.range(buffer, std::min<uint64_t>(length, bytes.size()), right_read | right_write);
+        if (!range) {
+            return error(range.error());
+        }
+        std::copy_n(bytes.begin(), range->size, static_cast<std::byte*>(range->pointer()));
+    }
+    return bytes.size();
+}
+
+template <typename T>
+Result<uint64_t> give(const Caller& who, uint64_t buffer, uint64_t length, const T& what) {
+    return give(who.cell, buffer, length, std::as_bytes(std::span(&what, 1)));
+}
+
+rumpk_meta_self self(const Caller& who) {
+    return {.size = sizeof(rumpk_meta_self),
+            .cell = who.cell.id().value(),
+            .fiber = who.fiber.id.value(),
+            .window_base = who.cell.window().base.value(),
+            .heap_base = who.cell.heap().base.value(),
+            .heap_end = who.cell.heap().end().value(),
+            .home_tier = static_cast<uint32_t>(who.cell.home_tier()),
+            .home_core = who.cell.home_core().value(),
+            .fiber_slots = who.cell.fiber_slots(),
+            .promises = who.cell.promises.meta_bits()};
+}
+
+rumpk_meta_system system(const Caller& who) {
+    const SchedulerStatistics& counted = who.scheduler.statistics();
+    return {.size = sizeof(rumpk_meta_system),
+            .cores = machine().boot->cores,
+            .uptime_ns = machine().now(),
+            .idle_ns = counted.idle.value(),
+            .switches = counted.switches,
+            .preemptions = counted.preemptions,
+            .timer_interrupts = counted.timer_interrupts,
+            .timer_empty = counted.timer_empty,
+            .device_interrupts = counted.device_interrupts,
+            .wakes = counted.wakes,
+            .memory_total = machine().boot->memory_total,
+            .memory_unused = boot_memory().unused(),
+            .allocations_after_boot = boot_memory().takes_after_seal()};
+}
+
+Result<uint64_t> capability(const Caller& who, uint64_t buffer, uint64_t length, uint64_t slot) {
+    if (slot >= RUMPK_CAP_SLOTS || who.cell.capabilities[slot].kind == RUMPK_CAP_NONE) {
+        return error(Errno::badf);
+    }
+    const Capability& held = who.cell.capabilities[slot];
+    return give(who, buffer, length,
+                rumpk_meta_cap{.size = sizeof(rumpk_meta_cap),
+                               .kind = held.kind,
+                               .rights = held.rights.bits(),
+                               .epoch = held.epoch,
+                               .object = held.object});
+}
+
+Result<Fiber*> fiber_by(const Caller& who, uint64_t id) {
+    return id == 0 ? Result<Fiber*>{&who.fiber} : who.cell.find(FiberId::from_call(id));
+}
+
+// The first fiber's own rings are the boot rings. 0 and 1 are the caller's own.
+Result<uint64_t> ring(const Caller& who, uint64_t buffer, uint64_t length, uint64_t index) {
+    auto fiber = fiber_by(who, index >> 1);
+    if (!fiber) {
+        return error(fiber.error());
+    }
+    const bool tx = (index & 1) != 0;
+    if (*fiber == &who.cell.first_fiber()) {
+        return give(who, buffer, length, system_table().ring[tx ? RUMPK_RING_TX : RUMPK_RING_RX]);
+    }
+    return give(who, buffer, length, tx ? (*fiber)->tx : (*fiber)->rx);
+}
+
+Result<uint64_t> fiber(const Caller& who, uint64_t buffer, uint64_t length, uint64_t id) {
+    auto found = fiber_by(who, id);
+    if (!found) {
+        return error(found.error());
+    }
+    const Fiber& shown = **found;
+    rumpk_meta_fiber answer{.size = sizeof(rumpk_meta_fiber),
+                            .tier = static_cast<uint32_t>(shown.tier),
+                            .core = shown.core.value(),
+                            .state = static_cast<uint32_t>(shown.state),
+                            .id = shown.id.value(),
+                            .switches = shown.switches,
+                            .run_ns = who.scheduler.run_time(shown).value(),
+                            .name = {}};
+    std::copy_n(shown.name, sizeof shown.name, reinterpret_cast<char*>(answer.name));
+    return give(who, buffer, length, answer);
+}
+
+Result<uint64_t> meta(const Caller& who, uint64_t op, uint64_t buffer, uint64_t length, uint64_t index) {
+    switch (op) {
+    case RUMPK_META_SELF:
+        return give(who, buffer, length, self(who));
+    case RUMPK_META_CAPS:
+        return capability(who, buffer, length, index);
+    case RUMPK_META_RING:
+        return ring(who, buffer, length, index);
+    case RUMPK_META_SYSTEM:
+        return give(who, buffer, length, system(who));
+    case RUMPK_META_FIBER:
+        return fiber(who, buffer, length, index);
+    case RUMPK_META_ARGS:
+        return give(who.cell, buffer, length, std::as_bytes(std::span(boot_options().arguments)));
+    case RUMPK_META_VERSION:
+        return give(who.cell, buffer, length, std::as_bytes(std::span(version_line())));
+    default:
+        return error(Errno::nosys);
+    }
+}
+
+} // namespace
+} // namespace rumpk
+
+using namespace rumpk;
+
+extern "C" int64_t rumpk_call_meta(uint64_t op, uint64_t buffer, uint64_t length, uint64_t index) {
+    if (op == RUMPK_META_NULL) {
+        return 0;
+    }
+    const InterruptsMasked masked;
+    const Caller who = caller();
+    return who.scheduler.on_kernel_stack(
+        [&]() -> int64_t { return to_call(meta(who, op, buffer, length, index)); });
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// yield: the one scheduling call. Bells first, then the wait.
+#include "core/calls.h"
+#include "core/console.h"
+#include "core/scheduler.h"
+
+namespace rumpk {
+
+namespace {
+
+constexpr uint64_t own_channels = RUMPK_CHANNEL_RX | RUMPK_CHANNEL_TX;
+constexpr uint64_t not_a_channel = 1ULL << 63;
+
+struct Peers {
+    Fiber* fiber[RUMPK_PEERS_MAX];
+    uint64_t channel[RUMPK_PEERS_MAX];
+    uint32_t count = 0;
+};
+
+// EINVAL: bit 63. EBADF: a slot that holds no channel.
+Result<void> check_channels(const Cell& cell, uint64_t channels) {
+    if ((channels & not_a_channel) != 0) {
+        return error(Errno::inval);
+    }
+    for (uint64_t slots = channels & ~own_channels; slots != 0; slots &= slots - 1) {
+        const auto slot = static_cast<size_t>(__builtin_ctzll(slots));
+        if (cell.capabilities[slot].kind != RUMPK_CAP_CONSOLE) {
+            return error(Errno::badf);
+        }
+    }
+    return {};
+}
+
+// Looks every peer up before any is rung, so that a wrong one changes nothing.
+Result<void> find_peers(Cell& cell, uint64_t address, uint64_t count, Peers& peers) {
+    if (count > RUMPK_PEERS_MAX) {
+        return error(Errno::inval);
+    }
+    auto ids = cell.range(address, count * sizeof(rumpk_fiber_id), right_read);
+    if (!ids) {
+        return error(ids.error());
+    }
+    for (; peers.count < count; ++peers.count) {
+        rumpk_fiber_id entry = 0;
+        __builtin_memcpy(&entry, static_cast<const std::byte*>(ids->pointer()) + peers.count * sizeof entry,
+                         sizeof entry);
+        auto fiber = cell.find(FiberId::from_call(entry & ~RUMPK_PEER_TX));
+        if (!fiber) {
+            return error(fiber.error());
+        }
+        peers.fiber[peers.count] = *fiber;
+        peers.channel[peers.count] = (entry & RUMPK_PEER_TX) != 0 ? RUMPK_CHANNEL_TX : RUMPK_CHANNEL_RX;
+    }
+    return {};
+}
+
+// The other endpoint of a spawned fiber's rings is its spawner; of the first
+// fiber's, as of the console slot, the console driver. ESRCH: the spawner has ended.
+Result<void> ring_channels(const Caller& who, uint64_t bells) {
+    const bool first = &who.fiber == &who.cell.first_fiber();
+    if ((bells & own_channels) != 0 && !first) {
+        auto spawner = who.cell.find(who.fiber.spawner);
+        if (!spawner) {
+            return error(spawner.error());
+        }
+        who.scheduler.ring(**spawner, RUMPK_CHANNEL_RX);
+    }
+    if ((bells & RUMPK_CHANNEL_CONSOLE) != 0 || (first && (bells & own_channels) != 0)) {
+        console().bell();
+    }
+    return {};
+}
+
+Result<void> ring_all(const Caller& who, uint64_t bells, uint64_t address, uint64_t count) {
+    if (auto valid = check_channels(who.cell, bells); !valid) {
+        return valid;
+    }
+    Peers peers;
+    if (count != 0) {
+        if (auto found = find_peers(who.cell, address, count, peers); !found) {
+            return found;
+        }
+    }
+    if (auto rung = ring_channels(who, bells); !rung) {
+        return rung;
+    }
+    for (uint32_t i = 0; i < peers.count; ++i) {
+        who.scheduler.ring(*peers.fiber[i], peers.channel[i]);
+    }
+    return {};
+}
+
+int64_t wait_for(const Caller& who, uint64_t channels, Instant deadline) {
+    const bool first = &who.fiber == &who.cell.first_fiber();
+    const bool console_slot = (channels & RUMPK_CHANNEL_CONSOLE) != 0;
+    if (console_slot || (first && (channels & RUMPK_CHANNEL_RX) != 0)) {
+        console().open_input();
+    }
+    if (console_slot) {
+        who.cell.console_wait_enter(who.fiber);
+    }
+    const uint64_t taken = who.scheduler.wait(channels, deadline);
+    if (console_slot) {
+        who.cell.console_wait_leave(who.fiber);
+    }
+    if (taken == 0 && channels != 0) {
+        return to_call(Errno::timedout);
+    }
+    return static_cast<int64_t>(taken);
+}
+
+// Nobody is waited for; the core is given up only to a higher tier that was rung.
+int64_t take_latched(const Caller& who, uint64_t channels) {
+    who.scheduler.reschedule();
+    const uint64_t taken = who.fiber.latched & channels;
+    who.fiber.latched &= ~taken;
+    if (taken == 0 && channels != 0) {
+        return to_call(Errno::again);
+    }
+    return static_cast<int64_t>(taken);
+}
+
+} // namespace
+} // namespace rumpk
+
+extern "C" int64_t rumpk_call_yield(uint64_t wait, uint64_t bell, uint64_t deadline, uint64_t flags,
+                                    uint64_t peers, uint64_t count) {
+    using namespace rumpk;
+    const InterruptsMasked masked;
+    const Caller who = caller();
+    if ((flags & ~uint64_t{RUMPK_YIELD_NOWAIT}) != 0) {
+        return to_call(Errno::inval);
+    }
+    if (wait != 0) {
+        if (auto valid = check_channels(who.cell, wait); !valid) {
+            return to_call(valid);
+        }
+    }
+    if (bell != 0 || count != 0) {
+        const int64_t rung = who.scheduler.on_kernel_stack(
+            [&]() -> int64_t { return to_call(ring_all(who, bell, peers, count)); });
+        if (rung < 0) {
+            return rung;
+        }
+    }
+    if ((flags & RUMPK_YIELD_NOWAIT) != 0) {
+        return take_latched(who, wait);
+    }
+    if (wait == 0 && (deadline == 0 || Instant{deadline} <= Instant{machine().now()})) {
+        who.scheduler.yield();
+        return 0;
+    }
+    return wait_for(who, wait, Instant{deadline});
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/cell.h"
+
+#include <algorithm>
+
+#include "core/scheduler.h"
+
+namespace rumpk {
+
+namespace {
+
+std::span<Cell> all_cells;
+
+constexpr uint64_t page = HAL_PAGE_SIZE;
+constexpr uint64_t stack_stride = page + Cell::pooled_stack_size; // a guard page, then the stack
+
+} // namespace
+
+std::span<Cell> cells() {
+    return all_cells;
+}
+
+void cells_set(std::span<Cell> all) {
+    all_cells = all;
+}
+
+std::string_view fiber_name(const Fiber& fiber) {
+    return {fiber.name, static_cast<size_t>(std::find(fiber.name, std::end(fiber.name), '\0') - fiber.name)};
+}
+
+Result<void> Cell::check(AddressRange range, Rights rights) const {
+    for (const Region& region : std::span(regions_).first(region_count_)) {
+        if (region.range.contains(range)) {
+            return region.rights.contains(rights) ? Result<void>{} : error(Errno::fault);
+        }
+    }
+    if (map_pool.covers(range)) {
+        return map_pool.check(range, rights);
+    }
+    const VirtAddr stacks = window_.base + RUMPK_WINDOW_STACKS + page + main_stack_.size;
+    if (range.base >= stacks && !rights.contains(right_execute)) {
+        const uint64_t slot = (range.base - stacks) / stack_stride + 1;
+        if (slot < fibers_.size() && pooled_stack(static_cast<uint32_t>(slot)).contains(range)) {
+            return {};
+        }
+    }
+    return error(Errno::fault);
+}
+
+Result<void> Cell::check_entry(VirtAddr entry) const {
+    return check(AddressRange{entry, 1}, right_execute);
+}
+
+Result<AddressRange> Cell::range(uint64_t address, uint64_t size, Rights rights) const {
+    auto checked = AddressRange::checked(VirtAddr{address}, size);
+    if (!checked) {
+        return error(Errno::fault);
+    }
+    if (auto allowed = check(*checked, rights); !allowed) {
+        return error(allowed.error());
+    }
+    return checked;
+}
+
+Fiber* Cell::take_fiber() {
+    if (free_count_ == 0) {
+        return nullptr;
+    }
+    ++live_;
+    Fiber& fiber = fibers_[free_[--free_count_]];
+    fiber.run_time = {}; // what the slot's last fiber used on its way out
+    return &fiber;
+}
+
+// The next fiber of the slot starts from a clean block. Its id has already moved
+// on, so whoever still holds the old one finds nobody.
+void Cell::give_fiber(Fiber& fiber) {
+    console_wait_leave(fiber);
+    const FiberId next = fiber.id.successor();
+    const hal_context kept = fiber.context; // the fiber that ends may still be running on it
+    fiber = Fiber{};
+    fiber.context = kept;
+    fiber.id = next;
+    fiber.cell = this;
+    fiber.console_seen = console_bells_;
+    free_[free_count_++] = next.slot();
+    --live_;
+}
+
+Result<Fiber*> Cell::find(FiberId id) {
+    if (id.slot() >= fibers_.size()) {
+        return error(Errno::srch);
+    }
+    Fiber& fiber = fibers_[id.slot()];
+    if (fiber.id != id || fiber.state == FiberState::free) {
+        return error(Errno::srch);
+    }
+    return &fiber;
+}
+
+AddressRange Cell::pooled_stack(uint32_t slot) const {
+    if (slot == 0) {
+        return main_stack_;
+    }
+    const VirtAddr first = main_stack_.end();
+    return {first + (slot - 1) * stack_stride + page, pooled_stack_size};
+}
+
+AddressRange Cell::ring_space(uint32_t slot) const {
+    return {ring_area_.base + uint64_t{slot} * ring_bytes_, ring_bytes_};
+}
+
+const Fiber* Cell::guard_owner(VirtAddr address) const {
+    for (const Fiber& fiber : fibers_) {
+        const AddressRange stack = pooled_stack(fiber.id.slot());
+        if (address >= stack.base - page && address < stack.base) {
+            return &fiber;
+        }
+    }
+    return nullptr;
+}
+
+void Cell::console_bell(uint64_t channels) {
+    ++console_bells_;
+    while (ConsoleWait* const waiter = console_waiters_.pop_front()) {
+        this_scheduler().ring(*waiter->fiber, RUMPK_CHANNEL_CONSOLE);
+    }
+    if (Fiber& first = first_fiber(); first.state != FiberState::free) {
+        this_scheduler().ring(first, channels);
+    }
+}
+
+void Cell::console_wait_enter(Fiber& fiber) {
+    if (fiber.console_seen != console_bells_) {
+        fiber.latched |= RUMPK_CHANNEL_CONSOLE;
+    }
+    fiber.console.fiber = &fiber;
+    console_waiters_.push_back(fiber.console);
+}
+
+void Cell::console_wait_leave(Fiber& fiber) {
+    fiber.console_seen = console_bells_;
+    if (fiber.console.link.linked()) {
+        List<ConsoleWait>::remove(fiber.console);
+    }
+}
+
+void Cell::post_fiber_end(FiberId fiber, int64_t code) {
+    const rumpk_event_fiber_end message{fiber.value(), code};
+    if (!event_->push(RUMPK_EVENT_FIBER_END, std::as_bytes(std::span(&message, 1)))) {
+        ++events_dropped_;
+    }
+}
+
+} // namespace rumpk

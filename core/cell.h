@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+// A cell: a program in its window, with its memory, fibers, rings and rights.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "abi/image.h"
+#include "abi/ring.h"
+#include "core/boot_table.h"
+#include "core/elf.h"
+#include "core/fiber.h"
+#include "core/machine.h"
+#include "core/map_pool.h"
+#include "core/promises.h"
+#include "core/unveil.h"
+#include "ion/ring.h"
+
+namespace rumpk {
+
+struct Capability {
+    uint32_t kind = RUMPK_CAP_NONE; // rumpk_cap_kind
+    Rights rights{};
+    uint32_t epoch = 0;
+    uint64_t object = 0;
+};
+
+class Cell {
+  public:
+    static constexpr uint32_t console_slot = 2;
+    static constexpr uint32_t machine_slot = 3;
+    static constexpr uint32_t pooled_stack_size = 4096;
+
+    // The boot rings' geometry is common to all cells; abi/systable.h shows it.
+    [[nodiscard]] static constexpr ion::Geometry rx_geometry() { return ion::Geometry::of(64, 1024); }
+    [[nodiscard]] static constexpr ion::Geometry tx_geometry() { return ion::Geometry::of(64, 1024); }
+    [[nodiscard]] static constexpr ion::Geometry event_geometry() { return ion::Geometry::of(64, 48); }
+
+    // Boot only. Takes memory, loads the program, maps everything, makes the first
+    // fiber and gives it to the scheduler. What cannot be done ends the boot with a line.
+    void prepare(const BootCell& description);
+
+    [[nodiscard]] std::string_view name() const { return name_; }
+    [[nodiscard]] CellId id() const { return id_; }
+    [[nodiscard]] Tier home_tier() const { return home_tier_; }
+    [[nodiscard]] Tier tier_ceiling() const { return tier_ceiling_; }
+    [[nodiscard]] CoreId home_core() const { return home_core_; }
+    [[nodiscard]] uint64_t core_set() const { return core_set_; }
+    [[nodiscard]] AddressRange window() const { return window_; }
+    [[nodiscard]] AddressRange heap() const { return heap_; }
+    [[nodiscard]] uint32_t fiber_slots() const { return static_cast<uint32_t>(fibers_.size()); }
+    [[nodiscard]] Fiber& first_fiber() { return fibers_[0]; }
+    // Virtual; empty for a ring that this image does not have.
+    [[nodiscard]] AddressRange boot_ring(rumpk_boot_ring which) const { return boot_rings_[which]; }
+
+    // What the kernel checks at each call.
+    Promises promises = Promises::all();
+    UnveilTable unveil;
+    std::array<Capability, RUMPK_CAP_SLOTS> capabilities{};
+    MapPool map_pool;
+
+    // May the cell's code touch all of the range so? EFAULT: not.
+    [[nodiscard]] Result<void> check(AddressRange range, Rights rights) const;
+    // EFAULT: not a place the cell may run.
+    [[nodiscard]] Result<void> check_entry(VirtAddr entry) const;
+    // Numbers of a call into a range that was checked. EFAULT.
+    [[nodiscard]] Result<AddressRange> range(uint64_t address, uint64_t size, Rights rights) const;
+
+    // Masked. A control block with its id set and nothing else; nullptr: all are in use. O(1).
+    [[nodiscard]] Fiber* take_fiber();
+    // Masked. Gives a control block back: its id names nobody any more. O(1).
+    void give_fiber(Fiber& fiber);
+    // Masked. ESRCH: nobody, or ended.
+    [[nodiscard]] Result<Fiber*> find(FiberId id);
+    [[nodiscard]] uint32_t live_fibers() const { return live_; }
+    [[nodiscard]] std::span<Fiber> fibers() { return fibers_; }
+
+    // Where a slot's pooled stack and rings are: pure functions of the slot.
+    [[nodiscard]] AddressRange pooled_stack(uint32_t slot) const;
+    [[nodiscard]] AddressRange ring_space(uint32_t slot) const;
+    // The guard page below whose stack? nullptr: the address is in no guard page.
+    [[nodiscard]] const Fiber* guard_owner(VirtAddr address) const;
+
+    // Masked. The console published to rx or released from tx: RUMPK_CHANNEL_RX, _TX.
+    void console_bell(uint64_t channels);
+    // Masked. The running fiber waits for the console among others: a bell since
+    // it last looked is latched at once, later ones are until it leaves.
+    void console_wait_enter(Fiber& fiber);
+    void console_wait_leave(Fiber& fiber);
+
+    // Masked. Tells the cell over its event ring, if there is room.
+    void post_fiber_end(FiberId fiber, int64_t code);
+    [[nodiscard]] uint64_t events_dropped() const { return events_dropped_; }
+
+  private:
+    struct Region {
+        AddressRange range;
+        Rights rights;
+    };
+
+    void load(const BootCell& description);
+    void load_segment(const ElfSegment& segment, std::span<const std::byte> file, std::byte* memory);
+    void map_stacks(uint32_t main_stack);
+    void map_rings(uint32_t fiber_rings);
+    void map_boot_ring(rumpk_boot_ring which, ion::Geometry geometry, VirtAddr& next);
+    void make_first_fiber();
+    void add_region(AddressRange range, Rights rights);
+
+    std::string_view name_;
+    CellId id_{};
+    AddressRange window_{};
+    Tier home_tier_ = Tier::gravity;
+    Tier tier_ceiling_ = Tier::gravity;
+    CoreId home_core_{};
+    uint64_t core_set_ = 0;
+    VirtAddr entry_{};
+    AddressRange heap_{};
+    AddressRange main_stack_{};
+    AddressRange ring_area_{};
+    uint32_t ring_bytes_ = 0; // a slot's
+    std::array<AddressRange, RUMPK_RING_COUNT> boot_rings_{};
+
+    // Memory the cell may touch, but for pooled stacks and what `map` gave: few and large.
+    std::array<Region, 16> regions_{};
+    uint32_t region_count_ = 0;
+
+    std::span<Fiber> fibers_;
+    std::span<uint32_t> free_; // a stack of free slots
+    uint32_t free_count_ = 0;
+    uint32_t live_ = 0;
+
+    // Bells of the console so far, and who waits for the next one. The counter is
+    // why none is lost between a fiber's last look at a ring and its wait.
+    uint64_t console_bells_ = 0;
+    List<ConsoleWait> console_waiters_;
+
+    std::optional<ion::Producer> event_;
+    uint64_t events_dropped_ = 0;
+};
+
+// The fiber's address range, name and so on, for lines that people read.
+[[nodiscard]] std::string_view fiber_name(const Fiber& fiber);
+
+// The cells of this image.
+[[nodiscard]] std::span<Cell> cells();
+void cells_set(std::span<Cell> all);
+
+} // namespace rumpk

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+// Making a cell at boot: memory, program, stacks, rings, first fiber.
+#include <algorithm>
+
+#include "core/cell.h"
+#include "core/fiber_start.h"
+#include "core/log.h"
+#include "core/memory.h"
+#include "core/scheduler.h"
+
+namespace rumpk {
+
+namespace {
+
+constexpr uint64_t page = HAL_PAGE_SIZE;
+constexpr uint64_t large_page = 2U << 20; // frames aligned so let the HAL use fewer, larger entries
+
+uint32_t map_rights(Rights rights) {
+    static_assert(RUMPK_RIGHT_READ == HAL_MAP_READ && RUMPK_RIGHT_WRITE == HAL_MAP_WRITE &&
+                  RUMPK_RIGHT_EXEC == HAL_MAP_EXEC);
+    return rights.bits();
+}
+
+[[noreturn]] void refuse(std::string_view cell, std::string_view what) {
+    KernelLine line;
+    stop_boot(line.text("cell ").text(cell).text(": ").text(what));
+}
+
+} // namespace
+
+void Cell::add_region(AddressRange range, Rights rights) {
+    ensure(region_count_ < regions_.size());
+    regions_[region_count_++] = {range, rights};
+}
+
+// Physical memory behind a part of the window, for good.
+static void map_or_stop(std::string_view cell, AddressRange range, PhysAddr physical, Rights rights) {
+    if (range.empty()) {
+        return;
+    }
+    if (machine().map(range.base.value(), physical.value(), range.size, map_rights(rights)) < 0) {
+        refuse(cell, "its window cannot be mapped");
+    }
+}
+
+// The frames were not zeroed: what a person could read of a former run in a
+// program's zeroed data is overwritten here, what lies above it when it is used
+// (a heap gives no promise of zeroes).
+void Cell::load_segment(const ElfSegment& segment, std::span<const std::byte> file, std::byte* memory) {
+    std::byte* const at = memory + (segment.memory.base - window_.base);
+    std::copy_n(file.data() + segment.file_offset, segment.file_size, at);
+    const uint64_t end = align_up(segment.memory.end().value(), page);
+    std::fill(at + segment.file_size, memory + (end - window_.base.value()), std::byte{0});
+    const uint64_t start = align_down(segment.memory.base.value(), page);
+    std::fill(memory + (start - window_.base.value()), at, std::byte{0});
+}
+
+void Cell::load(const BootCell& description) {
+    const ElfLimits limits{static_cast<uint16_t>(machine().boot->elf_machine),
+                           {window_.base, RUMPK_WINDOW_MAP},
+                           description.memory};
+    const auto program = ElfProgram::read(description.elf, limits);
+    if (!program) {
+        refuse(name_, describe(program.error()));
+    }
+    entry_ = program->entry();
+    const PhysAddr physical = boot_memory().take_pages(description.memory, name_, large_page);
+    std::byte* const memory = boot_memory().touch(physical);
+    for (const ElfSegment& segment : program->segments()) {
+        load_segment(segment, description.elf, memory);
+        const VirtAddr start{align_down(segment.memory.base.value(), page)};
+        const VirtAddr end{align_up(segment.memory.end().value(), page)};
+        map_or_stop(name_, {start, end - start}, physical + (start - window_.base), segment.rights);
+        add_region(segment.memory, segment.rights);
+        if (segment.rights.contains(right_execute)) {
+            machine().code_written(start.value(), end - start);
+        }
+    }
+    heap_ = {program->end(), window_.base + description.memory - program->end()};
+    map_or_stop(name_, heap_, physical + (heap_.base - window_.base), right_read | right_write);
+    add_region(heap_, right_read | right_write);
+}
+
+void Cell::map_stacks(uint32_t main_stack) {
+    main_stack_ = {window_.base + RUMPK_WINDOW_STACKS + page, main_stack};
+    const uint64_t pooled = fibers_.size() - 1;
+    const PhysAddr physical =
+        boot_memory().take_pages(main_stack + pooled * pooled_stack_size, "fiber stacks");
+    map_or_stop(name_, main_stack_, physical, right_read | right_write);
+    add_region(main_stack_, right_read | right_write);
+    for (uint32_t slot = 1; slot <= pooled; ++slot) {
+        map_or_stop(name_, pooled_stack(slot), physical + main_stack + uint64_t{slot - 1} * pooled_stack_size,
+                    right_read | right_write);
+    }
+}
+
+void Cell::map_rings(uint32_t fiber_rings) {
+    ring_bytes_ = fiber_rings;
+    ring_area_ = {window_.base + RUMPK_WINDOW_RINGS, uint64_t{fiber_rings} * fibers_.size()};
+    if (!ring_area_.empty()) {
+        const PhysAddr physical = boot_memory().take_pages(ring_area_.size, "fiber rings");
+        map_or_stop(name_, ring_area_, physical, right_read | right_write);
+        add_region(ring_area_, right_read | right_write);
+    }
+    const VirtAddr first = window_.base + RUMPK_WINDOW_BOOT_RINGS;
+    VirtAddr next = first;
+    map_boot_ring(RUMPK_RING_RX, rx_geometry(), next);
+    map_boot_ring(RUMPK_RING_TX, tx_geometry(), next);
+    map_boot_ring(RUMPK_RING_EVENT, event_geometry(), next);
+    add_region({first, next - first}, right_read | right_write);
+    event_.emplace(boot_rings_[RUMPK_RING_EVENT].pointer(), event_geometry());
+}
+
+// Every boot ring begins a page, so that views can be granted ring by ring.
+void Cell::map_boot_ring(rumpk_boot_ring which, ion::Geometry geometry, VirtAddr& next) {
+    const AddressRange range{next, align_up(geometry.bytes(), page)};
+    map_or_stop(name_, range, boot_memory().take_pages(range.size, "boot rings"), right_read | right_write);
+    const std::span memory{static_cast<std::byte*>(range.pointer()), geometry.bytes()};
+    ensure(ion::format(memory, geometry).has_value());
+    boot_rings_[which] = {next, geometry.bytes()};
+    next = range.end();
+}
+
+void Cell::make_first_fiber() {
+    Fiber& first = *take_fiber();
+    first.tier = home_tier_;
+    first.core = home_core_;
+    first.stack = main_stack_;
+    first.entry = reinterpret_cast<rumpk_entry>(static_cast<uintptr_t>(entry_.value()));
+    std::copy_n("main", 4, first.name);
+    fiber_prepare(first);
+    this_scheduler().make_ready(first);
+}
+
+void Cell::prepare(const BootCell& description) {
+    name_ = description.name;
+    id_ = description.window;
+    window_ = {VirtAddr{RUMPK_WINDOW_A + uint64_t{id_.value()} * RUMPK_WINDOW_SIZE}, RUMPK_WINDOW_SIZE};
+    home_tier_ = description.home_tier;
+    tier_ceiling_ = description.tier_ceiling;
+    home_core_ = CoreId{machine().boot->boot_core};
+    core_set_ = description.core_set;
+
+    load(description);
+    fibers_ = boot_memory().take_objects<Fiber>(description.fibers, "fibers");
+    free_ = boot_memory().take_objects<uint32_t>(description.fibers, "fibers");
+    for (uint32_t slot = description.fibers; slot-- > 0;) {
+        fibers_[slot].id = FiberId{slot, FiberId::first_generation};
+        fibers_[slot].cell = this;
+        free_[free_count_++] = slot; // slot 0 comes out first
+    }
+    map_stacks(description.main_stack);
+    map_rings(description.fiber_rings);
+
+    const AddressRange area{window_.base + RUMPK_WINDOW_MAP, description.map_memory};
+    if (!area.empty()) {
+        map_pool.prepare(area, boot_memory().take_pages(area.size, "map"),
+                         boot_memory().take_objects<uint8_t>(area.size / page, "map"));
+    }
+    capabilities[console_slot] = {RUMPK_CAP_CONSOLE, right_read | right_write, 1, 0};
+    capabilities[machine_slot] = {RUMPK_CAP_MACHINE, right_write, 1, 0};
+    make_first_fiber();
+}
+
+} // namespace rumpk

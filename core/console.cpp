@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/console.h"
+
+#include <algorithm>
+
+#include "abi/console.h"
+#include "core/cell.h"
+#include "core/scheduler.h"
+
+namespace rumpk {
+
+namespace {
+
+Console the_console;
+
+const uint8_t* raw(const std::byte* bytes) {
+    return reinterpret_cast<const uint8_t*>(bytes);
+}
+
+} // namespace
+
+Console& console() {
+    return the_console;
+}
+
+void Console::prepare(bool framed) {
+    const bool stream = machine().boot->console_channels == 0;
+    encoder_.use_framing(framed && stream);
+    decoder_.use_framing(framed && stream);
+}
+
+void Console::attach(Fiber& fiber, Cell& cell) {
+    fiber_ = &fiber;
+    cell_ = &cell;
+    rx_.emplace(cell.boot_ring(RUMPK_RING_RX).pointer(), Cell::rx_geometry());
+    tx_.emplace(cell.boot_ring(RUMPK_RING_TX).pointer(), Cell::tx_geometry());
+}
+
+// What waits in pending_ goes first, or the line would change its channel in
+// the middle of a message, or worse, of a frame.
+void Console::put(hal_console_channel channel, std::span<const std::byte> bytes) {
+    const InterruptsMasked masked;
+    if (pending_at_ != pending_end_) {
+        machine().console_put(pending_channel_, raw(pending_ + pending_at_), pending_end_ - pending_at_);
+        pending_at_ = pending_end_ = 0;
+    }
+    std::byte line[chunk];
+    while (!bytes.empty()) {
+        const auto [taken, written] = encoder_.encode(channel, bytes, line);
+        machine().console_put(channel, raw(line), written);
+        bytes = bytes.subspan(taken);
+    }
+}
+
+void Console::begin_panic() {
+    put(HAL_CONSOLE_KERNEL, std::span<const std::byte>());
+    std::byte frame[3];
+    const size_t length = encoder_.panic_frame(frame);
+    machine().console_put(HAL_CONSOLE_KERNEL, raw(frame), length);
+}
+
+void Console::put_exit(uint8_t code) {
+    std::byte frame[3];
+    const size_t length = encoder_.exit_frame(code, frame);
+    machine().console_put(HAL_CONSOLE_KERNEL, raw(frame), length);
+    machine().console_flush();
+}
+
+Result<size_t> Console::read_directly(std::span<std::byte> buffer) {
+    if (input_open_) {
+        return error(Errno::busy);
+    }
+    if (decoder_.ended()) {
+        return 0;
+    }
+    const int64_t got = machine().console_read(reinterpret_cast<uint8_t*>(buffer.data()), buffer.size());
+    if (got < 0) {
+        decoder_.end();
+        return 0;
+    }
+    const size_t kept = decoder_.decode(buffer.first(static_cast<size_t>(got)));
+    if (kept == 0 && !decoder_.ended()) {
+        return error(Errno::again);
+    }
+    return kept;
+}
+
+void Console::open_input() {
+    if (!input_open_) {
+        input_open_ = true;
+        bell();
+    }
+}
+
+void Console::bell() {
+    this_scheduler().ring(*fiber_, cell_bit);
+}
+
+void Console::device_event() {
+    this_scheduler().ring(*fiber_, device_bit);
+}
+
+void Console::finish(uint8_t code) {
+    finishing_ = true;
+    exit_code_ = code;
+    bell();
+}
+
+// The device's line stays quiet from its interrupt until device_done, so all
+// that made it interrupt is dealt with in between, at the fiber's tier. Both
+// pumps end armed: with the device's interrupt on for what they wait for, or
+// with the ring's wish for a bell set. What comes between the last look and the
+// wait is latched on the fiber, so the wait returns at once.
+void Console::run() {
+    uint64_t woken = 0;
+    for (;;) {
+        if (!pump_input()) {
+            quiet_input();
+        }
+        if (!pump_output() && finishing_) {
+            end();
+        }
+        const InterruptsMasked masked;
+        if ((woken & device_bit) != 0) {
+            machine().device_done(machine().boot->console_line);
+        }
+        woken = this_scheduler().wait(device_bit | cell_bit, Instant::never());
+    }
+}
+
+void Console::ring_cell(uint64_t channels) {
+    const InterruptsMasked masked;
+    cell_->console_bell(channels);
+}
+
+// A slot to fill is claimed, or rx is armed and there is none.
+bool Console::claim_or_arm() {
+    if (rx_->claim()) {
+        rx_->disarm();
+        return true;
+    }
+    rx_->arm(); // and look again: the cell may have released and seen nobody waiting
+    if (rx_->claim()) {
+        rx_->disarm();
+        return true;
+    }
+    rx_->count_wait();
+    return false;
+}
+
+void Console::fill_slot(std::span<std::byte> slot, bool& drained) {
+    std::byte* const at = slot.data() + filled_;
+    const size_t room = std::min(slot.size() - filled_, chunk);
+    const InterruptsMasked masked;
+    const int64_t got = machine().console_read(reinterpret_cast<uint8_t*>(at), room);
+    if (got < 0) {
+        decoder_.end();
+    } else {
+        filled_ += decoder_.decode({at, static_cast<size_t>(got)});
+    }
+    // Only a read that came up short leaves the device's interrupt on.
+    drained = got < static_cast<int64_t>(room);
+}
+
+// Nobody can take input now: its interrupt would come again and again. A read of
+// nothing is a read that took all it asked for.
+void Console::quiet_input() {
+    const InterruptsMasked masked;
+    (void)machine().console_read(nullptr, 0);
+}
+
+bool Console::publish_input() {
+    const bool published = filled_ > 0 ? rx_->publish(RUMPK_RX_DATA, filled_).has_value()
+                                       : rx_->publish(RUMPK_RX_END, 0).has_value();
+    if (published && filled_ == 0) {
+        end_published_ = true;
+    }
+    filled_ = 0;
+    if (rx_->peer_waiting()) {
+        rx_->count_bell();
+        ring_cell(RUMPK_CHANNEL_RX);
+    }
+    return published;
+}
+
+// Moves what has arrived into rx. True: the device is drained and its interrupt
+// is on. False: there is no room, or nothing more to come. Bounded: rx fills up,
+// as the cell runs meanwhile only if it asked to be woken.
+bool Console::pump_input() {
+    if (!input_open_ || finishing_) {
+        return false;
+    }
+    while (!end_published_ && rx_->closed() == ion::Close::open && claim_or_arm()) {
+        const std::span<std::byte> slot = rx_->claim()->payload;
+        bool drained = false;
+        while (filled_ < slot.size() && !drained && !decoder_.ended()) {
+            fill_slot(slot, drained);
+        }
+        if ((filled_ > 0 || decoder_.ended()) && !publish_input()) {
+            return false;
+        }
+        if (drained && !decoder_.ended()) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Gives the device what is pending. False: it took less; its interrupt is on.
+bool Console::flush_pending() {
+    while (pending_at_ != pending_end_) {
+        const InterruptsMasked masked;
+        const int64_t took = machine().console_write(pending_channel_, raw(pending_ + pending_at_),
+                                                     pending_end_ - pending_at_);
+        pending_at_ += static_cast<size_t>(took);
+        if (pending_at_ != pending_end_) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// Sends the rest of the message at the head of tx. False: the device is full.
+bool Console::send(hal_console_channel channel, std::span<const std::byte> bytes) {
+    while (flush_pending()) {
+        if (sent_ >= bytes.size()) {
+            return true;
+        }
+        // A private copy: the cell may change the message while it is being encoded.
+        std::byte copy[chunk];
+        const size_t length = std::min(bytes.size() - sent_, chunk);
+        std::copy_n(bytes.begin() + static_cast<ptrdiff_t>(sent_), length, copy);
+        const auto [taken, written] = encoder_.encode(channel, {copy, length}, pending_);
+        sent_ += taken;
+        pending_at_ = 0;
+        pending_end_ = written;
+        pending_channel_ = channel;
+    }
+    return false;
+}
+
+// Moves what tx holds to the device. Returns true while output remains.
+bool Console::pump_output() {
+    for (;;) {
+        auto message = tx_->peek();
+        if (!message) {
+            if (message.error() != Errno::again) {
+                return false; // closed or broken: there is no more to send
+            }
+            tx_->arm(); // and look again, as in claim_or_arm
+            message = tx_->peek();
+            if (!message) {
+                return false;
+            }
+        }
+        tx_->disarm();
+        if (message->tag != RUMPK_TX_STDOUT && message->tag != RUMPK_TX_STDERR) {
+            tx_->close(ion::Close::broken);
+            return false;
+        }
+        const auto channel = message->tag == RUMPK_TX_STDOUT ? HAL_CONSOLE_STDOUT : HAL_CONSOLE_STDERR;
+        if (!send(channel, message->payload)) {
+            return true;
+        }
+        sent_ = 0;
+        (void)tx_->release();
+        if (tx_->peer_waiting()) {
+            tx_->count_bell();
+            ring_cell(RUMPK_CHANNEL_TX);
+        }
+    }
+}
+
+void Console::end() {
+    put_exit(exit_code_);
+    machine().power_off(exit_code_);
+    __builtin_unreachable();
+}
+
+} // namespace rumpk

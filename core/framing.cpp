@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/framing.h"
+
+#include "abi/console.h"
+
+namespace rumpk {
+
+namespace {
+
+constexpr std::byte dle{RUMPK_CONSOLE_DLE};
+
+char frame_of(hal_console_channel channel) {
+    switch (channel) {
+    case HAL_CONSOLE_STDOUT:
+        return RUMPK_CONSOLE_STDOUT;
+    case HAL_CONSOLE_STDERR:
+        return RUMPK_CONSOLE_STDERR;
+    case HAL_CONSOLE_KERNEL:
+        break;
+    }
+    return RUMPK_CONSOLE_KERNEL;
+}
+
+} // namespace
+
+LineEncoder::Progress LineEncoder::encode(hal_console_channel channel, std::span<const std::byte> in,
+                                          std::span<std::byte> out) {
+    size_t taken = 0;
+    size_t written = 0;
+    if (framed_ && !in.empty() && current_ != channel && out.size() >= 2) {
+        out[written++] = dle;
+        out[written++] = static_cast<std::byte>(frame_of(channel));
+        current_ = channel;
+    }
+    while (taken < in.size()) {
+        const bool escape = framed_ && in[taken] == dle;
+        if (out.size() - written < (escape ? 2U : 1U)) {
+            break;
+        }
+        if (escape) {
+            out[written++] = dle;
+        }
+        out[written++] = in[taken++];
+    }
+    return {taken, written};
+}
+
+size_t LineEncoder::exit_frame(uint8_t code, std::span<std::byte, 3> out) const {
+    if (!framed_) {
+        return 0;
+    }
+    out[0] = dle;
+    out[1] = static_cast<std::byte>(RUMPK_CONSOLE_EXIT);
+    out[2] = static_cast<std::byte>(code);
+    return 3;
+}
+
+size_t LineEncoder::panic_frame(std::span<std::byte, 3> out) {
+    if (!framed_) {
+        return 0;
+    }
+    out[0] = dle;
+    out[1] = static_cast<std::byte>(RUMPK_CONSOLE_PANIC);
+    current_ = HAL_CONSOLE_KERNEL;
+    return 2;
+}
+
+size_t LineDecoder::decode(std::span<std::byte> bytes) {
+    if (!framed_) {
+        return ended_ ? 0 : bytes.size();
+    }
+    size_t kept = 0;
+    for (const std::byte byte : bytes) {
+        if (ended_) {
+            break;
+        }
+        if (!escape_) {
+            if (byte == dle) {
+                escape_ = true;
+            } else {
+                bytes[kept++] = byte;
+            }
+            continue;
+        }
+        escape_ = false;
+        if (byte == dle) {
+            bytes[kept++] = byte;
+        } else if (byte == std::byte{RUMPK_CONSOLE_END_OF_INPUT}) {
+            ended_ = true;
+        } else {
+            ++unknown_frames_;
+        }
+    }
+    return kept;
+}
+
+} // namespace rumpk

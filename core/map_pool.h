@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// The pages that a cell's `map` may hand out: which are in use, with which
+// rights. Keeps the books only; the caller maps. One cell's, touched masked.
+#pragma once
+
+#include <span>
+
+#include "core/types.h"
+
+namespace rumpk {
+
+class MapPool {
+  public:
+    static constexpr uint64_t page_size = 4096; // the ABI's, on every machine with pages
+
+    // One byte of books a page, all zero; `area` is whole pages, as many.
+    void prepare(AddressRange area, PhysAddr physical, std::span<uint8_t> pages) {
+        area_ = area;
+        physical_ = physical;
+        pages_ = pages;
+    }
+
+    // Finds free pages in a row, the lowest, and marks them `rights`. EINVAL: no
+    // bytes; ENOMEM: not so many in a row. Cost: linear in the pool's pages.
+    [[nodiscard]] Result<AddressRange> take(uint64_t bytes, Rights rights);
+    // Gives back whole pages, all of them in use. EINVAL: not page aligned, or no
+    // bytes; EFAULT: a page that take() did not give.
+    [[nodiscard]] Result<void> give(AddressRange range);
+    // EFAULT: not all of the range is in use with these rights.
+    [[nodiscard]] Result<void> check(AddressRange range, Rights rights) const;
+
+    [[nodiscard]] bool covers(AddressRange range) const { return area_.contains(range); }
+    [[nodiscard]] PhysAddr physical(VirtAddr address) const { return physical_ + (address - area_.base); }
+    [[nodiscard]] AddressRange area() const { return area_; }
+
+  private:
+    static constexpr uint8_t in_use = 0x80; // else the page is free and the byte 0
+    [[nodiscard]] size_t index(VirtAddr address) const { return (address - area_.base) / page_size; }
+
+    AddressRange area_{};
+    PhysAddr physical_{};
+    std::span<uint8_t> pages_; // in_use | rights
+};
+
+} // namespace rumpk

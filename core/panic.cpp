@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/panic.h"
+
+#include "abi/console.h"
+#include "core/cell.h"
+#include "core/console.h"
+#include "core/log.h"
+#include "core/scheduler.h"
+
+namespace rumpk {
+
+namespace {
+
+constexpr unsigned most_frames = 16;
+bool panicking = false; // a fault in a panic must not begin another
+
+// Where the frames of a backtrace may lie: the stack that the frame pointer is
+// on, and no other memory, so that a wild frame pointer cannot fault again.
+AddressRange stack_around(VirtAddr address) {
+    auto* const scheduler = static_cast<Scheduler*>(machine().core_local());
+    if (scheduler == nullptr) {
+        return {};
+    }
+    if (const Fiber* fiber = scheduler->running(); fiber != nullptr && fiber->stack.contains(address)) {
+        return fiber->stack;
+    }
+    if (scheduler->kernel_stack().contains(address)) {
+        return scheduler->kernel_stack();
+    }
+    for (const AddressRange& stack : scheduler->interrupt_stack_ranges()) {
+        if (stack.contains(address)) {
+            return stack;
+        }
+    }
+    return {};
+}
+
+uint64_t word_at(VirtAddr address) {
+    return *static_cast<const uint64_t*>(AddressRange{address, sizeof(uint64_t)}.pointer());
+}
+
+void print_frame(unsigned number, uint64_t pc) {
+    KernelLine line;
+    print(line.text("  #").decimal(number).text(" ").hex(pc));
+}
+
+// Return addresses point behind the call; the runner looks up the byte before.
+void print_backtrace(uint64_t pc, uint64_t frame_pointer) {
+    unsigned number = 0;
+    print_frame(number++, pc);
+    VirtAddr frame{frame_pointer};
+    const AddressRange stack = stack_around(frame - 1); // a frame pointer may stand at the very top
+    while (number < most_frames && frame.is_aligned(sizeof(uint64_t))) {
+        const VirtAddr previous = frame + static_cast<uint64_t>(int64_t{machine().boot->frame_previous});
+        const VirtAddr caller = frame + static_cast<uint64_t>(int64_t{machine().boot->frame_return});
+        if (!stack.contains(AddressRange{previous, sizeof(uint64_t)}) ||
+            !stack.contains(AddressRange{caller, sizeof(uint64_t)})) {
+            break;
+        }
+        const uint64_t return_address = word_at(caller);
+        if (return_address == 0) {
+            break;
+        }
+        print_frame(number++, return_address - 1);
+        const VirtAddr next{word_at(previous)};
+        if (next <= frame) {
+            break; // stacks grow down: callers lie above
+        }
+        frame = next;
+    }
+}
+
+void print_registers(const hal_fault& fault) {
+    constexpr unsigned per_line = 3;
+    for (uint32_t i = 0; i < fault.count; i += per_line) {
+        KernelLine line;
+        for (uint32_t k = i; k < fault.count && k < i + per_line; ++k) {
+            const std::string_view name = fault.name[k];
+            line.text("  ").text(name);
+            for (size_t pad = name.size(); pad < 4; ++pad) {
+                line.character(' ');
+            }
+            line.hex(fault.value[k]);
+        }
+        print(line);
+    }
+}
+
+const Fiber* running_fiber() {
+    auto* const scheduler = static_cast<Scheduler*>(machine().core_local());
+    return scheduler != nullptr ? scheduler->running() : nullptr;
+}
+
+// "fiber main of cell hello", "the kernel's fiber console", "the idle core".
+void append_who(Line& line, const Fiber* fiber) {
+    if (fiber == nullptr) {
+        line.text("no fiber");
+    } else if (fiber->cell == nullptr) {
+        line.text("the kernel's fiber ").text(fiber_name(*fiber));
+    } else {
+        line.text("fiber ").text(fiber_name(*fiber)).text(" of cell ").text(fiber->cell->name());
+    }
+}
+
+void begin() {
+    (void)machine().interrupts_mask();
+    if (panicking) {
+        machine().power_off(RUMPK_EXIT_PANIC);
+    }
+    panicking = true;
+    console().begin_panic();
+}
+
+[[noreturn]] void end() {
+    console().put_exit(RUMPK_EXIT_PANIC);
+    machine().power_off(RUMPK_EXIT_PANIC);
+    __builtin_unreachable();
+}
+
+bool in_kernel_text(uint64_t pc) {
+    return pc >= machine().boot->kernel_text_base && pc < machine().boot->kernel_text_end;
+}
+
+// A stack overflow shows as an access to the guard page below a stack.
+const Fiber* overflowed(uint64_t address) {
+    for (const Cell& cell : cells()) {
+        if (const Fiber* fiber = cell.guard_owner(VirtAddr{address}); fiber != nullptr) {
+            return fiber;
+        }
+    }
+    return nullptr;
+}
+
+} // namespace
+
+void panic(std::string_view what) {
+    begin();
+    KernelLine line;
+    line.text("panic: ").text(what).text(", in ");
+    append_who(line, running_fiber());
+    print(line);
+    print_backtrace(reinterpret_cast<uintptr_t>(__builtin_return_address(0)),
+                    reinterpret_cast<uintptr_t>(__builtin_frame_address(0)));
+    end();
+}
+
+void panic_fiber(const Fiber& fiber, std::string_view what) {
+    begin();
+    KernelLine line;
+    append_who(line.text("panic: "), &fiber);
+    print(line.text(": ").text(what));
+    end();
+}
+
+void panic_fault(const hal_fault& fault) {
+    begin();
+    KernelLine line;
+    line.text("panic: ");
+    if (const Fiber* fiber = overflowed(fault.address); fiber != nullptr) {
+        append_who(line.text("stack overflow of "), fiber);
+        line.text(", ").text(fault.what);
+    } else {
+        line.text(fault.what)
+            .text(in_kernel_text(fault.pc) || fault.nested != 0 ? " in the kernel, " : " in ");
+        append_who(line, running_fiber());
+    }
+    print(line);
+    line.clear();
+    line.text("  at ").hex(fault.pc).text(", address ").hex(fault.address);
+    print(line.text(", cause ").decimal(fault.cause));
+    print_registers(fault);
+    print(KernelLine().text("backtrace:"));
+    print_backtrace(fault.pc, fault.frame_pointer);
+    end();
+}
+
+} // namespace rumpk

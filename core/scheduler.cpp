@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/scheduler.h"
+
+#include <algorithm>
+
+#include "core/panic.h"
+
+namespace rumpk {
+
+namespace {
+
+constexpr size_t idle_stack = RUMPK_TIER_COUNT;
+
+size_t stack_index(const Fiber* fiber) {
+    return fiber != nullptr ? static_cast<size_t>(fiber->tier) : idle_stack;
+}
+
+Fiber& fiber_of(RunNode& node) {
+    return *reinterpret_cast<Fiber*>(reinterpret_cast<std::byte*>(&node) - offsetof(Fiber, run));
+}
+
+Fiber& fiber_of(DeadlineNode& node) {
+    return *reinterpret_cast<Fiber*>(reinterpret_cast<std::byte*>(&node) - offsetof(Fiber, deadline));
+}
+
+Instant now() {
+    return Instant{machine().now()};
+}
+
+} // namespace
+
+Scheduler& this_scheduler() {
+    return *static_cast<Scheduler*>(machine().core_local());
+}
+
+void Scheduler::prepare(CoreId core, std::span<const AddressRange, interrupt_stacks> interrupts,
+                        AddressRange calls) {
+    core_ = core;
+    std::ranges::copy(interrupts, interrupts_.begin());
+    calls_ = calls;
+    since_ = now();
+    machine().core_local_set(this);
+    machine().interrupt_stack(interrupts_[idle_stack].pointer(), interrupts_[idle_stack].size);
+}
+
+// The idle context. It runs only while nothing is ready: whatever readies a
+// fiber on this core is an interrupt, and an interrupt switches away when it
+// returns. There is no window in which a wake-up could be lost: interrupts stay
+// masked from the decision to wait (in hand_over or here) up to the wait
+// itself, and interrupts_wait ends at once if one came pending in between.
+void Scheduler::run() {
+    if (Fiber* first = pick(); first != nullptr) {
+        hand_over(first, machine().context_switch);
+    }
+    for (;;) {
+        machine().interrupts_wait();
+        machine().interrupts_restore(1); // what ended the wait is taken here
+        (void)machine().interrupts_mask();
+    }
+}
+
+Fiber* Scheduler::pick() {
+    RunNode* node = ready_.pop();
+    return node != nullptr ? &fiber_of(*node) : nullptr;
+}
+
+void Scheduler::account(Fiber* next) {
+    const Instant at = now();
+    const Nanoseconds used = at - since_;
+    if (running_ != nullptr) {
+        running_->run_time += used;
+    } else {
+        statistics_.idle += used;
+    }
+    since_ = at;
+    ++statistics_.switches;
+    if (next != nullptr) {
+        ++next->switches;
+    }
+}
+
+Nanoseconds Scheduler::run_time(const Fiber& fiber) const {
+    return &fiber == running_ ? fiber.run_time + (now() - since_) : fiber.run_time;
+}
+
+void Scheduler::check_canary(const Fiber& fiber) const {
+    if (fiber.canary != nullptr && *fiber.canary != stack_canary) {
+        panic_fiber(fiber, "stack overflow: the canary at the low end of the stack is gone");
+    }
+}
+
+// Gives the core to `next` (nullptr: idle), whose state the caller has settled.
+// Returns when the fiber that ran until now is given the core again.
+void Scheduler::hand_over(Fiber* next, decltype(hal::context_switch) how) {
+    Fiber* const previous = running_;
+    if (previous != nullptr) {
+        check_canary(*previous);
+    }
+    if (next != nullptr) {
+        next->state = FiberState::running;
+    }
+    if (next == previous) {
+        return;
+    }
+    account(next);
+    running_ = next;
+    const size_t stack = stack_index(next);
+    if (stack != stack_index(previous)) {
+        machine().interrupt_stack(interrupts_[stack].pointer(), interrupts_[stack].size);
+    }
+    how(&context_of(previous), &context_of(next));
+}
+
+void Scheduler::make_ready(Fiber& fiber) {
+    fiber.state = FiberState::ready;
+    ready_.push_back(fiber.run, fiber.tier);
+}
+
+void Scheduler::wake(Fiber& fiber) {
+    if (fiber.deadline.pending()) {
+        deadlines_.cancel(fiber.deadline);
+        program_timer();
+    }
+    ++statistics_.wakes;
+    make_ready(fiber);
+}
+
+void Scheduler::ring(Fiber& fiber, uint64_t channels) {
+    fiber.latched |= channels;
+    if (fiber.state == FiberState::waiting && (fiber.latched & fiber.waits_for) != 0) {
+        wake(fiber);
+    }
+}
+
+void Scheduler::reschedule() {
+    if (!ready_.ready_above(running_->tier)) {
+        return;
+    }
+    running_->state = FiberState::ready;
+    ready_.push_front(running_->run, running_->tier);
+    hand_over(pick(), machine().context_switch);
+}
+
+void Scheduler::yield() {
+    make_ready(*running_);
+    hand_over(pick(), machine().context_switch);
+}
+
+uint64_t Scheduler::wait(uint64_t channels, Instant deadline) {
+    Fiber& self = *running_;
+    if ((self.latched & channels) == 0 && deadline > now()) {
+        self.state = FiberState::waiting;
+        self.waits_for = channels;
+        if (deadline != Instant::never()) {
+            deadlines_.insert(self.deadline, deadline);
+            program_timer();
+        }
+        hand_over(pick(), machine().context_switch);
+    }
+    const uint64_t taken = self.latched & channels;
+    self.latched &= ~taken;
+    return taken;
+}
+
+void Scheduler::leave() {
+    hand_over(pick(), machine().context_switch);
+    panic("an ended fiber was given the core");
+}
+
+void Scheduler::remove(Fiber& fiber) {
+    if (fiber.state == FiberState::ready) {
+        ready_.remove(fiber.run);
+    } else if (fiber.deadline.pending()) {
+        deadlines_.cancel(fiber.deadline);
+        program_timer();
+    }
+}
+
+// The compare register holds the next moment the deadline queue asks for, or
+// nothing (K5): an idle core without deadlines takes no timer interrupt.
+void Scheduler::program_timer() {
+    const Instant next = deadlines_.next();
+    if (next != programmed_) {
+        programmed_ = next;
+        machine().timer_set(next.nanoseconds());
+    }
+}
+
+void Scheduler::timer_event() {
+    ++statistics_.timer_interrupts;
+    programmed_ = Instant::never(); // the timer is one-shot: it disarmed itself
+    bool served = false;
+    const Instant at = now();
+    deadlines_.advance(at);
+    while (DeadlineNode* node = deadlines_.pop_due()) {
+        served = true;
+        ++statistics_.wakes;
+        make_ready(fiber_of(*node));
+    }
+    if (!served) {
+        ++statistics_.timer_empty;
+    }
+    program_timer();
+}
+
+void Scheduler::interrupt_exit() {
+    if (running_ != nullptr ? !ready_.ready_above(running_->tier) : ready_.empty()) {
+        return;
+    }
+    if (running_ != nullptr) {
+        ++statistics_.preemptions;
+        running_->state = FiberState::ready;
+        ready_.push_front(running_->run, running_->tier); // it lost the core, not its turn
+    }
+    hand_over(pick(), machine().context_preempt);
+}
+
+} // namespace rumpk

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// One core's scheduler: founding decisions K5, K6 and A3.
+//
+// There is no loop that schedules. A decision is taken in three places only:
+// when an interrupt returns (interrupt_exit), when a fiber waits, yields or
+// ends, and when a call readied a fiber of a higher tier (reschedule). With
+// nothing ready the core switches to its idle context, which is one WFI.
+//
+// A core owns its scheduler: nobody else touches it, and it is touched only
+// with interrupts masked. So it needs no lock and no atomic.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <span>
+
+#include "core/fiber.h"
+
+namespace rumpk {
+
+// Tiers, and one more for the idle context.
+inline constexpr size_t interrupt_stacks = RUMPK_TIER_COUNT + 1;
+
+struct SchedulerStatistics {
+    uint64_t switches = 0;
+    uint64_t preemptions = 0;
+    uint64_t wakes = 0;
+    uint64_t timer_interrupts = 0;
+    uint64_t timer_empty = 0;
+    uint64_t device_interrupts = 0;
+    Nanoseconds idle{};
+};
+
+class Scheduler {
+  public:
+    // The stacks on which interrupts of this core run, by tier of the fiber that
+    // was interrupted: an interrupted fiber's registers stay on its tier's stack
+    // until it goes on, and within a tier only one can be interrupted at a time.
+    // `calls` is the stack of kernel calls that need depth.
+    void prepare(CoreId core, std::span<const AddressRange, interrupt_stacks> interrupts, AddressRange calls);
+
+    // The calling context becomes the idle context. Masked; never returns.
+    [[noreturn]] void run();
+
+    [[nodiscard]] CoreId core() const { return core_; }
+    [[nodiscard]] Fiber* running() { return running_; }
+    [[nodiscard]] const SchedulerStatistics& statistics() const { return statistics_; }
+    // Run time of a fiber, what it has used since it was last given the core included.
+    [[nodiscard]] Nanoseconds run_time(const Fiber& fiber) const;
+
+    // Puts a fiber that has a context at the end of its tier.
+    void make_ready(Fiber& fiber);
+    // Latches the channels; a fiber that waits for one of them becomes ready. Bells coalesce.
+    void ring(Fiber& fiber, uint64_t channels);
+    // Gives the core to a higher tier if one became ready. At the end of every call that may ready one.
+    void reschedule();
+
+    // Running fiber: goes to the end of its tier.
+    void yield();
+    // Running fiber: waits until one of `channels` is latched or the deadline has
+    // passed. Returns the channels, latches cleared; 0: the deadline passed.
+    [[nodiscard]] uint64_t wait(uint64_t channels, Instant deadline);
+    // Running fiber: gives up the core for ever. The control block may be reused at once.
+    [[noreturn]] void leave();
+    // Another fiber of this core, ready or waiting: takes it out of every queue.
+    void remove(Fiber& fiber);
+
+    // Runs a function on this core's kernel stack; it must not switch.
+    template <typename Function>
+    int64_t on_kernel_stack(Function&& function) {
+        auto thunk = [](void* f) -> int64_t {
+            return (*static_cast<std::remove_reference_t<Function>*>(f))();
+        };
+        return machine().call_on_stack(calls_.pointer(), calls_.size, thunk, &function);
+    }
+    [[nodiscard]] AddressRange kernel_stack() const { return calls_; }
+    [[nodiscard]] std::span<const AddressRange, interrupt_stacks> interrupt_stack_ranges() const {
+        return interrupts_;
+    }
+
+    // Events, on the interrupt stack.
+    void timer_event();
+    void count_device_event() { ++statistics_.device_interrupts; }
+    void interrupt_exit();
+
+  private:
+    Fiber* pick();
+    void wake(Fiber& fiber);
+    void program_timer();
+    void account(Fiber* next);
+    void check_canary(const Fiber& fiber) const;
+    hal_context& context_of(Fiber* fiber) { return fiber != nullptr ? fiber->context : idle_; }
+    void hand_over(Fiber* next, decltype(hal::context_switch) how);
+
+    CoreId core_{};
+    Fiber* running_ = nullptr; // nullptr: the idle context
+    RunQueue ready_;
+    DeadlineQueue deadlines_;
+    Instant programmed_ = Instant::never(); // what the compare register holds
+    hal_context idle_{};
+    Instant since_{}; // when running_ was given the core
+    std::array<AddressRange, interrupt_stacks> interrupts_{};
+    AddressRange calls_{};
+    SchedulerStatistics statistics_;
+};
+
+// The calling core's. Masked, or from a fiber, which never changes cores.
+[[nodiscard]] Scheduler& this_scheduler();
+
+} // namespace rumpk

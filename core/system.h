@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// What boot settles once for the whole machine.
+#pragma once
+
+#include <string_view>
+
+#include "abi/systable.h"
+#include "core/options.h"
+
+namespace rumpk {
+
+// As the cells see it, at its fixed address. Read-only.
+[[nodiscard]] const rumpk_systable& system_table();
+[[nodiscard]] const BootOptions& boot_options();
+// "rumpk 0.1 qemu-riscv64"
+[[nodiscard]] std::string_view version_line();
+
+} // namespace rumpk
