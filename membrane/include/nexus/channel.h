@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Typed channels between two fibers of a cell, over ION rings: one sends, one receives, in order;
+// nothing is copied but the value itself, nothing allocated, no call made while neither side sleeps.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <type_traits>
+#include <utility>
+
+#include "ion/ring.h"
+#include "nexus/fiber.h"
+
+namespace nexus {
+
+// N values of T at most are under way: N a power of two. T moves into a slot and out of it, and
+// neither may fail. One fiber sends, another receives, of any tiers of one core; both may be bare if
+// moving T needs nothing. The channel outlives their use of it.
+template <class T, uint32_t N>
+class channel {
+    static_assert(std::is_nothrow_move_constructible_v<T> && std::is_nothrow_destructible_v<T>);
+    static_assert(alignof(T) <= RUMPK_SLOT_HEADER_SIZE, "a slot's payload is 16-byte aligned");
+
+    static constexpr uint64_t payload = (sizeof(T) + 15) / 16 * 16;
+    static constexpr ion::Geometry shape = ion::Geometry::of(N, RUMPK_SLOT_HEADER_SIZE + payload);
+
+  public:
+    channel() : producer_(format(memory_), shape), consumer_(memory_, shape) {}
+    channel(const channel&) = delete;
+    channel& operator=(const channel&) = delete;
+
+    // Values not received are destroyed.
+    ~channel() {
+        while (try_receive()) {
+        }
+    }
+
+    // Waits for room until the deadline, then moves the value in; without success the value stays as
+    // it was. ETIMEDOUT; EAGAIN: the deadline had passed before and there is no room; EPIPE: the channel
+    // is closed.
+    [[nodiscard]] Result<void> send(T&& value, Instant deadline = never) {
+        Result<void> sent = try_send(std::move(value));
+        while (!sent && sent.error() == Errno::again) {
+            const auto full = [this] { return producer_.full() && producer_.closed() == ion::Close::open; };
+            const auto woken = wait(producer_, sender_, deadline, full);
+            sent = try_send(std::move(value)); // also after the deadline: there may be room by now
+            if (!sent && !woken) {
+                return woken;
+            }
+        }
+        return sent;
+    }
+    [[nodiscard]] Result<void> send(const T& value, Instant deadline = never) {
+        return send(T(value), deadline);
+    }
+
+    // The same without waiting: EAGAIN.
+    [[nodiscard]] Result<void> try_send(T&& value) {
+        if (producer_.closed() != ion::Close::open) {
+            return error(Errno::pipe);
+        }
+        auto slot = producer_.claim();
+        if (!slot) {
+            return error(slot.error());
+        }
+        ::new (slot->payload.data()) T(std::move(value));
+        (void)producer_.publish(0, sizeof(T)); // claimed, and it fits: cannot fail
+        ring_if_waiting(producer_, receiver_);
+        return {};
+    }
+    [[nodiscard]] Result<void> try_send(const T& value) { return try_send(T(value)); }
+
+    // Waits for a value until the deadline. ETIMEDOUT; EAGAIN: the deadline had passed before and there is
+    // none; EPIPE: none, and the channel is closed.
+    [[nodiscard]] Result<T> receive(Instant deadline = never) {
+        Result<T> value = try_receive();
+        while (!value && value.error() == Errno::again) {
+            const auto none = [this] {
+                return consumer_.empty() && consumer_.peer_closed() == ion::Close::open;
+            };
+            const auto woken = wait(consumer_, receiver_, deadline, none);
+            value = try_receive(); // also after the deadline: there may be one by now
+            if (!value && !woken) {
+                return error(woken.error());
+            }
+        }
+        return value;
+    }
+
+    // The same without waiting: EAGAIN.
+    [[nodiscard]] Result<T> try_receive() {
+        const auto message = consumer_.peek();
+        if (!message) {
+            return error(message.error());
+        }
+        auto* const bytes = const_cast<std::byte*>(message->payload.data());
+        T* const stored = std::launder(reinterpret_cast<T*>(bytes));
+        Result<T> value(std::move(*stored));
+        std::destroy_at(stored);
+        (void)consumer_.release(); // peeked: cannot fail
+        ring_if_waiting(consumer_, sender_);
+        return value;
+    }
+
+    // By the sender: nothing more will come. What was sent can still be received, then receive is EPIPE.
+    void close() {
+        producer_.close();
+        ring_if_waiting(producer_, receiver_);
+    }
+
+    // How often this side found the channel full (sender) or empty (receiver) and slept.
+    [[nodiscard]] uint64_t send_waits() const { return producer_.waits(); }
+    [[nodiscard]] uint64_t receive_waits() const { return consumer_.waits(); }
+
+  private:
+    [[nodiscard]] static void* format(std::byte (&memory)[shape.bytes()]) {
+        (void)ion::format(memory, shape); // aligned and large enough by type: cannot fail
+        return memory;
+    }
+
+    // Says who sleeps before it says that someone does: whoever reads `waiting` finds the id.
+    template <class End, class Look>
+    [[nodiscard]] static Result<void> wait(End& end, std::atomic<uint64_t>& me, Instant deadline, Look look) {
+        if (deadline != never && deadline <= now()) {
+            return error(Errno::again);
+        }
+        me.store(static_cast<uint64_t>(self()), std::memory_order_relaxed);
+        end.arm();
+        Result<void> outcome{};
+        if (look()) { // the second look; see ion/endpoint.h
+            end.count_wait();
+            if (auto woken = call::yield(RUMPK_CHANNEL_RX, 0, deadline_of(deadline), 0); !woken) {
+                outcome = error(woken.error());
+            }
+        }
+        end.disarm();
+        return outcome;
+    }
+
+    template <class End>
+    static void ring_if_waiting(End& end, const std::atomic<uint64_t>& other) {
+        if (end.peer_waiting()) {
+            end.count_bell();
+            const uint64_t fiber = other.load(std::memory_order_relaxed);
+            // ESRCH: it was killed in its sleep; nobody needs the bell.
+            (void)call::yield(0, 0, 0, RUMPK_YIELD_NOWAIT, std::span(&fiber, 1));
+        }
+    }
+
+    alignas(RUMPK_RING_LINE_SIZE) std::byte memory_[shape.bytes()];
+    ion::Producer producer_;            // touched by the sender alone
+    ion::Consumer consumer_;            // touched by the receiver alone
+    std::atomic<uint64_t> sender_{0};   // the fiber to ring when there is room
+    std::atomic<uint64_t> receiver_{0}; // the fiber to ring when there is a value
+};
+
+} // namespace nexus

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Spawning, and joining by a latch in the fiber's task.
+//
+// A task is freed by home-tier fibers only, never by the fiber itself: a bare one has no heap, and an
+// ending one still stands on its stack. Those let go while they ran are swept at the next spawn.
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <malloc.h>
+
+#include "nexus/fiber.h"
+#include "nexus/meta.h"
+#include "start/process.h"
+
+namespace nexus {
+
+namespace {
+
+using detail::Task;
+
+constexpr uint32_t pooled_stack_max = 4096; // bytes; abi/call.h, rumpk_spawn_args::stack_size
+constexpr size_t stack_alignment = 16;
+
+constinit Task* tasks = nullptr; // touched by home-tier fibers only
+
+[[nodiscard]] std::atomic_ref<uint32_t> done_flag(Task& task) {
+    return std::atomic_ref(task.done);
+}
+
+// Marks the task done and wakes whoever joins. seq_cst: with join's own order it is Dekker's pattern,
+// each side writing its word before it reads the other's; weaker, both may miss and the joiner sleeps on.
+void finish(Task& task, int64_t code) {
+    task.code = code;
+    std::atomic_ref waiter(task.waiter);
+    done_flag(task).store(1, std::memory_order_seq_cst);
+    if (const uint64_t fiber = waiter.load(std::memory_order_seq_cst); fiber != 0) {
+        // From here on the task may be gone. ESRCH: the joiner was killed, nobody needs the bell.
+        (void)call::yield(0, 0, 0, RUMPK_YIELD_NOWAIT, std::span(&fiber, 1));
+    }
+}
+
+[[nodiscard]] Task* task_of(FiberId fiber) {
+    Task* task = tasks;
+    while (task != nullptr &&
+           (task->fiber != fiber || done_flag(*task).load(std::memory_order_acquire) != 0)) {
+        task = task->next;
+    }
+    return task;
+}
+
+// Has it left its stack, too? A lower tier's fiber says that it is done and is then overtaken.
+[[nodiscard]] bool is_gone(Task& task) {
+    return done_flag(task).load(std::memory_order_acquire) != 0 && !meta_fiber(task.fiber);
+}
+
+// Frees what has ended and is held by nobody.
+void sweep() {
+    for (Task** at = &tasks; *at != nullptr;) {
+        Task& task = **at;
+        if (!task.held && is_gone(task)) {
+            *at = task.next;
+            free(task.stack);
+            task.destroy(task);
+        } else {
+            at = &task.next;
+        }
+    }
+}
+
+[[nodiscard]] rumpk_spawn_args spawn_args(void (*entry)(uint64_t), uint64_t argument,
+                                          const FiberOptions& options) {
+    rumpk_spawn_args args{};
+    args.size = sizeof args;
+    args.flags = options.bare ? RUMPK_SPAWN_BARE : 0;
+    args.entry = reinterpret_cast<uintptr_t>(entry);
+    args.argument = argument;
+    args.tier = options.tier ? static_cast<uint32_t>(*options.tier) : detail::process.self.home_tier;
+    args.core = options.core;
+    args.stack_base = call::address(options.stack.data());
+    args.stack_size =
+        options.stack.empty() ? options.stack_size : static_cast<uint32_t>(options.stack.size());
+    args.rx_slots = options.rx.slots;
+    args.rx_slot_size = options.rx.slot_size;
+    args.tx_slots = options.tx.slots;
+    args.tx_slot_size = options.tx.slot_size;
+    std::memcpy(args.name, options.name.data(), std::min(options.name.size(), sizeof args.name));
+    return args;
+}
+
+// The first function of a fiber with a task.
+void run_task(uint64_t argument) {
+    Task& task = *reinterpret_cast<Task*>(static_cast<uintptr_t>(argument));
+    task.fiber = self(); // a higher tier runs before spawn has told its caller
+    task.run(task);
+    finish(task, 0);
+}
+
+} // namespace
+
+Result<FiberId> spawn(void (*entry)(uint64_t), uint64_t argument, const FiberOptions& options) {
+    if (options.stack.size() > UINT32_MAX) {
+        return error(Errno::inval);
+    }
+    return call::spawn(spawn_args(entry, argument, options));
+}
+
+FiberId self() {
+    const auto self = meta_self();
+    return self ? static_cast<FiberId>(self->fiber) : FiberId::none;
+}
+
+Result<void> kill(FiberId fiber, uint32_t reason) {
+    Task* const task = task_of(fiber);
+    if (auto killed = call::kill(fiber, reason); !killed) {
+        return killed;
+    }
+    if (task != nullptr) {
+        finish(*task, -static_cast<int64_t>(reason));
+    }
+    return {};
+}
+
+void exit_fiber(int64_t code) {
+    if (Task* const task = task_of(self()); task != nullptr) {
+        finish(*task, code);
+    }
+    (void)call::halt(code, RUMPK_SCOPE_FIBER);
+    __builtin_trap(); // a fiber may always end itself
+}
+
+namespace detail {
+
+Result<void> start(Task& task, const FiberOptions& options) {
+    sweep();
+    FiberOptions own = options;
+    if (options.stack.empty() && options.stack_size > pooled_stack_max) {
+        task.stack = memalign(stack_alignment, options.stack_size);
+        if (task.stack == nullptr) {
+            return error(Errno::nomem);
+        }
+        own.stack = std::span(static_cast<std::byte*>(task.stack), options.stack_size);
+    }
+    task.next = tasks;
+    tasks = &task;
+    const auto fiber = spawn(run_task, reinterpret_cast<uintptr_t>(&task), own);
+    if (!fiber) {
+        tasks = task.next;
+        free(task.stack);
+        return error(fiber.error());
+    }
+    task.fiber = *fiber;
+    return {};
+}
+
+Result<int64_t> join(Task& task, Instant deadline) {
+    std::atomic_ref waiter(task.waiter);
+    const FiberId me = self();
+    if (me == task.fiber) {
+        return error(Errno::inval);
+    }
+    uint64_t nobody = 0;
+    if (!waiter.compare_exchange_strong(nobody, static_cast<uint64_t>(me), std::memory_order_seq_cst)) {
+        return error(Errno::busy);
+    }
+    Result<uint64_t> woken = 0;
+    while (done_flag(task).load(std::memory_order_seq_cst) == 0 && woken) { // pairs with finish
+        woken = call::yield(RUMPK_CHANNEL_RX, 0, deadline_of(deadline), 0);
+    }
+    waiter.store(0, std::memory_order_relaxed);
+    if (done_flag(task).load(std::memory_order_acquire) == 0) {
+        return error(woken.error());
+    }
+    return task.code;
+}
+
+void let_go(Task& task) {
+    task.held = false;
+    sweep();
+}
+
+} // namespace detail
+
+} // namespace nexus

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The heap: [heap_base, heap_end) of the cell's window, handed out from the bottom.
+#include <cerrno>
+#include <cstddef>
+#include <unistd.h>
+
+#include "start/process.h"
+
+namespace nexus::detail {
+
+void* take_memory(size_t bytes) {
+    constexpr size_t alignment = 16;
+    const size_t rounded = (bytes + alignment - 1) & ~(alignment - 1);
+    void* const taken = rounded < bytes ? reinterpret_cast<void*>(-1) : sbrk(static_cast<ptrdiff_t>(rounded));
+    return taken == reinterpret_cast<void*>(-1) ? nullptr : taken;
+}
+
+} // namespace nexus::detail
+
+extern "C" void* sbrk(ptrdiff_t increment) {
+    using nexus::detail::process;
+    const uint64_t size = process.self.heap_end - process.self.heap_base;
+    const uint64_t used = process.heap_used + static_cast<uint64_t>(increment);
+    const bool wrapped = (increment < 0) != (used < process.heap_used);
+    if (increment != 0 && (wrapped || used > size)) {
+        errno = ENOMEM;
+        return reinterpret_cast<void*>(-1);
+    }
+    const uint64_t before = process.self.heap_base + process.heap_used;
+    process.heap_used = used;
+    return reinterpret_cast<void*>(static_cast<uintptr_t>(before));
+}
