@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A producer and a consumer die before each of their accesses to the ring, in many interleavings, and
+// a successor goes on: no torn message is seen, none that was published is lost or changes, none
+// that was released comes again, what was peeked only comes again and is marked, nobody sleeps for ever.
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "tests/unit/ion/shared.h"
+#include "tests/unit/ion/stepper.h"
+
+namespace {
+
+using ion::Errno;
+using ion::Geometry;
+using ion_test::HookedConsumer;
+using ion_test::HookedProducer;
+using ion_test::Party;
+using ion_test::Shared;
+
+struct Plan {
+    uint64_t messages = 3;
+    uint32_t batch = 1;
+    bool consumer_first = false;
+    std::vector<unsigned> switches;        // global steps after which the other one goes on
+    std::vector<unsigned> producer_deaths; // of each incarnation: before which of its accesses
+    std::vector<unsigned> consumer_deaths;
+};
+
+struct Payload {
+    uint64_t first;
+    uint64_t second;
+};
+
+class World final : private ion_test::Scheduler {
+  public:
+    explicit World(const Plan& plan) : plan_(plan), memory_(Geometry::of(2, 32)) {}
+
+    // An empty string, or what went wrong.
+    std::string run() {
+        producer_.reset();
+        consumer_.reset();
+        producer_.start([this] { produce(0); });
+        consumer_.start([this] { consume(0); });
+        consumer_runs_ = plan_.consumer_first;
+        while (wrong_.empty() && steps_ < most_steps) {
+            if (switch_is_due()) {
+                consumer_runs_ = !consumer_runs_;
+                ++next_switch_;
+            }
+            if (running().state() != Party::State::ready) {
+                consumer_runs_ = !consumer_runs_;
+            }
+            if (running().state() != Party::State::ready) {
+                break;
+            }
+            if (death_is_due()) {
+                replace();
+            }
+            running().go(*this);
+            if (running().state() != Party::State::ready) {
+                end_of_step();
+            }
+        }
+        if (!wrong_.empty()) {
+            return wrong_;
+        }
+        if (producer_.state() != Party::State::ended || consumer_.state() != Party::State::ended) {
+            return steps_ == most_steps ? "no end" : "both sleep, or one for ever";
+        }
+        return released_ == plan_.messages ? "" : "not all was delivered";
+    }
+
+    [[nodiscard]] unsigned steps() const { return steps_; }
+    [[nodiscard]] unsigned deaths() const { return deaths_; }
+    [[nodiscard]] unsigned again() const { return again_; }
+
+  private:
+    static constexpr unsigned most_steps = 2000;
+
+    Party& running() { return consumer_runs_ ? consumer_ : producer_; }
+
+    bool go_on() override {
+        end_of_step();
+        return wrong_.empty() && steps_ < most_steps && !switch_is_due() && !death_is_due();
+    }
+
+    void end_of_step() {
+        ++steps_;
+        look_on();
+    }
+
+    [[nodiscard]] bool switch_is_due() const {
+        return next_switch_ < plan_.switches.size() && plan_.switches[next_switch_] == steps_;
+    }
+
+    [[nodiscard]] bool death_is_due() const {
+        const auto& deaths = consumer_runs_ ? plan_.consumer_deaths : plan_.producer_deaths;
+        const unsigned incarnation = consumer_runs_ ? consumer_incarnation_ : producer_incarnation_;
+        const unsigned steps = consumer_runs_ ? consumer_.steps() : producer_.steps();
+        return incarnation < deaths.size() && steps == deaths[incarnation];
+    }
+
+    void replace() {
+        ++deaths_;
+        if (consumer_runs_) {
+            consumer_.start([this, number = ++consumer_incarnation_] { consume(number); });
+        } else {
+            producer_.start([this, number = ++producer_incarnation_] { produce(number); });
+        }
+    }
+
+    // What is true of the memory after each step, seen from outside.
+    void look_on() {
+        while (published_.size() < plan_.messages &&
+               memory_.slot(published_.size()).sequence == published_.size() + 1) {
+            const uint64_t p = published_.size();
+            Payload payload;
+            std::memcpy(&payload, &memory_.slot(p) + 1, sizeof payload);
+            published_.push_back(payload);
+        }
+        const uint64_t position = memory_.header().consumer.position;
+        require(position >= released_ && position <= seen_, "released what nobody has seen");
+        released_ = position;
+    }
+
+    void require(bool holds, const char* what) {
+        if (!holds && wrong_.empty()) {
+            wrong_ = what;
+        }
+    }
+
+    template <class End>
+    void bell(End& end, Party& other) {
+        if (end.peer_waiting()) {
+            other.ring();
+        }
+    }
+
+    // Looks until there is something to do, asleep in between. Returns what look said last.
+    template <class End, class Look>
+    Errno wait(End& end, Look look) {
+        Errno now = look();
+        while (now == Errno::again) {
+            end.arm();
+            now = look();
+            if (now == Errno::again) {
+                Party::sleep();
+                now = look();
+            }
+            end.disarm();
+        }
+        return now;
+    }
+
+    void produce(unsigned incarnation) {
+        HookedProducer out(memory_.base(), memory_.geometry());
+        if (incarnation != 0) {
+            auto next = HookedProducer::resume(memory_.base(), memory_.geometry());
+            if (!next) {
+                require(next.error() == Errno::pipe, "the producer's successor was refused");
+                consumer_.ring(); // the dead one may not have come to it
+                return;
+            }
+            out = *next;
+            require(out.position() == published_.size(), "the successor does not stand behind the last");
+            bell(out, consumer_);
+        }
+        while (out.position() < plan_.messages) {
+            const Errno now = wait(out, [&] {
+                auto slot = out.claim();
+                return slot ? Errno{0} : slot.error();
+            });
+            if (now != Errno{0}) {
+                return require(false, "claim failed");
+            }
+            send(out, incarnation);
+            bell(out, consumer_);
+        }
+        out.close();
+        bell(out, consumer_);
+    }
+
+    void send(HookedProducer& out, unsigned incarnation) {
+        const uint64_t left = plan_.messages - out.position();
+        auto slots = out.claim(static_cast<uint32_t>(left < plan_.batch ? left : plan_.batch));
+        if (!slots) {
+            return require(false, "claim of a batch failed");
+        }
+        for (uint32_t i = 0; i < slots->size(); ++i) {
+            auto* payload = reinterpret_cast<Payload*>((*slots)[i].data());
+            Party::stop();
+            payload->first = (out.position() + i) << 8 | incarnation;
+            Party::stop();
+            payload->second = ~payload->first;
+            require(slots->describe(i, 1, sizeof(Payload)).has_value(), "describe failed");
+        }
+        require(out.commit(slots->size()).has_value(), "commit failed");
+    }
+
+    void consume(unsigned incarnation) {
+        HookedConsumer in(memory_.base(), memory_.geometry());
+        if (incarnation != 0) {
+            auto next = HookedConsumer::resume(memory_.base(), memory_.geometry());
+            if (!next) {
+                return require(false, "the consumer's successor was refused");
+            }
+            in = *next;
+            require(in.position() == released_, "the successor does not stand at the first unreleased");
+            bell(in, producer_);
+        }
+        while (true) {
+            const Errno now = wait(in, [&] {
+                auto message = in.peek();
+                return message ? Errno{0} : message.error();
+            });
+            if (now == Errno::pipe) {
+                return require(in.position() == plan_.messages, "the end came before the last message");
+            }
+            if (now != Errno{0}) {
+                return require(false, "peek failed");
+            }
+            receive(in, incarnation);
+            bell(in, producer_);
+        }
+    }
+
+    void receive(HookedConsumer& in, unsigned incarnation) {
+        auto messages = in.peek(plan_.batch);
+        if (!messages) {
+            return require(false, "peek of a batch failed");
+        }
+        const bool marked = in.again();
+        for (uint32_t i = 0; i < messages->size(); ++i) {
+            const ion::Message message = (*messages)[i];
+            const uint64_t p = in.position() + i;
+            const auto* bytes = reinterpret_cast<const Payload*>(message.payload.data());
+            Party::stop();
+            const uint64_t first = bytes->first;
+            Party::stop();
+            const uint64_t second = bytes->second;
+            require(message.tag == 1 && message.payload.size() == sizeof(Payload), "tag or length is torn");
+            require(second == ~first && first >> 8 == p, "torn, or not the message due");
+            require(p < published_.size() && published_[p].first == first, "not what was published");
+            if (p < seen_) {
+                require(incarnation != 0 && (i != 0 || marked), "came again and was not marked");
+                ++again_;
+            } else {
+                seen_ = p + 1;
+            }
+        }
+        require(in.release(messages->size()).has_value(), "release failed");
+    }
+
+    Plan plan_;
+    Shared memory_;
+    static inline Party producer_; // their stacks are large, and there is one World at a time
+    static inline Party consumer_;
+    ion_test::Stepper stepper_;
+    unsigned producer_incarnation_ = 0;
+    unsigned consumer_incarnation_ = 0;
+    bool consumer_runs_ = false;
+    size_t next_switch_ = 0;
+    unsigned steps_ = 0;
+    unsigned deaths_ = 0;
+    unsigned again_ = 0;
+    std::vector<Payload> published_;
+    uint64_t seen_ = 0;     // messages some consumer has read to the end
+    uint64_t released_ = 0; // messages given back
+    std::string wrong_;
+};
+
+struct Tally {
+    uint64_t runs = 0;
+    uint64_t deaths = 0;
+    uint64_t again = 0;
+};
+
+std::string text(const std::vector<unsigned>& numbers) {
+    std::string all;
+    for (const unsigned n : numbers) {
+        all += " " + std::to_string(n);
+    }
+    return all;
+}
+
+// Returns how many steps it took.
+unsigned run(const Plan& plan, Tally& tally) {
+    World world(plan);
+    const std::string wrong = world.run();
+    EXPECT_EQ(wrong, "") << "batch " << plan.batch << (plan.consumer_first ? ", consumer first" : "")
+                         << "; switches" << text(plan.switches) << "; producer dies"
+                         << text(plan.producer_deaths) << "; consumer dies" << text(plan.consumer_deaths);
+    ++tally.runs;
+    tally.deaths += world.deaths();
+    tally.again += world.again();
+    return world.steps();
+}
+
+// The plan with every place for one switch; with two, the second at each sixth place behind it.
+void all_switches(const Plan& plan, unsigned count, Tally& tally, unsigned from = 1, unsigned stride = 1) {
+    const unsigned steps = run(plan, tally);
+    if (testing::Test::HasFailure() || count == 0) {
+        return;
+    }
+    for (unsigned at = from; at < steps; at += stride) { // a switch behind the end changes nothing
+        Plan next = plan;
+        next.switches.push_back(at);
+        all_switches(next, count - 1, tally, at + 1, 6);
+    }
+}
+
+template <class With>
+void both_ways(const With& with) {
+    for (const uint32_t batch : {1u, 2u}) {
+        for (const bool consumer_first : {false, true}) {
+            Plan plan;
+            plan.batch = batch;
+            plan.consumer_first = consumer_first;
+            with(plan);
+        }
+    }
+}
+
+void print(const Tally& tally) {
+    std::printf("%llu runs, %llu deaths, %llu messages seen again\n",
+                static_cast<unsigned long long>(tally.runs), static_cast<unsigned long long>(tally.deaths),
+                static_cast<unsigned long long>(tally.again));
+}
+
+constexpr unsigned most_steps = 40; // of one party in its life, more than it has
+
+TEST(Death, NobodyDies) {
+    Tally tally;
+    both_ways([&](Plan plan) { all_switches(plan, 2, tally); });
+    print(tally);
+    EXPECT_EQ(tally.deaths, 0u);
+    EXPECT_EQ(tally.again, 0u);
+}
+
+TEST(Death, ProducerAtEveryStep) {
+    Tally tally;
+    both_ways([&](Plan plan) {
+        for (unsigned death = 0; death < most_steps; ++death) {
+            plan.producer_deaths = {death};
+            all_switches(plan, 2, tally);
+        }
+    });
+    print(tally);
+    EXPECT_GT(tally.deaths, tally.runs / 2);
+    EXPECT_EQ(tally.again, 0u) << "the consumer lived";
+}
+
+TEST(Death, ConsumerAtEveryStep) {
+    Tally tally;
+    both_ways([&](Plan plan) {
+        for (unsigned death = 0; death < most_steps; ++death) {
+            plan.consumer_deaths = {death};
+            all_switches(plan, 2, tally);
+        }
+    });
+    print(tally);
+    EXPECT_GT(tally.deaths, tally.runs / 2);
+    EXPECT_GT(tally.again, 1000u);
+}
+
+// The successor dies, too: most of its steps are resume's.
+TEST(Death, SuccessorAtEveryStep) {
+    Tally tally;
+    both_ways([&](Plan plan) {
+        for (unsigned first = 0; first < most_steps; ++first) {
+            for (unsigned second = 0; second < most_steps; ++second) {
+                Plan deaths = plan;
+                deaths.producer_deaths = {first, second};
+                all_switches(deaths, 0, tally);
+                deaths.producer_deaths = {};
+                deaths.consumer_deaths = {first, second};
+                all_switches(deaths, 0, tally);
+            }
+        }
+    });
+    print(tally);
+}
+
+TEST(Death, BothAtEveryStep) {
+    Tally tally;
+    both_ways([&](Plan plan) {
+        for (unsigned producer = 0; producer < most_steps; ++producer) {
+            for (unsigned consumer = 0; consumer < most_steps; ++consumer) {
+                plan.producer_deaths = {producer};
+                plan.consumer_deaths = {consumer};
+                all_switches(plan, 0, tally);
+            }
+        }
+        for (unsigned producer = 0; producer < most_steps; producer += 2) {
+            for (unsigned consumer = 1; consumer < most_steps; consumer += 3) {
+                plan.producer_deaths = {producer};
+                plan.consumer_deaths = {consumer};
+                all_switches(plan, 1, tally);
+            }
+        }
+    });
+    print(tally);
+}
+
+} // namespace
