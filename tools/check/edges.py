@@ -64,11 +64,17 @@ def _judge(tree: Tree, layer: str, name: str, target: str) -> str | None:
         if layer == "apps":
             return None
         return f'{target} is not written from the root: "{beside}"'
-    if not tree.has(path) and path.startswith("nexus/"):
-        path = "membrane/include/" + path  # the one folder beside the root where headers are looked for
+    if not tree.has(path):
+        path = _in_membrane(tree, layer, path) or path
     if not tree.has(path):
         return None if _third_party(path, layer) else f"{target} is no file of the repository"
     return _judge_quoted(layer, name, path)
+
+
+def _in_membrane(tree: Tree, layer: str, path: str) -> str | None:
+    """libnexus.a has folders of its own where headers are looked for: the public one for all, the others for itself."""
+    own = ("membrane/", "membrane/posix/include/") if layer == "membrane" else ()
+    return next((root + path for root in ("membrane/include/", *own) if tree.has(root + path)), None)
 
 
 def _third_party(path: str, layer: str) -> bool:

@@ -28,9 +28,11 @@ def check_dead_files(tree: Tree) -> list[Finding]:
 
 
 def _dead_sources(tree: Tree) -> list[str]:
-    """A source is named by its path from the root or from the folder of the CMake file; an application's by
-    the cell.toml beside it."""
-    build_files = tree.ending(("CMakeLists.txt", ".cmake"))
+    """A source is named by its path from the root or from the folder of the file that names it: a CMake file, or a
+    command that compiles by itself. An application's are named by the cell.toml beside them."""
+    build_files = tree.ending(("CMakeLists.txt", ".cmake")) + [
+        name for name in tree.under("tools/cli", "bench") if name.endswith(".py")
+    ]
     texts = {name: re.sub(r"#.*", "", tree.text(name)) for name in build_files}
     dead = []
     for name in tree.ending(_COMPILED):

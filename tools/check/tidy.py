@@ -71,7 +71,7 @@ def _direct(tree: Tree, name: str) -> set[str]:
     found = set()
     for _, target in cpp.includes(tree.text(name)):
         path = target[1:-1]
-        for way in (path, (folder / path).as_posix(), "membrane/include/" + path):
+        for way in (path, (folder / path).as_posix(), "membrane/include/" + path, "membrane/" + path):
             if tree.has(way) and (tree.root / way).is_file():
                 found.add(way)
     return found
