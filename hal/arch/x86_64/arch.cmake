@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# x86-64. The triple names Linux because the one machine that uses this folder is a
+# process of it; kernel and cells are freestanding all the same.
+set(RUMPK_TARGET x86_64-unknown-elf)
+
+# No red zone: an interrupt may come between any two instructions.
+set(RUMPK_KERNEL_FLAGS -mno-red-zone)
+
+# Cells stand at fixed addresses below 2 GiB.
+set(RUMPK_CELL_FLAGS -mno-red-zone -fno-pic -fno-pie -mcmodel=small)
+
+set(RUMPK_ARCH_SOURCES context.cpp)
