@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# RISC-V, 64 bits, supervisor mode under an SBI firmware.
+set(RUMPK_TARGET riscv64-unknown-elf)
+
+# No F and D: the kernel leaves the FP registers to the fibers, so an interrupt
+# need not save them. gp is nobody's: linkers use it only where
+# __global_pointer$ is defined, and it is not.
+set(RUMPK_KERNEL_FLAGS -march=rv64imac_zicsr_zifencei -mabi=lp64 -mcmodel=medany -mno-implicit-float)
+set(RUMPK_CELL_FLAGS -march=rv64gc -mabi=lp64d -mcmodel=medany)
+set(RUMPK_CELL_LINK_FLAGS "")
+
+set(RUMPK_ARCH_SOURCES
+    boot.cpp
+    context.cpp
+    cores.cpp
+    devices.cpp
+    entry.S
+    memory.cpp
+    report.cpp
+    sbi.cpp
+    sv39.cpp
+    switch.S
+    table.cpp
+    trap.S
+    trap.cpp)
+set(RUMPK_HAL_SOURCES
+    devicetree/flat_tree.cpp
+    devicetree/machine_tree.cpp
+    devicetree/memory_map.cpp)

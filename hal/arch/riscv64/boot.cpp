@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From the first instruction of C++ to rumpk_core_main, as one list.
+#include <initializer_list>
+#include <new>
+
+#include "abi/hal.h"
+#include "abi/image.h"
+#include "hal/arch/riscv64/core.h"
+#include "hal/arch/riscv64/cores.h"
+#include "hal/arch/riscv64/csr.h"
+#include "hal/arch/riscv64/devices.h"
+#include "hal/arch/riscv64/image.h"
+#include "hal/arch/riscv64/machine_facts.h"
+#include "hal/arch/riscv64/memory.h"
+#include "hal/arch/riscv64/report.h"
+#include "hal/arch/riscv64/table.h"
+#include "hal/arch/riscv64/trap.h"
+#include "hal/devicetree/flat_tree.h"
+#include "hal/devicetree/machine_tree.h"
+#include "hal/devicetree/memory_map.h"
+
+extern "C" uint64_t hal_probe_stimecmp();
+
+namespace rumpk::hal {
+
+namespace {
+
+constexpr AddressRange between(uint64_t base, uint64_t end) {
+    return {base, end - base};
+}
+
+constexpr uint64_t page_down(uint64_t address) {
+    return address & ~uint64_t{HAL_PAGE_SIZE - 1};
+}
+constexpr uint64_t page_up(uint64_t address) {
+    return page_down(address + HAL_PAGE_SIZE - 1);
+}
+
+constexpr uint64_t largest_tree = 0x200000;
+// Fixed at link time, with the SysTable's page behind it.
+constexpr AddressRange fixed_memory = between(kernel_memory::base, kernel_memory::end + HAL_PAGE_SIZE);
+
+AddressRange kernel_image() {
+    return between(image::text_base(), image::end());
+}
+
+// The blob's pages, mapped read-only for good: boot arguments and seed stay in it.
+AddressRange map_tree(uint64_t address) {
+    bool reachable = address % 8 == 0 && address >= HAL_PAGE_SIZE && address < device_window - largest_tree;
+    if (!reachable) {
+        refuse("no device tree: firmware gave an impossible address");
+    }
+    // The header first, which may cross a page; then as much as it says.
+    AddressRange head{page_down(address), 2 * HAL_PAGE_SIZE};
+    if (!memory_map_read_only(head)) {
+        refuse("device tree: it lies in the kernel");
+    }
+    uint32_t size = FlatTree::total_size(reinterpret_cast<const void*>(address));
+    if (size == 0 || size > largest_tree) {
+        refuse(size == 0 ? "device tree: no device tree there" : "device tree: impossible size");
+    }
+    uint64_t end = page_up(address + size);
+    if (end <= head.end()) {
+        return head;
+    }
+    if (!memory_map_read_only(between(head.end(), end))) {
+        refuse("device tree: it lies in the kernel");
+    }
+    return between(head.base, end);
+}
+
+const MachineTree& read_tree(uint64_t address, uint64_t readable, uint64_t hart) {
+    uint64_t page = memory_take_page();
+    static_assert(sizeof(MachineTree) <= HAL_PAGE_SIZE);
+    auto tree = new (reinterpret_cast<void*>(page)) MachineTree;
+    TreeProblem problem = read_machine_tree(reinterpret_cast<const void*>(address), readable, hart, *tree);
+    if (problem) {
+        refuse("device tree: ", *problem.node != '\0' ? problem.node : "/", ": ", problem.what);
+    }
+    return *tree;
+}
+
+// The image's part behind the kernel: as much as its table says, but no more than is there.
+AddressRange find_image(const MachineTree& tree, AddressRange blob) {
+    auto table = reinterpret_cast<const rumpk_boot_table*>(image::end());
+    if (table->magic != RUMPK_BOOT_TABLE_MAGIC || table->size < sizeof(*table)) {
+        return {image::end(), 0};
+    }
+    uint64_t most = fixed_memory.base - image::end();
+    for (const AddressRange& memory : tree.memory) {
+        if (memory.contains(kernel_image()) && memory.end() - image::end() < most) {
+            most = memory.end() - image::end();
+        }
+    }
+    if (blob.base > image::end() && blob.base - image::end() < most) {
+        most = blob.base - image::end();
+    }
+    return {image::end(), table->size < most ? table->size : most};
+}
+
+// Maps what is free; fills in what core/ is told of memory.
+void lay_out_memory(const MachineTree& tree, AddressRange blob, hal_boot& boot) {
+    MemoryMap memory;
+    bool fits = true;
+    for (const AddressRange& range : tree.memory) {
+        boot.memory_total += range.size;
+        // Memory shows at its own addresses, and from the device window on these are taken.
+        if (range.base < device_window) {
+            uint64_t end = range.end() < device_window ? range.end() : device_window;
+            fits = memory.add_memory(between(range.base, end)) && fits;
+        }
+    }
+    if (boot.memory_total < machine_facts.least_memory || !memory.holds(fixed_memory)) {
+        refuse("not enough memory: this machine has ", boot.memory_total >> 20, " MiB, and ",
+               machine_facts.least_memory >> 20, " MiB are needed");
+    }
+    if (!memory.holds(kernel_image())) {
+        refuse("device tree: the kernel lies in no memory");
+    }
+    AddressRange image = find_image(tree, blob);
+    boot.image = image.size != 0 ? reinterpret_cast<const void*>(image.base) : nullptr;
+    boot.image_size = image.size;
+    // Its first page is mapped in any case.
+    AddressRange image_pages = between(image.base, page_up(image.base + (image.size != 0 ? image.size : 1)));
+    if (image_pages.size > HAL_PAGE_SIZE &&
+        !memory_map_read_only(between(image_pages.base + HAL_PAGE_SIZE, image_pages.end()))) {
+        refuse("the image lies on something else");
+    }
+    for (const AddressRange& range : tree.reserved) {
+        fits = memory.reserve(range) && fits;
+    }
+    for (const AddressRange& range : {kernel_image(), image_pages, fixed_memory, blob}) {
+        fits = memory.reserve(range) && fits;
+    }
+    if (!fits) {
+        refuse("device tree: too many pieces of memory");
+    }
+    for (AddressRange block = memory.next_free(0); block.size != 0; block = memory.next_free(block.end())) {
+        if (!memory_map_data(block)) {
+            refuse("device tree: memory lies where it cannot be");
+        }
+    }
+    AddressRange largest = memory.largest_free();
+    boot.memory_base = largest.base;
+    boot.memory_size = largest.size;
+    boot.direct_map = 0;
+}
+
+void clear_systable() {
+    auto word = reinterpret_cast<uint64_t*>(RUMPK_SYSTABLE_ADDRESS);
+    for (uint64_t* end = word + HAL_PAGE_SIZE / sizeof(uint64_t); word != end; ++word) {
+        *word = 0;
+    }
+}
+
+} // namespace
+
+constinit hal_boot boot_facts = {};
+
+} // namespace rumpk::hal
+
+extern "C" [[noreturn]] void hal_boot_main(uint64_t hart, uint64_t tree_address) {
+    using namespace rumpk::hal;
+
+    // 1. A stack for faults first, so that whatever goes wrong can be said.
+    cores_begin();
+    trap_catch_faults();
+
+    // 2. The kernel's own map, W^X from the start, and the MMU on: before anything is
+    //    called that may use unaligned accesses.
+    if (const char* problem = memory_begin()) {
+        refuse(problem);
+    }
+
+    // 3. What the machine is.
+    AddressRange blob = map_tree(tree_address);
+    const MachineTree& tree = read_tree(tree_address, blob.end() - tree_address, hart);
+
+    // 4. Who runs here.
+    cores_name(tree);
+
+    // 5. Memory: what is free is mapped, what is not is not.
+    lay_out_memory(tree, blob, boot_facts);
+    clear_systable();
+
+    // 6. Devices: console, interrupt controller, clock chip, the machine's switch.
+    if (!devices_begin(tree)) {
+        refuse("device tree: devices do not fit into the address space");
+    }
+    device_lines_begin();
+
+    // 7. Time. A processor may have Sstc and firmware not have opened it.
+    timer_begin(tree.timebase, tree.sstc && hal_probe_stimecmp() != 0);
+
+    // 8. What core/ is told.
+    boot_facts.machine = machine_facts.name;
+    boot_facts.arch = RUMPK_ARCH;
+    boot_facts.cores = cores_count();
+    boot_facts.boot_core = core_index();
+    boot_facts.features = RUMPK_FEATURE_MMU;
+    boot_facts.systable_physical = RUMPK_SYSTABLE_ADDRESS;
+    boot_facts.systable_address = RUMPK_SYSTABLE_ADDRESS;
+    boot_facts.arguments = tree.arguments;
+    boot_facts.seed = tree.seed;
+    boot_facts.seed_size = tree.seed_size;
+    uint64_t wall = wall_clock();
+    boot_facts.wall_offset = wall != 0 ? static_cast<int64_t>(wall - now()) : 0;
+    boot_facts.console_line = tree.serial.line;
+    boot_facts.console_channels = 0;
+    boot_facts.kernel_text_base = image::text_base();
+    boot_facts.kernel_text_end = image::text_end();
+    // RISC-V ELF psABI, "Frame pointer": return address at -8, the caller's frame pointer at -16.
+    boot_facts.frame_previous = -16;
+    boot_facts.frame_return = -8;
+
+    // 9. Logic takes over.
+    rumpk_core_main(&hal_table);
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hal/arch/riscv64/devices.h"
+
+#include "hal/arch/riscv64/core.h"
+#include "hal/arch/riscv64/csr.h"
+#include "hal/arch/riscv64/machine_facts.h"
+#include "hal/arch/riscv64/memory.h"
+#include "hal/arch/riscv64/mmio.h"
+#include "hal/arch/riscv64/sbi.h"
+#include "hal/device/goldfish_rtc.h"
+#include "hal/device/ns16550.h"
+#include "hal/device/plic.h"
+#include "hal/device/sifive_test.h"
+
+namespace rumpk::hal {
+
+namespace {
+
+constinit Ns16550<Mmio> serial;
+constinit Plic<Mmio> plic;
+constinit uint32_t serial_line = 0;
+constinit uint64_t rtc = 0;      // address of its registers; 0: none
+constinit uint64_t finisher = 0; // likewise
+constinit bool tree_was_read = false;
+
+// Firmware prints as long as there is no port of our own.
+bool map_registers(const TreeDevice& device, uint64_t& address) {
+    if (!device.present()) {
+        return true;
+    }
+    address = memory_map_device(device.registers);
+    return address != 0;
+}
+
+} // namespace
+
+bool devices_begin(const MachineTree& tree) {
+    uint64_t serial_registers = 0;
+    uint64_t plic_registers = 0;
+    bool mapped = map_registers(tree.finisher, finisher) && map_registers(tree.serial, serial_registers) &&
+                  map_registers(tree.plic, plic_registers) && map_registers(tree.rtc, rtc);
+    if (!mapped) {
+        return false;
+    }
+    tree_was_read = true;
+    serial = Ns16550<Mmio>(serial_registers);
+    serial.begin();
+    serial_line = tree.serial.line;
+    plic = Plic<Mmio>(plic_registers, tree.plic_lines);
+    return true;
+}
+
+void device_lines_begin() {
+    plic.begin(this_core().plic_context);
+}
+
+uint64_t wall_clock() {
+    return rtc != 0 ? goldfish_rtc_now<Mmio>(rtc) : 0;
+}
+
+uint32_t device_claim() {
+    uint32_t line = plic.claim(this_core().plic_context);
+    if (line == serial_line) {
+        serial.interrupted();
+    }
+    return line;
+}
+
+int device_enable(uint32_t line) {
+    return plic.enable(this_core().plic_context, line) ? 0 : -RUMPK_EINVAL;
+}
+
+void device_done(uint32_t line) {
+    plic.complete(this_core().plic_context, line);
+}
+
+int64_t console_read(uint8_t* buffer, uint64_t size) {
+    return static_cast<int64_t>(serial.read(buffer, size));
+}
+
+int64_t console_write(uint32_t, const uint8_t* buffer, uint64_t size) {
+    return static_cast<int64_t>(serial.write(buffer, size));
+}
+
+void console_put(uint32_t, const uint8_t* buffer, uint64_t size) {
+    if (serial.present()) {
+        serial.put(buffer, size);
+        return;
+    }
+    for (uint64_t index = 0; index < size; ++index) {
+        sbi::console_put(buffer[index]);
+    }
+}
+
+void console_flush() {
+    if (serial.present()) {
+        serial.flush();
+    }
+}
+
+void power_off(uint32_t code) {
+    clear_sstatus(sstatus_sie);
+    console_flush();
+    // Before the tree was read the machine's own fact counts, so that the code
+    // gets through even when the tree is what is wrong.
+    uint64_t registers = tree_was_read ? finisher : memory_early_device(machine_facts.early_finisher);
+    if (registers != 0) {
+        sifive_test_finish<Mmio>(registers, code);
+    }
+    sbi::shutdown(code != 0);
+    write_sie(0);
+    for (;;) {
+        asm volatile("wfi");
+    }
+}
+
+} // namespace rumpk::hal

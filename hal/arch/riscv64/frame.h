@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What lies on the stacks of contexts that do not run.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "hal/arch/riscv64/layout.h"
+
+namespace rumpk::hal {
+
+// Pushed by the trap entry on the interrupt or emergency stack. An interrupt
+// fills only the caller-saved integer registers: the handlers are compiled code
+// and keep the rest. A fault fills all.
+struct TrapFrame {
+    uint64_t x[32];  // x[n] is register xn; x[0] is unused; x[2] the interrupted sp in both cases
+    uint64_t status; // sstatus
+    uint64_t nested; // a fault on the emergency stack: in the kernel, or in a handler
+    // The two words that a frame pointer points behind, so that backtraces walk
+    // through the trap into what was interrupted.
+    uint64_t previous; // s0
+    uint64_t pc;       // sepc
+};
+static_assert(offsetof(TrapFrame, x) == 0 && sizeof(uint64_t) == REGISTER_SIZE);
+static_assert(offsetof(TrapFrame, status) == FRAME_STATUS);
+static_assert(offsetof(TrapFrame, nested) == FRAME_NESTED);
+static_assert(offsetof(TrapFrame, previous) == FRAME_PREVIOUS);
+static_assert(offsetof(TrapFrame, pc) == FRAME_PC);
+static_assert(sizeof(TrapFrame) == FRAME_SIZE && FRAME_SIZE % 16 == 0);
+
+// Pushed by context_switch and built by context_make: what the calling
+// convention says a callee preserves, and two things that belong to the fiber:
+// tp, and fcsr, because rounding mode and exception flags are a thread's own
+// (C17 7.6, POSIX fegetenv): a yield must not leave another fiber's mode behind.
+struct SwitchFrame {
+    uint64_t s[12];
+    uint64_t ra;
+    uint64_t tp;
+    uint64_t fcsr;
+    uint64_t fs[12];
+    uint64_t padding;
+};
+static_assert(offsetof(SwitchFrame, s) == 0);
+static_assert(offsetof(SwitchFrame, ra) == SWITCH_RA);
+static_assert(offsetof(SwitchFrame, tp) == SWITCH_TP);
+static_assert(offsetof(SwitchFrame, fcsr) == SWITCH_FCSR);
+static_assert(offsetof(SwitchFrame, fs) == SWITCH_FS);
+static_assert(sizeof(SwitchFrame) == SWITCH_SIZE && SWITCH_SIZE % 16 == 0);
+
+// Pushed by context_preempt below the TrapFrame and above a SwitchFrame: the
+// caller-saved FP registers, which neither of these has.
+struct PreemptFrame {
+    uint64_t ft[12];
+    uint64_t fa[8];
+    uint64_t ra;
+    uint64_t scratch; // target of the store that ends a reservation
+};
+static_assert(offsetof(PreemptFrame, ft) == 0);
+static_assert(offsetof(PreemptFrame, fa) == PREEMPT_FA);
+static_assert(offsetof(PreemptFrame, ra) == PREEMPT_RA);
+static_assert(offsetof(PreemptFrame, scratch) == PREEMPT_SCRATCH);
+static_assert(sizeof(PreemptFrame) == PREEMPT_SIZE && PREEMPT_SIZE % 16 == 0);
+
+} // namespace rumpk::hal

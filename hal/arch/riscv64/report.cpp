@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hal/arch/riscv64/report.h"
+
+#include "abi/console.h"
+#include "hal/arch/riscv64/devices.h"
+
+namespace rumpk::hal {
+
+void say(const char* text) {
+    for (; *text != '\0'; ++text) {
+        char character = *text;
+        bool printable = (character >= ' ' && character <= '~') || character == '\n';
+        auto byte = static_cast<uint8_t>(printable ? character : '?');
+        console_put(HAL_CONSOLE_KERNEL, &byte, 1);
+    }
+}
+
+void say_hex(uint64_t number) {
+    char text[19] = "0x";
+    for (int digit = 0; digit < 16; ++digit) {
+        text[2 + digit] = "0123456789abcdef"[number >> (60 - 4 * digit) & 15];
+    }
+    text[18] = '\0';
+    say(text);
+}
+
+void say(uint64_t number) {
+    char text[21];
+    char* first = text + 20;
+    *first = '\0';
+    do {
+        *--first = static_cast<char>('0' + number % 10);
+        number /= 10;
+    } while (number != 0);
+    say(first);
+}
+
+void end_refused() {
+    say("\n");
+    power_off(RUMPK_EXIT_PANIC);
+}
+
+} // namespace rumpk::hal

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The HAL as core/ sees it.
+#include "hal/arch/riscv64/table.h"
+
+#include "hal/arch/riscv64/context.h"
+#include "hal/arch/riscv64/cores.h"
+#include "hal/arch/riscv64/devices.h"
+#include "hal/arch/riscv64/memory.h"
+#include "hal/arch/riscv64/trap.h"
+
+namespace rumpk::hal {
+
+constinit const struct hal hal_table = {
+    .size = sizeof(struct hal),
+    .reserved = 0,
+    .boot = &boot_facts,
+
+    .start = start,
+    .power_off = power_off,
+
+    .core_index = core_index,
+    .core_local_set = core_local_set,
+    .core_local = core_local,
+    .core_start = core_start,
+    .core_wake = core_wake,
+
+    .context_make = context_make,
+    .context_switch = hal_context_switch,
+    .context_preempt = hal_context_preempt,
+    .call_on_stack = hal_call_on_stack,
+
+    .interrupts_mask = interrupts_mask,
+    .interrupts_restore = interrupts_restore,
+    .interrupts_wait = interrupts_wait,
+    .interrupt_stack = interrupt_stack,
+
+    .now = now,
+    .timer_set = timer_set,
+
+    .device_enable = device_enable,
+    .device_done = device_done,
+
+    .map = map,
+    .protect = protect,
+    .unmap = unmap,
+    .code_written = code_written,
+
+    .console_read = console_read,
+    .console_write = console_write,
+    .console_put = console_put,
+    .console_flush = console_flush,
+};
+
+} // namespace rumpk::hal

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "abi/hal.h"
+
+namespace rumpk::hal {
+
+// Filled by boot.cpp before core/ begins.
+extern hal_boot boot_facts;
+
+extern const struct hal hal_table;
+
+} // namespace rumpk::hal

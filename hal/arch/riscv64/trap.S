@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Trap entry and return (privileged specification 1.12, 4.1). No instruction here
+ * touches the stack of what was interrupted: a fiber that has overflowed its stack
+ * still ends in a readable report.
+ *
+ * An interrupt runs on the core's interrupt stack. So does a fault of the
+ * application. A fault of the kernel, one on the interrupt stack and one within
+ * another fault run on the emergency stack, which nothing else uses: the frames
+ * that explain them stay as they were.
+ */
+#include "hal/arch/riscv64/layout.h"
+
+/* One list serves save and restore: ra, t0-t6, a0-a7. */
+.macro caller_saved do
+    .irp n, 1, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 28, 29, 30, 31
+    \do     x\n, \n * REGISTER_SIZE(sp)
+    .endr
+.endm
+
+/* What a fault's report adds: gp, tp, s0-s11. */
+.macro the_others do
+    .irp n, 3, 4, 8, 9, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27
+    \do     x\n, \n * REGISTER_SIZE(sp)
+    .endr
+.endm
+
+/* On entry: sp = the frame, t0 = this core, the interrupted t0 in sscratch. On
+ * exit sscratch = this core again, the frame says all but the_others. */
+.macro fill_frame
+    ld      t1, CORE_TRAP_T1(t0)
+    csrrw   t0, sscratch, t0
+    caller_saved sd
+    csrr    t0, sscratch
+    ld      t0, CORE_TRAP_SP(t0)
+    sd      t0, 2 * REGISTER_SIZE(sp)
+    csrr    t0, sepc
+    sd      t0, FRAME_PC(sp)
+    csrr    t0, sstatus
+    sd      t0, FRAME_STATUS(sp)
+    sd      s0, FRAME_PREVIOUS(sp)
+.endm
+
+    .text
+    .globl  hal_trap_entry
+    .balign 4 /* stvec, direct mode: 4.1.2 */
+hal_trap_entry:
+    csrrw   t0, sscratch, t0
+    sd      sp, CORE_TRAP_SP(t0)
+    sd      t1, CORE_TRAP_T1(t0)
+    csrr    t1, scause
+    bgez    t1, fault /* the highest bit says interrupt: 4.1.8 */
+
+    ld      sp, CORE_INTERRUPT_TOP(t0)
+    addi    sp, sp, -FRAME_SIZE
+    fill_frame
+    addi    s0, sp, FRAME_SIZE
+    csrr    a0, scause
+    call    hal_trap_interrupt
+
+trap_return:
+    ld      t0, FRAME_PC(sp)
+    csrw    sepc, t0
+    ld      t0, FRAME_STATUS(sp)
+    csrw    sstatus, t0
+    ld      s0, FRAME_PREVIOUS(sp)
+    caller_saved ld
+    ld      sp, 2 * REGISTER_SIZE(sp)
+    sret
+
+fault:
+    ld      t1, CORE_FAULT_DEPTH(t0)
+    addi    sp, t1, 1
+    sd      sp, CORE_FAULT_DEPTH(t0)
+    bnez    t1, emergency /* a fault within a fault */
+    csrr    t1, sepc
+    lla     sp, __text_start
+    bltu    t1, sp, 1f
+    lla     sp, __text_end
+    bltu    t1, sp, emergency /* in the kernel's text */
+1:  ld      t1, CORE_TRAP_SP(t0)
+    ld      sp, CORE_INTERRUPT_BASE(t0)
+    bltu    t1, sp, 2f
+    ld      sp, CORE_INTERRUPT_TOP(t0)
+    bltu    t1, sp, emergency /* frames of a handler are there */
+2:  ld      sp, CORE_INTERRUPT_TOP(t0)
+    li      t1, 0
+    j       3f
+emergency:
+    ld      sp, CORE_EMERGENCY_TOP(t0)
+    li      t1, 1
+3:  addi    sp, sp, -FRAME_SIZE
+    sd      t1, FRAME_NESTED(sp)
+    fill_frame
+    the_others sd
+    addi    s0, sp, FRAME_SIZE
+    mv      a0, sp
+    call    hal_trap_fault
+    j       trap_return /* the handler has mended the cause */

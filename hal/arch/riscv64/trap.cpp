@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "hal/arch/riscv64/trap.h"
+
+#include "abi/call.h"
+#include "abi/console.h"
+#include "hal/arch/riscv64/clock.h"
+#include "hal/arch/riscv64/core.h"
+#include "hal/arch/riscv64/csr.h"
+#include "hal/arch/riscv64/devices.h"
+#include "hal/arch/riscv64/frame.h"
+#include "hal/arch/riscv64/report.h"
+#include "hal/arch/riscv64/sbi.h"
+
+extern "C" void hal_trap_entry();
+
+namespace rumpk::hal {
+
+namespace {
+
+constinit const hal_events* events = nullptr;
+constinit Clock clock;
+constinit bool has_sstc = false;
+
+constexpr uint64_t never = RUMPK_NEVER;
+
+void program_timer(uint64_t ticks) {
+    if (has_sstc) {
+        write_stimecmp(ticks);
+    } else {
+        sbi::set_timer(ticks);
+    }
+}
+
+// 4.1.8, table 4.2
+const char* name_of(uint64_t cause) {
+    constexpr const char* names[] = {"instruction address misaligned",
+                                     "instruction access fault",
+                                     "illegal instruction",
+                                     "breakpoint",
+                                     "load address misaligned",
+                                     "load access fault",
+                                     "store address misaligned",
+                                     "store access fault",
+                                     "call from user mode",
+                                     "call from supervisor mode",
+                                     nullptr,
+                                     nullptr,
+                                     "instruction page fault",
+                                     "load page fault",
+                                     nullptr,
+                                     "store page fault"};
+    const char* name = cause < sizeof(names) / sizeof(names[0]) ? names[cause] : nullptr;
+    return name != nullptr ? name : "unknown fault";
+}
+
+constexpr const char* register_names[] = {
+    "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0",  "a1",  "a2", "a3", "a4", "a5", "a6",
+    "a7", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6", "sstatus"};
+constexpr uint32_t register_count = sizeof(register_names) / sizeof(register_names[0]);
+static_assert(register_count == 32 && register_count <= HAL_REGISTERS);
+
+void describe(const TrapFrame& frame, hal_fault& fault) {
+    fault.cause = read_scause();
+    fault.what = name_of(fault.cause);
+    fault.pc = frame.pc;
+    fault.address = read_stval();
+    fault.stack_pointer = frame.x[2];
+    fault.frame_pointer = frame.x[8];
+    fault.count = register_count;
+    fault.nested = static_cast<uint32_t>(frame.nested);
+    for (uint32_t index = 0; index < register_count; ++index) {
+        // x1..x31, then sstatus behind them
+        fault.value[index] = index + 1 < 32 ? frame.x[index + 1] : frame.status;
+        fault.name[index] = register_names[index];
+    }
+}
+
+// A fault that nobody can handle: a line of its own, and off.
+[[noreturn]] void give_up(const char* where, const TrapFrame& frame) {
+    say("\nrumpk: ");
+    say(name_of(read_scause()));
+    say(where);
+    say(", pc ");
+    say_hex(frame.pc);
+    say(", address ");
+    say_hex(read_stval());
+    say("\n");
+    power_off(RUMPK_EXIT_PANIC);
+}
+
+} // namespace
+
+void trap_catch_faults() {
+    write_stvec(reinterpret_cast<uint64_t>(&hal_trap_entry));
+}
+
+void timer_begin(uint64_t frequency, bool sstc) {
+    clock = Clock(frequency);
+    has_sstc = sstc;
+}
+
+void trap_begin() {
+    set_sie(interrupt_bit(cause_external) | interrupt_bit(cause_software));
+}
+
+const hal_events& trap_events() {
+    return *events;
+}
+
+void start(const hal_events* wanted) {
+    events = wanted;
+    trap_begin();
+}
+
+uint64_t interrupts_mask() {
+    uint64_t before;
+    asm volatile("csrrc %0, sstatus, %1" : "=r"(before) : "rK"(sstatus_sie) : "memory");
+    return before & sstatus_sie;
+}
+
+void interrupts_restore(uint64_t before) {
+    if (before != 0) {
+        set_sstatus(sstatus_sie);
+    }
+}
+
+// 3.3.3: WFI ends when an enabled interrupt is pending, whether sstatus.SIE lets it through or not.
+void interrupts_wait() {
+    asm volatile("wfi" ::: "memory");
+}
+
+void interrupt_stack(void* stack_base, uint64_t stack_size) {
+    auto base = reinterpret_cast<uint64_t>(stack_base);
+    uint64_t top = base + stack_size;
+    // A stack that is not there must fault here, where the report has a stack: in the trap
+    // entry it would fault for ever.
+    *reinterpret_cast<volatile uint64_t*>(top - sizeof(TrapFrame)) = 0;
+    *reinterpret_cast<volatile uint64_t*>(top - sizeof(uint64_t)) = 0;
+    Core& core = this_core();
+    core.interrupt_base = base;
+    core.interrupt_top = top;
+}
+
+uint64_t now() {
+    return clock.nanoseconds(read_time());
+}
+
+void timer_set(uint64_t when) {
+    if (when == never) {
+        clear_sie(interrupt_bit(cause_timer));
+        program_timer(~uint64_t{0});
+        return;
+    }
+    program_timer(clock.ticks(when));
+    set_sie(interrupt_bit(cause_timer));
+}
+
+} // namespace rumpk::hal
+
+using namespace rumpk::hal;
+
+extern "C" void hal_trap_interrupt(uint64_t cause) {
+    constexpr uint64_t interrupt = uint64_t{1} << 63;
+    switch (cause & ~interrupt) {
+    case cause_timer:
+        // Disarmed by its enable bit: cheaper than a call of firmware, and a compare value that
+        // stays in the past disturbs nobody.
+        clear_sie(interrupt_bit(cause_timer));
+        events->timer();
+        break;
+    case cause_external:
+        if (uint32_t line = device_claim()) {
+            events->device(line);
+        }
+        break;
+    case cause_software:
+        // First cleared, then served: a bell from here on raises it again.
+        clear_sip(interrupt_bit(cause_software));
+        // Pairs with the fence of core_wake: without it the handler could load what was there
+        // before the bell.
+        asm volatile("fence rw, rw" ::: "memory");
+        events->message();
+        break;
+    default:
+        break; // no other is enabled
+    }
+    events->interrupt_exit();
+}
+
+extern "C" void hal_trap_fault(const TrapFrame* frame) {
+    Core& core = this_core();
+    if (core.fault_depth > 2) {
+        power_off(RUMPK_EXIT_PANIC); // even saying so faults
+    }
+    if (core.fault_depth > 1) {
+        give_up(" within the report of a fault", *frame);
+    }
+    if (events == nullptr) {
+        give_up(" during boot", *frame);
+    }
+    hal_fault fault;
+    describe(*frame, fault);
+    events->fault(&fault);
+    --core.fault_depth;
+}

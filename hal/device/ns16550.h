@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The 16550A serial port (National Semiconductor PC16550D data sheet, chapter 8),
+// byte registers side by side. Rate and framing stay as firmware set them.
+//
+// Its interrupts are one-shot. `interrupted` turns off whatever may have asserted
+// the line, so that device_done cannot raise the same one again; `read` turns the
+// receiver's on again and a `write` that ran out of room the transmitter's. So a
+// driver whose own buffer is full simply does not read: the line stays quiet, the
+// FIFO fills, the sender waits.
+#pragma once
+
+#include "hal/device/register_access.h"
+
+namespace rumpk::hal {
+
+template <RegisterAccess Access>
+class Ns16550 {
+  public:
+    static constexpr uint32_t fifo_size = 16;
+
+    constexpr Ns16550() = default;
+
+    // registers: address of the first; 0: there is no port.
+    explicit constexpr Ns16550(uint64_t registers) : registers_(registers) {}
+
+    bool present() const { return registers_ != 0; }
+
+    // FIFOs on and empty of input, no interrupts, the interrupt line connected.
+    void begin() {
+        write_register(interrupt_enable, 0);
+        write_register(fifo_control, fifo_on | fifo_clear_input | fifo_trigger_14);
+        write_register(modem_control, modem_ready);
+    }
+
+    // Takes what has arrived, up to size; asks for an interrupt when more comes.
+    uint64_t read(uint8_t* buffer, uint64_t size) {
+        uint64_t count = 0;
+        while (count < size && (read_register(line_status) & status_input) != 0) {
+            buffer[count++] = read_register(data);
+        }
+        if (size != 0) {
+            enable(enable_ | interrupt_input);
+        }
+        return count;
+    }
+
+    // Gives what fits now; if that is not all, an interrupt says when there is room again.
+    uint64_t write(const uint8_t* buffer, uint64_t size) {
+        uint64_t count = 0;
+        while (count < size && output_empty()) {
+            count += fill(buffer + count, size - count);
+        }
+        if (count < size) {
+            // Off and on again: going from off to on asserts the interrupt if the FIFO has
+            // become empty since the status was read; left on, that moment could be missed.
+            enable(enable_ & ~interrupt_output);
+            enable(enable_ | interrupt_output);
+        }
+        return count;
+    }
+
+    // All of it, polling; touches no interrupt.
+    void put(const uint8_t* buffer, uint64_t size) {
+        for (uint64_t count = 0; count < size;) {
+            while (!output_empty()) {
+            }
+            count += fill(buffer + count, size - count);
+        }
+    }
+
+    // Polls until the last bit has left.
+    void flush() {
+        while ((read_register(line_status) & status_idle) == 0) {
+        }
+    }
+
+    // The line was raised: quiet until `read` or `write` ask again.
+    void interrupted() { enable(0); }
+
+  private:
+    // 8.0, table II, without the divisor latch
+    static constexpr uint32_t data = 0;
+    static constexpr uint32_t interrupt_enable = 1;
+    static constexpr uint32_t fifo_control = 2;
+    static constexpr uint32_t modem_control = 4;
+    static constexpr uint32_t line_status = 5;
+    // 8.4
+    static constexpr uint8_t status_input = 1 << 0;
+    static constexpr uint8_t status_output_empty = 1 << 5;
+    static constexpr uint8_t status_idle = 1 << 6;
+    // 8.5: at 14 of 16 bytes, or four characters' time after the last one
+    static constexpr uint8_t fifo_on = 1 << 0;
+    static constexpr uint8_t fifo_clear_input = 1 << 1;
+    static constexpr uint8_t fifo_trigger_14 = 3 << 6;
+    // 8.7
+    static constexpr uint8_t interrupt_input = 1 << 0;
+    static constexpr uint8_t interrupt_output = 1 << 1;
+    // 8.8: DTR, RTS, and OUT2, which gates the interrupt line on PCs
+    static constexpr uint8_t modem_ready = 1 << 0 | 1 << 1 | 1 << 3;
+
+    uint8_t read_register(uint32_t index) const { return Access::read8(registers_ + index); }
+    void write_register(uint32_t index, uint8_t value) { Access::write8(registers_ + index, value); }
+
+    // The status says "empty", never how full: when it does, a FIFO's worth fits.
+    bool output_empty() const { return (read_register(line_status) & status_output_empty) != 0; }
+    uint64_t fill(const uint8_t* buffer, uint64_t size) {
+        uint64_t count = size < fifo_size ? size : fifo_size;
+        for (uint64_t index = 0; index < count; ++index) {
+            write_register(data, buffer[index]);
+        }
+        return count;
+    }
+
+    void enable(uint8_t interrupts) {
+        if (interrupts != enable_) {
+            enable_ = interrupts;
+            write_register(interrupt_enable, interrupts);
+        }
+    }
+
+    uint64_t registers_ = 0;
+    uint8_t enable_ = 0; // what is in the register
+};
+
+} // namespace rumpk::hal
