@@ -34,6 +34,7 @@ endif()
 
 rumpk_options(kernel_options
     --target=${RUMPK_TARGET} ${RUMPK_KERNEL_FLAGS} ${RUMPK_MACHINE_KERNEL_FLAGS}
+    "-D_LIBCPP_VERBOSE_ABORT(...)=__builtin_trap()" # what a library would throw for is a fault of the kernel
     -ffreestanding -nostdlibinc -Os -g ${RUMPK_SECTIONS} ${RUMPK_WARNINGS} ${RUMPK_SANITIZE_FLAGS}
     "$<$<COMPILE_LANGUAGE:CXX>:${RUMPK_NO_RUNTIME_CXX};${RUMPK_FREESTANDING_CXX}>"
     ${RUMPK_LIBC_INCLUDE})
