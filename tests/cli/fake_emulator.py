@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stands in for an emulator with an image in it: speaks the framing of abi/console.h on its
+standard streams. Run as `fake_emulator.py BEHAVIOUR [ARGUMENT...]`; it ends with status 0
+unless the behaviour says otherwise."""
+
+import hashlib
+import os
+import random
+import signal
+import sys
+import time
+
+DLE = b"\x10"
+BOOT = b"OpenSBI v1.1\r\nBoot HART ID : 0\r\n"
+READY = b"\x10krumpk: 0.1 fake ready in 1.0 ms (1 core, 100 MiB free)\n"
+
+
+def send(data):
+    view = memoryview(data)
+    while view:
+        view = view[os.write(1, view) :]
+
+
+def output(letter, data):
+    send(DLE + letter + data.replace(DLE, b"\x10\x10"))
+
+
+def leave(code):
+    send(b"\x10x" + bytes([code]))
+
+
+def boot():
+    send(BOOT + READY)
+
+
+def received():
+    """What the runner sends, decoded, in chunks, until the end of input."""
+    kept = b""
+    while True:
+        data = os.read(0, 1 << 16)
+        if not data:
+            sys.exit("the runner closed the line without the end of input")
+        data = kept + data
+        kept = b""
+        # A doubled DLE may be cut by the chunk's end.
+        parts = data.split(b"\x10\x10")
+        if parts[-1].endswith(DLE):
+            parts[-1], kept = parts[-1][:-1], DLE
+        for part in parts[:-1]:
+            if DLE in part:
+                sys.exit("the runner sent an unknown frame")
+        last, end, rest = parts[-1].partition(b"\x10\x04")
+        parts[-1] = last
+        yield DLE.join(parts)
+        if end:
+            if rest:
+                sys.exit("the runner sent something behind the end of input")
+            return
+
+
+def echo():
+    boot()
+    for data in received():
+        output(b"o", data)
+    leave(0)
+
+
+def digest():
+    """Says how many bytes came, and their SHA-256."""
+    boot()
+    total, count = hashlib.sha256(), 0
+    for data in received():
+        total.update(data)
+        count += len(data)
+    output(b"o", f"{count} {total.hexdigest()}\n".encode())
+    leave(0)
+
+
+def source(size, seed):
+    boot()
+    data = random.Random(int(seed)).randbytes(int(size))
+    for at in range(0, len(data), 50000):
+        output(b"o", data[at : at + 50000])
+    leave(0)
+
+
+def code(number):
+    boot()
+    leave(int(number))
+
+
+def every_byte():
+    """Each frame and each byte on its own, so that the reader sees every cut."""
+    boot()
+    for byte in range(256):
+        for piece in (DLE + b"o" + bytes([byte]).replace(DLE, b"\x10\x10")):
+            send(bytes([piece]))
+            time.sleep(0.0002)
+    leave(7)
+
+
+def mixed():
+    boot()
+    output(b"o", b"one\n")
+    output(b"e", b"two\n")
+    output(b"k", b"rumpk: three\n")
+    output(b"o", b"four\n")
+    leave(0)
+
+
+def panic(*addresses):
+    boot()
+    send(b"\x10prumpk: panic: load from 0x0 is not allowed\n")
+    for number, address in enumerate(addresses):
+        send(f"rumpk:   #{number} {address}\n".encode())
+    leave(126)
+
+
+def panic_without_end():
+    boot()
+    send(b"\x10prumpk: panic: and then nothing\n")
+    time.sleep(600)
+
+
+def silent():
+    time.sleep(600)
+
+
+def stuck_firmware():
+    send(BOOT)
+    time.sleep(600)
+
+
+def hang():
+    boot()
+    time.sleep(600)
+
+
+def endless():
+    boot()
+    while True:
+        output(b"o", b"again\n" * 1000)
+
+
+def die(status):
+    send(BOOT)
+    os.write(2, b"fake: cannot set up guest memory\n")
+    sys.exit(int(status))
+
+
+def die_later(status):
+    boot()
+    sys.exit(int(status))
+
+
+def killed():
+    boot()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def bad_frame():
+    boot()
+    output(b"o", b"before\n")
+    send(b"\x10qafter\n")
+    time.sleep(600)
+
+
+def linger():
+    """The exit frame, and an emulator that does not end."""
+    boot()
+    output(b"o", b"done\n")
+    leave(5)
+    time.sleep(600)
+
+
+def ignores_input():
+    boot()
+    time.sleep(0.2)
+    leave(3)
+
+
+def process_id():
+    """For those who kill it or look whether it is still there."""
+    boot()
+    output(b"o", f"{os.getpid()}\n".encode())
+    time.sleep(600)
+
+
+def terminal():
+    """Whether the emulator could reach a terminal."""
+    boot()
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR))
+        found = "a controlling terminal"
+    except OSError:
+        found = "no controlling terminal"
+    output(b"o", f"{found}, {[os.isatty(fd) for fd in (0, 1, 2)]}\n".encode())
+    leave(0)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    globals()[sys.argv[1]](*sys.argv[2:])

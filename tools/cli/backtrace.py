@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Completes the kernel's backtrace lines with function, file and line.
+
+The kernel prints `rumpk:   #0 0x0000000080201234`; it carries no symbols. This
+filter holds such lines back until the run of them ends, asks llvm-symbolizer
+once, and lets every other byte pass at once and unchanged.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+SYMBOLIZER = "llvm-symbolizer-19"
+ROOT = Path(__file__).resolve().parents[2]
+
+# The windows of abi/systable.h: an address in here is the application's.
+_WINDOWS = range(0x08000000, 0x08000000 + 7 * 0x08000000)
+_FRAME = re.compile(rb"rumpk: +#(\d+) 0x([0-9a-fA-F]+)\s*$")
+_PREFIX = b"rumpk: "
+
+
+class Symbols(NamedTuple):
+    """Where the symbols are; None where there are none.
+
+    kernel_base  what is added to the kernel's link-time addresses: a function
+                 without arguments, for it is known only once the process runs"""
+
+    kernel: Path | None
+    application: Path | None
+    kernel_base: object = None
+
+
+class Filter:
+    """Feed it text in pieces; it returns what may be shown now."""
+
+    def __init__(self, symbols):
+        self._symbols = symbols
+        self._line = b""  # the beginning of a line that may become one of ours
+        self._held = []  # complete backtrace lines, without their line ends
+
+    def feed(self, data):
+        data = self._line + data
+        self._line = b""
+        if not self._held and b"rumpk: " not in data and not self._may_begin(data):
+            return data
+        out = []
+        lines = data.split(b"\n")
+        last = lines.pop()
+        for line in lines:
+            if _FRAME.match(line):
+                self._held.append(line.rstrip())
+            else:
+                out.append(self._release())
+                out.append(line + b"\n")
+        if last and (last.startswith(_PREFIX) or _PREFIX.startswith(last)):
+            self._line = last
+        elif last:
+            out.append(self._release())
+            out.append(last)
+        return b"".join(out)
+
+    def flush(self):
+        """What is still held: call it when the text has ended or another channel speaks."""
+        line, self._line = self._line, b""
+        if _FRAME.match(line):
+            self._held.append(line.rstrip())
+            line = b""
+        return self._release() + line
+
+    @staticmethod
+    def _may_begin(data):
+        last = data[data.rfind(b"\n") + 1 :]
+        return bool(last) and _PREFIX.startswith(last)
+
+    def _release(self):
+        if not self._held:
+            return b""
+        held, self._held = self._held, []
+        return b"".join(line + b"\n" for line in complete(held, self._symbols))
+
+
+def complete(lines, symbols):
+    """The backtrace lines, each followed by what the symbols say about its address."""
+    frames = []
+    for line in lines:
+        match = _FRAME.match(line)
+        frames.append((int(match[1]), int(match[2], 16)))
+    base = symbols.kernel_base() if symbols.kernel_base else 0
+    asked = {}  # file -> [(index, address in the file)]
+    for index, (number, address) in enumerate(frames):
+        in_window = address in _WINDOWS
+        file = symbols.application if in_window else symbols.kernel
+        if file is None or base is None:
+            continue
+        # All but the first are return addresses: the call stands before them.
+        at = address - (0 if in_window else base) - (1 if number else 0)
+        asked.setdefault(file, []).append((index, at))
+    names = {}
+    for file, wanted in asked.items():
+        for (index, _), text in zip(wanted, _ask(file, [at for _, at in wanted])):
+            names[index] = text
+    out = []
+    for index, line in enumerate(lines):
+        calls = names.get(index, [])
+        out.append(line + (b" " + calls[0] if calls else b""))
+        out.extend(b"rumpk:      inlined into " + call for call in calls[1:])
+    return out
+
+
+def _ask(file, addresses):
+    """For each address a list of b"function file:line", the innermost inlined one first;
+    empty where nothing is known."""
+    import subprocess
+
+    command = [SYMBOLIZER, f"--obj={file}", "--output-style=LLVM", "--demangle", "--inlines"]
+    try:
+        done = subprocess.run(
+            command, input="".join(f"0x{at:x}\n" for at in addresses).encode(), capture_output=True, timeout=20
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return [[] for _ in addresses]
+    answers = []
+    for block in done.stdout.split(b"\n\n")[: len(addresses)]:
+        lines = block.strip().split(b"\n")
+        calls = []
+        for function, place in zip(lines[::2], lines[1::2]):
+            if function != b"??" and not place.startswith(b"??"):
+                calls.append(function + b" " + _short(place))
+        answers.append(calls)
+    return answers + [[]] * (len(addresses) - len(answers))
+
+
+def _short(place):
+    """"/root/core/boot.cpp:12:5" as "core/boot.cpp:12": no column, and relative to the project."""
+    path, line = place.rsplit(b":", 2)[:2] if place.count(b":") >= 2 else (place, b"0")
+    path = os.path.normpath(path)
+    root = os.fsencode(ROOT) + b"/"
+    if path.startswith(root):
+        path = path[len(root) :]
+    return path if line == b"0" else path + b":" + line
+
+
+def loaded_at(pid, file):
+    """Where a position-independent executable is loaded in a process, or None when it cannot be told."""
+    try:
+        wanted = os.fsencode(os.path.realpath(file))
+        with open(f"/proc/{pid}/maps", "rb") as maps:
+            for line in maps:
+                fields = line.split(maxsplit=5)
+                if len(fields) == 6 and fields[2] == b"00000000" and fields[5].strip() == wanted:
+                    return int(fields[0].split(b"-")[0], 16)
+    except OSError:
+        pass
+    return None

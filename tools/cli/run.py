@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`./rumpk run`: build an application, boot it, and hand its output and exit code back to the shell."""
+
+import os
+import socket
+from pathlib import Path
+from typing import NamedTuple
+
+from . import backtrace, common, emulator, machines
+
+MIB = 1 << 20
+_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._/:=,@+-")
+
+_HELP = """\
+Standard input, standard output and the exit code are the application's. What the
+kernel and the application say on standard error goes to standard error; the
+firmware's text is shown with --verbose, or when the boot failed.
+
+exit codes: 0-123 the application's, 124 time-out, 125 the emulator failed, 126 panic,
+127 nothing was started, 130 Ctrl-C (128 + the signal's number for others)
+"""
+
+
+class Target(NamedTuple):
+    """What to boot, and where its symbols are."""
+
+    image: Path
+    application: Path | None
+    kernel: Path | None
+
+
+def register(subparsers):
+    import argparse
+
+    parser = subparsers.add_parser(
+        "run",
+        help="build an application, boot it, pass its input, output and exit code through",
+        description="Builds an application and boots it.",
+        epilog=_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="./rumpk run [options] [APP|DIR|IMAGE] [-- ARGS...]",
+    )
+    parser.add_argument(
+        "application",
+        nargs="?",
+        metavar="APP|DIR|IMAGE",
+        help="an application of the project by name, a folder with one, or a built image (.img); "
+        "without it the current folder, if it is an application, else hello",
+    )
+    parser.add_argument("--machine", default=machines.DEFAULT, help=f"default: {machines.DEFAULT}")
+    parser.add_argument("--smp", default="1", metavar="N", help="cores (default 1)")
+    parser.add_argument("--memory", metavar="SIZE", help="as 128M or 1G; the machine has a default and a minimum")
+    parser.add_argument("--timeout", metavar="SECONDS", help="stop the machine after so long, with code 124")
+    parser.add_argument("--gdb", action="store_true", help="start stopped and wait for a debugger")
+    parser.add_argument("--gdb-port", metavar="PORT", help="for --gdb; default: a free one")
+    parser.add_argument("--verbose", action="store_true", help="show the firmware's text and the kernel's log")
+    parser.set_defaults(arguments=[])
+    _keep_arguments_apart(parser)
+
+
+def _keep_arguments_apart(parser):
+    """What stands behind `--` is the application's, whatever it looks like."""
+    parse = parser.parse_known_args
+
+    def parse_known_args(args=None, namespace=None):
+        args = list(args or [])
+        at = args.index("--") if "--" in args else len(args)
+        namespace, rest = parse(args[:at], namespace)
+        namespace.arguments = args[at + 1 :]
+        return namespace, rest
+
+    parser.parse_known_args = parse_known_args
+
+
+def main(args) -> int:
+    emulator.hold_standard_descriptors()
+    machine = machines.load(args.machine)
+    memory = memory_of(args.memory, machine)
+    cores = cores_of(args.smp, machine)
+    timeout = seconds_of(args.timeout)
+    port = port_of(args.gdb_port) if args.gdb else None
+    target = target_of(args.application, machine)
+    symbols = backtrace.Symbols(target.kernel, target.application)
+    options = emulator.Options(timeout, args.verbose, port is not None, symbols)
+    if machine.kind == "process":
+        if args.gdb:
+            return _debug_process(target, machine, memory, cores, args)
+        command = process_command(target.image, memory, cores, args.arguments, args.verbose)
+        return emulator.guarded(emulator.execute, command, options)
+    command = emulator_command(machine, target.image, memory, cores, args.arguments, args.verbose)
+    if port is not None:
+        command += ["-S", "-gdb", f"tcp:127.0.0.1:{port}"]
+        _print_debuggers(machine, target, port)
+    if args.verbose:
+        import shlex
+
+        common.say(shlex.join(command))
+    return emulator.guarded(emulator.emulate, command, options)
+
+
+# --- What was asked for ---------------------------------------------------------------------------
+
+
+def memory_of(text, machine):
+    """Bytes; ends the command when the size is none, or none for this machine."""
+    if text is None:
+        return machine.memory_default
+    try:
+        memory = common.size(text)
+    except ValueError as error:
+        common.fail(f"--memory: {error}")
+    if memory % MIB:
+        common.fail(f"--memory {text}: machines come in whole MiB; say for example --memory {memory // MIB + 1}M")
+    if memory < machine.memory_minimum:
+        least = common.size_text(machine.memory_minimum)
+        common.fail(f"--memory {text}: {machine.name} needs at least {least}; say --memory {least} or more")
+    return memory
+
+
+def cores_of(text, machine):
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        common.fail(f"--smp {text}: not a number of cores; say for example --smp 2")
+    if int(text) > machine.max_cores:
+        common.fail(f"--smp {text}: {machine.name} has at most {machine.max_cores}; say --smp {machine.max_cores} or less")
+    return int(text)
+
+
+def seconds_of(text):
+    if text is None:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 1e9:
+        common.fail(f"--timeout {text}: not a number of seconds; say for example --timeout 10")
+    return seconds
+
+
+def port_of(text):
+    if text is None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            return free.getsockname()[1]
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
+        common.fail(f"--gdb-port {text}: not a port; say for example --gdb-port 1234")
+    return int(text)
+
+
+def target_of(what, machine):
+    """Builds it, if it is not an image already."""
+    if what is not None and what.endswith(".img"):
+        return _image(Path(what))
+    from . import build
+
+    if what is None:
+        what = "." if Path("cell.toml").is_file() else "hello"
+    built = build.application(what, machine.name)
+    return Target(Path(built.image), Path(built.app_elf), Path(built.kernel_elf))
+
+
+def _image(image):
+    if not image.is_file():
+        common.fail(f"no image '{image}'; ./rumpk build builds one and prints its path")
+    application = image.with_suffix(".elf")
+    kernel = image.resolve().parent.parent / "kernel.elf"
+    return Target(
+        image.resolve(), application if application.is_file() else None, kernel if kernel.is_file() else None
+    )
+
+
+# --- Command lines --------------------------------------------------------------------------------
+
+
+def percent(argument):
+    """One argument as the boot arguments carry it: every other byte as %XX, an empty one as %."""
+    data = os.fsencode(argument)
+    return "".join(chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in data) or "%"
+
+
+def boot_arguments(arguments, verbose=False, framed=True):
+    options = ["rumpk.console=framed"] if framed else []
+    if verbose:
+        options.append("rumpk.log=verbose")
+    return " ".join(options + ["--"] + [percent(argument) for argument in arguments])
+
+
+def emulator_command(machine, image, memory, cores, arguments=(), verbose=False):
+    """The machine's own line with the console on our pipes instead of a terminal."""
+    plain = machine.command(image, memory, cores)
+    command = []
+    skip = False
+    for word in plain:
+        if skip:
+            skip = False
+        elif word in ("-serial", "-monitor", "-display", "-append"):
+            skip = True
+        elif word != "-nographic":
+            command.append(word)
+    command += ["-display", "none", "-monitor", "none", "-no-reboot"]
+    command += ["-chardev", "stdio,id=line,signal=off", "-serial", "chardev:line"]
+    return command + ["-append", boot_arguments(arguments, verbose)]
+
+
+def process_command(image, memory, cores, arguments=(), verbose=False):
+    command = [str(image), f"rumpk.memory={memory}", f"rumpk.cores={cores}"]
+    if verbose:
+        command.append("rumpk.log=verbose")
+    return command + ["--"] + list(arguments)
+
+
+# --- Debuggers ------------------------------------------------------------------------------------
+
+_GDB = {"riscv64": ("gdb-multiarch", "riscv:rv64"), "x86_64": ("gdb", "i386:x86-64"), "aarch64": ("gdb-multiarch", "aarch64")}
+
+
+def _print_debuggers(machine, target, port):
+    import shlex
+
+    gdb, architecture = _GDB[machine.arch]
+    first = [gdb, "-ex", f"set architecture {architecture}", "-ex", f"target remote 127.0.0.1:{port}"]
+    second = ["lldb-19", "-o", f"gdb-remote 127.0.0.1:{port}"]
+    if target.application:
+        first += ["-ex", f"add-symbol-file {target.application}"]
+        second[1:1] = ["-o", f"target modules add {target.application}"]
+    if target.kernel:
+        first.append(str(target.kernel))
+        second.append(str(target.kernel))
+    common.say(f"the machine waits for a debugger on port {port}; either of:")
+    common.say("  " + shlex.join(first))
+    common.say("  " + shlex.join(second))
+
+
+def _debug_process(target, machine, memory, cores, args):
+    import shlex
+
+    command = process_command(target.image, memory, cores, args.arguments, args.verbose)
+    symbols = ["-ex", f"add-symbol-file {target.application}"] if target.application else []
+    common.say(f"{machine.name} is a process: start it under a debugger, with either of:")
+    common.say("  " + shlex.join(["gdb", *symbols, "--args", *command]))
+    common.say("  " + shlex.join(["lldb-19", "--", *command]))
+    return 0
