@@ -205,6 +205,8 @@ class IncludeEdges(Case):
             "drivers/b.cpp": '#include "membrane/inner.h"\n',
             "apps/x/part.h": "",
             "apps/x/main.cpp": '#include <nexus/fiber.h>\n#include <unistd.h>\n#include "part.h"\n',
+            "tests/apps/check.h": "",
+            "tests/apps/x/main.c": '#include "abi/a.h"\n#include "tests/apps/check.h"\n',
             "tests/unit/b.cpp": '#include "core/fiber.h"\n#include <vector>\n',
         }
         self.assert_clean(edges.check_include_edges, files)
@@ -354,14 +356,8 @@ class Registry(unittest.TestCase):
 
 class CommandLine(unittest.TestCase):
     def run_main(self, *words):
-        code = (
-            "import argparse, sys; sys.path.insert(0, 'tools/cli'); import check;"
-            "p = argparse.ArgumentParser(); check.register(p.add_subparsers());"
-            "sys.exit(check.main(p.parse_args(['check', *sys.argv[1:]])))"
-        )
-        return subprocess.run(
-            [sys.executable, "-c", code, *words], cwd=ROOT, capture_output=True, text=True, check=False
-        )
+        command = [sys.executable, str(ROOT / "rumpk"), "check", *words]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
     def test_list(self):
         done = self.run_main("--list")

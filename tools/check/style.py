@@ -86,7 +86,7 @@ def _is_source(tree: Tree, name: str) -> bool:
 _NOTES = ("TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK")
 _WORDS = re.compile(r"\b(" + "|".join(_NOTES) + r")\b")
 _PROVISIONAL = re.compile(r"\bfor" + r" now\b", re.IGNORECASE)
-_PERSONAL = re.compile(r"(?<![\w.$}])/(?:ho" + r"me|ro" + r"ot|Us" + r"ers|wo" + r"rk)/[\w.-]+")
+_PERSONAL = re.compile(r"(?<![\w.$}])/(?:ho" + r"me|Us" + r"ers|wo" + r"rk)/[\w.-]+")
 _UPWARD = re.compile(r"(?<![\w./$}])(?:\.\./)+[\w.-]+")
 _TEXT_NAMES = re.compile(r"(\.(c|cpp|h|S|ld|lds|py|cmake|sh|in|md|toml|txt|json|yml|yaml)|(^|/)[^./]+)$")
 _STEP_OUT_ALLOWED = (".md", ".py")  # examples of commands; links and imports have checks of their own
