@@ -6,57 +6,75 @@
 
 namespace rumpk {
 
-namespace {
-
-constexpr uint32_t bits = 6;
-
-constexpr uint64_t shifted_out(uint64_t value, uint32_t shift) {
-    return shift < 64 ? value >> shift << shift : 0;
-}
-
-} // namespace
-
-uint32_t DeadlineQueue::place(uint64_t key) const {
-    const auto level = static_cast<uint32_t>(63 - std::countl_zero((key ^ base_) | 1)) / bits;
-    if (cascading_ != no_slot && level < cascading_ / slots_per_level) {
-        return cascading_;
+// Level of the highest digit that differs. While a slot is being opened, what
+// belongs in it goes to its end, behind those that came earlier.
+uint32_t DeadlineQueue::slot_for(Instant when) const {
+    const uint64_t key = when.nanoseconds();
+    const uint64_t differs = (key ^ base_.nanoseconds()) | 1; // equal: level 0
+    const uint32_t level = static_cast<uint32_t>(std::bit_width(differs) - 1) / bits_per_level;
+    if (opening_ != no_slot && level < opening_ / slots_per_level) {
+        return opening_;
     }
-    return level * slots_per_level + (key >> (level * bits) & (slots_per_level - 1));
+    return level * slots_per_level + (key >> (level * bits_per_level) & (slots_per_level - 1));
 }
 
-uint64_t DeadlineQueue::start_of(uint32_t slot) const {
-    const uint32_t level = slot / slots_per_level;
-    return shifted_out(base_, (level + 1) * bits) | uint64_t{slot % slots_per_level} << (level * bits);
-}
-
+// Of those with a time; there is one.
 uint32_t DeadlineQueue::first_slot() const {
     const auto level = static_cast<uint32_t>(std::countr_zero(levels_));
     return level * slots_per_level + static_cast<uint32_t>(std::countr_zero(used_[level]));
 }
 
+// The slot's first nanosecond: the base's digits above the level, then the slot's own.
+Instant DeadlineQueue::start_of(uint32_t slot) const {
+    const uint32_t low = slot / slots_per_level * bits_per_level;
+    const uint64_t above = base_.nanoseconds() >> low >> bits_per_level << bits_per_level;
+    return Instant{(above | slot % slots_per_level) << low};
+}
+
+// Exact where it costs little, else the moment from which on it could be.
+Instant DeadlineQueue::earliest_in(uint32_t slot) const {
+    if (slot < slots_per_level) {
+        return start_of(slot);
+    }
+    Instant earliest = Instant::never();
+    uint32_t seen = 0;
+    for (const DeadlineNode* node = slots_[slot]; node != nullptr; node = node->next) {
+        if (++seen > few) {
+            return start_of(slot);
+        }
+        earliest = std::min(earliest, node->when);
+    }
+    return earliest;
+}
+
+bool DeadlineQueue::nothing_timed() const {
+    return (levels_ & ((1U << level_count) - 1)) == 0;
+}
+
 void DeadlineQueue::append(DeadlineNode& node, uint32_t slot) {
     node.slot = slot;
     node.next = nullptr;
-    DeadlineNode* const head = slots_[slot];
-    if (head == nullptr) {
-        node.previous = &node;
-        slots_[slot] = &node;
-        const uint32_t level = slot / slots_per_level;
-        used_[level] |= uint64_t{1} << slot % slots_per_level;
-        levels_ |= 1U << level;
-    } else {
-        node.previous = head->previous;
-        head->previous->next = &node;
-        head->previous = &node;
+    DeadlineNode* const first = slots_[slot];
+    if (first != nullptr) {
+        node.previous = first->previous;
+        first->previous->next = &node;
+        first->previous = &node;
+        return;
     }
+    node.previous = &node;
+    slots_[slot] = &node;
+    const uint32_t level = slot / slots_per_level;
+    used_[level] |= uint64_t{1} << slot % slots_per_level;
+    levels_ |= 1U << level;
 }
 
+// node.slot stays as it was.
 void DeadlineQueue::unlink(DeadlineNode& node) {
     const uint32_t slot = node.slot;
-    DeadlineNode* const head = slots_[slot];
-    if (head != &node) {
+    DeadlineNode* const first = slots_[slot];
+    if (&node != first) {
         node.previous->next = node.next;
-        (node.next != nullptr ? node.next : head)->previous = node.previous;
+        (node.next != nullptr ? node.next : first)->previous = node.previous;
         return;
     }
     slots_[slot] = node.next;
@@ -69,15 +87,15 @@ void DeadlineQueue::unlink(DeadlineNode& node) {
     if (used_[level] == 0) {
         levels_ &= ~(1U << level);
     }
-    if (slot == cascading_) {
-        cascading_ = no_slot;
+    if (slot == opening_) {
+        opening_ = no_slot;
     }
 }
 
 void DeadlineQueue::insert(DeadlineNode& node, Instant when) {
     ensure(!node.pending() && when != Instant::never());
     node.when = std::max(when, now_);
-    append(node, place(node.when.nanoseconds()));
+    append(node, slot_for(node.when));
 }
 
 void DeadlineQueue::cancel(DeadlineNode& node) {
@@ -86,34 +104,38 @@ void DeadlineQueue::cancel(DeadlineNode& node) {
     node.slot = DeadlineNode::not_pending;
 }
 
+// The first entry of the slot that is being opened goes where it belongs now.
+void DeadlineQueue::lower_one() {
+    const uint32_t from = opening_;
+    DeadlineNode& node = *slots_[from];
+    unlink(node);
+    opening_ = no_slot;
+    append(node, slot_for(node.when));
+    opening_ = slots_[from] != nullptr ? from : no_slot;
+}
+
 void DeadlineQueue::advance(Instant now) {
-    constexpr uint32_t timed = (1U << level_count) - 1;
     now_ = std::max(now_, now);
     for (uint32_t moves = 0; moves < moves_per_advance;) {
-        if (cascading_ != no_slot) {
-            DeadlineNode& node = *slots_[cascading_];
-            const uint32_t from = cascading_;
-            cascading_ = no_slot;
-            const uint32_t to = place(node.when.nanoseconds());
-            unlink(node);
-            append(node, to);
-            cascading_ = slots_[from] != nullptr ? from : no_slot;
+        if (opening_ != no_slot) {
+            lower_one();
             ++moves;
             continue;
         }
-        if ((levels_ & timed) == 0 || start_of(first_slot()) > now_.nanoseconds()) {
-            base_ = now_.nanoseconds();
+        if (nothing_timed() || start_of(first_slot()) > now_) {
+            base_ = now_;
             return;
         }
         const uint32_t slot = first_slot();
-        base_ = start_of(slot);
-        if (slot >= slots_per_level) {
-            cascading_ = slot;
-        } else {
+        if (slot < slots_per_level) {
+            base_ = start_of(slot);
             DeadlineNode& node = *slots_[slot];
             unlink(node);
             append(node, due_slot);
             ++moves;
+        } else {
+            base_ = std::min(earliest_in(slot), now_);
+            opening_ = slot;
         }
     }
 }
@@ -127,22 +149,10 @@ DeadlineNode* DeadlineQueue::pop_due() {
 }
 
 Instant DeadlineQueue::next() const {
-    if (cascading_ != no_slot || slots_[due_slot] != nullptr) {
-        return Instant{base_};
+    if (opening_ != no_slot || slots_[due_slot] != nullptr) {
+        return base_;
     }
-    if (levels_ == 0) {
-        return Instant::never();
-    }
-    const uint32_t slot = first_slot();
-    uint64_t earliest = RUMPK_NEVER;
-    const DeadlineNode* node = slots_[slot];
-    for (uint32_t seen = 0; node != nullptr; node = node->next) {
-        if (++seen > moves_per_advance / 2) {
-            return Instant{start_of(slot)};
-        }
-        earliest = std::min(earliest, node->when.nanoseconds());
-    }
-    return Instant{slot < slots_per_level ? start_of(slot) : earliest};
+    return nothing_timed() ? Instant::never() : earliest_in(first_slot());
 }
 
 } // namespace rumpk

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The boot table's reader: a good table is read as it is, and each way to be bad
+// has its own answer.
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/boot_table.h"
+#include "tests/unit/core/random.h"
+#include "tests/unit/core/table_image.h"
+
+namespace {
+
+using namespace rumpk;
+using core_test::PageAligned;
+using core_test::TableImage;
+
+using Read = std::expected<BootTable, BootTableError>;
+
+BootTableError why(const Read& table) {
+    EXPECT_FALSE(table.has_value());
+    return table ? static_cast<BootTableError>(0xff) : table.error();
+}
+
+// What the reader says of a table that was changed and sealed again.
+BootTableError why_after(const std::function<void(TableImage&)>& change, uint32_t cells = 1) {
+    TableImage image(cells);
+    change(image);
+    image.seal();
+    return why(BootTable::read(image.bytes()));
+}
+
+BootTableError why_cell(const std::function<void(rumpk_boot_cell&)>& change) {
+    return why_after([&](TableImage& image) { change(image.cell(0)); });
+}
+
+bool good_cell(const std::function<void(rumpk_boot_cell&)>& change) {
+    TableImage image;
+    change(image.cell(0));
+    return BootTable::read(image.seal().bytes()).has_value();
+}
+
+std::span<const std::byte> bytes_of(std::string_view text) {
+    return std::as_bytes(std::span(text.data(), text.size()));
+}
+
+TEST(Crc32, IsZlibs) {
+    EXPECT_EQ(crc32({}), 0u);
+    EXPECT_EQ(crc32(bytes_of("123456789")), 0xCBF43926u);
+    EXPECT_EQ(crc32(bytes_of("The quick brown fox jumps over the lazy dog")), 0x414FA339u);
+    EXPECT_EQ(crc32(bytes_of(std::string_view("\0\0\0\0", 4))), 0x2144DF1Cu);
+}
+
+// Bit by bit, as the standard writes it.
+uint32_t plain_crc32(std::span<const std::byte> bytes) {
+    uint32_t sum = ~0u;
+    for (const std::byte byte : bytes) {
+        sum ^= static_cast<uint32_t>(byte);
+        for (int bit = 0; bit < 8; ++bit) {
+            sum = sum >> 1 ^ ((sum & 1) != 0 ? 0xEDB88320u : 0);
+        }
+    }
+    return ~sum;
+}
+
+TEST(Crc32, AgreesBitByBitAtEveryLengthAndAlignment) {
+    core_test::Random random(1);
+    std::vector<std::byte> bytes(300);
+    for (std::byte& byte : bytes) {
+        byte = static_cast<std::byte>(random.below(256));
+    }
+    for (size_t from = 0; from < 16; ++from) {
+        for (size_t size = 0; size + from <= bytes.size(); ++size) {
+            const auto part = std::span<const std::byte>(bytes).subspan(from, size);
+            ASSERT_EQ(crc32(part), plain_crc32(part)) << from << " " << size;
+        }
+    }
+}
+
+TEST(BootTable, ReadsOneCell) {
+    TableImage image;
+    const auto table = BootTable::read(image.bytes());
+    ASSERT_TRUE(table) << describe(table.error());
+    EXPECT_EQ(table->cell_count(), 1u);
+    EXPECT_TRUE(table->fused());
+    EXPECT_EQ(table->size(), 8192u);
+    const BootCell cell = table->cell(0);
+    EXPECT_EQ(cell.name, "hello0");
+    EXPECT_EQ(cell.elf.data(), image.bytes().data() + 4096);
+    EXPECT_EQ(cell.elf.size(), 4096u);
+    EXPECT_EQ(cell.memory, 8u << 20);
+    EXPECT_EQ(cell.map_memory, 1u << 20);
+    EXPECT_EQ(cell.window, CellId{0});
+    EXPECT_EQ(cell.home_tier, Tier::gravity);
+    EXPECT_EQ(cell.tier_ceiling, Tier::matter);
+    EXPECT_EQ(cell.home_core, CoreId{0});
+    EXPECT_EQ(cell.core_set, ~0ULL);
+    EXPECT_EQ(cell.fibers, 64u);
+    EXPECT_EQ(cell.main_stack, 65536u);
+    EXPECT_EQ(cell.fiber_rings, 8192u);
+}
+
+TEST(BootTable, ReadsSevenCellsAndWhatFollowsIsNotItsOwn) {
+    TableImage image(7);
+    PageAligned longer(image.bytes().size() + 100);
+    std::ranges::copy(image.bytes(), longer.bytes().begin());
+    const auto table = BootTable::read(longer.bytes());
+    ASSERT_TRUE(table) << describe(table.error());
+    EXPECT_EQ(table->cell_count(), 7u);
+    EXPECT_EQ(table->size(), image.bytes().size());
+    EXPECT_FALSE(table->fused());
+    EXPECT_EQ(table->cell(6).name, "hello6");
+    EXPECT_EQ(table->cell(6).window, CellId{6});
+    EXPECT_DEATH((void)table->cell(7), "");
+}
+
+TEST(BootTable, Header) {
+    EXPECT_EQ(why(BootTable::read({})), BootTableError::too_short);
+    TableImage image;
+    EXPECT_EQ(why(BootTable::read(image.bytes().first(63))), BootTableError::too_short);
+    EXPECT_EQ(why(BootTable::read(image.bytes().subspan(8))), BootTableError::misaligned);
+    EXPECT_EQ(why(BootTable::read(image.bytes().first(8191))), BootTableError::wrong_size);
+    EXPECT_EQ(why_after([](auto& i) { i.table().magic ^= 1; }), BootTableError::bad_magic);
+    EXPECT_EQ(why_after([](auto& i) { i.table().version = 2; }), BootTableError::wrong_version);
+    for (const uint64_t size : {uint64_t{0}, uint64_t{63}, uint64_t{8193}, ~uint64_t{0}}) {
+        EXPECT_EQ(why_after([&](auto& i) { i.table().size = size; }), BootTableError::wrong_size) << size;
+    }
+    EXPECT_EQ(why_after([](auto& i) { i.table().flags = 2; }), BootTableError::unknown_flag);
+    EXPECT_EQ(why_after([](auto& i) { i.table().reserved[35] = 1; }), BootTableError::reserved_not_zero);
+    EXPECT_EQ(why_after([](auto& i) { i.table().cells = 0; }), BootTableError::bad_cell_count);
+    EXPECT_EQ(why_after([](auto& i) { i.table().cells = 8; }), BootTableError::bad_cell_count);
+    EXPECT_EQ(why_after([](auto& i) { i.table().cells = ~0u; }), BootTableError::bad_cell_count);
+    EXPECT_EQ(why_after([](auto& i) { i.table().flags = RUMPK_IMAGE_FUSED; }, 2),
+              BootTableError::fused_needs_one_cell);
+}
+
+TEST(BootTable, CellsBeyondTheEnd) {
+    TableImage image;
+    image.table().size = sizeof(rumpk_boot_table) + sizeof(rumpk_boot_cell) - 1;
+    image.table().checksum = crc32(image.bytes().subspan(64, sizeof(rumpk_boot_cell) - 1));
+    EXPECT_EQ(why(BootTable::read(image.bytes())), BootTableError::cells_outside_table);
+}
+
+TEST(BootTable, EveryDamagedByteIsNoticed) {
+    TableImage image;
+    for (size_t at = sizeof(rumpk_boot_table); at < image.bytes().size(); at += 7) {
+        image.bytes()[at] ^= std::byte{0x20};
+        ASSERT_EQ(why(BootTable::read(image.bytes())), BootTableError::wrong_checksum) << at;
+        image.bytes()[at] ^= std::byte{0x20};
+    }
+    image.table().checksum ^= 1;
+    EXPECT_EQ(why(BootTable::read(image.bytes())), BootTableError::wrong_checksum);
+}
+
+TEST(BootTable, Names) {
+    EXPECT_EQ(why_cell([](auto& c) { c.name[0] = 0; }), BootTableError::bad_name);
+    EXPECT_EQ(why_cell([](auto& c) { c.name[31] = 'x'; }), BootTableError::bad_name);
+    EXPECT_EQ(why_cell([](auto& c) { c.name[2] = ' '; }), BootTableError::bad_name);
+    EXPECT_EQ(why_cell([](auto& c) { c.name[2] = 0x7f; }), BootTableError::bad_name);
+    EXPECT_EQ(why_cell([](auto& c) { c.name[2] = 0x1b; }), BootTableError::bad_name);
+    EXPECT_EQ(why_cell([](auto& c) { std::memset(c.name, 'x', 32); }), BootTableError::bad_name);
+    EXPECT_TRUE(good_cell([](auto& c) { std::memset(c.name, 'x', 31); }));
+}
+
+TEST(BootTable, Programs) {
+    EXPECT_EQ(why_cell([](auto& c) { c.elf_offset = 4097; }), BootTableError::elf_misaligned);
+    EXPECT_EQ(why_cell([](auto& c) { c.elf_offset = 0; }), BootTableError::elf_outside_table);
+    EXPECT_EQ(why_cell([](auto& c) { c.elf_offset = 8192; }), BootTableError::elf_outside_table);
+    EXPECT_EQ(why_cell([](auto& c) { c.elf_offset = ~0xfffULL; }), BootTableError::elf_outside_table);
+    EXPECT_EQ(why_cell([](auto& c) { c.elf_size = 0; }), BootTableError::elf_outside_table);
+    EXPECT_EQ(why_cell([](auto& c) { c.elf_size = 4097; }), BootTableError::elf_outside_table);
+    EXPECT_EQ(why_cell([](auto& c) { c.elf_size = ~0ULL; }), BootTableError::elf_outside_table);
+}
+
+TEST(BootTable, Memory) {
+    for (const uint64_t bad :
+         std::vector<uint64_t>{0, uint64_t{4095}, uint64_t{(64 << 20) + 4096}, ~0xfffULL, ~0ULL}) {
+        EXPECT_EQ(why_cell([&](auto& c) { c.memory = bad; }), BootTableError::bad_memory) << bad;
+    }
+    for (const uint64_t bad : std::vector<uint64_t>{1, uint64_t{(32 << 20) + 4096}, ~0xfffULL}) {
+        EXPECT_EQ(why_cell([&](auto& c) { c.map_memory = bad; }), BootTableError::bad_map_memory) << bad;
+    }
+    EXPECT_TRUE(good_cell([](auto& c) { c.memory = 64 << 20; }));
+    EXPECT_TRUE(good_cell([](auto& c) { c.map_memory = 32 << 20; }));
+    EXPECT_TRUE(good_cell([](auto& c) { c.map_memory = 0; }));
+}
+
+TEST(BootTable, Fibers) {
+    EXPECT_EQ(why_cell([](auto& c) { c.fibers = 0; }), BootTableError::bad_fiber_count);
+    EXPECT_EQ(why_cell([](auto& c) { c.fibers = 4097; }), BootTableError::bad_fiber_count);
+    EXPECT_EQ(why_cell([](auto& c) { c.main_stack = 0; }), BootTableError::bad_main_stack);
+    EXPECT_EQ(why_cell([](auto& c) { c.main_stack = 4097; }), BootTableError::bad_main_stack);
+    EXPECT_EQ(why_cell([](auto& c) { c.main_stack = 0xfffff000; }), BootTableError::stacks_too_large);
+    EXPECT_EQ(why_cell([](auto& c) { c.main_stack = 16 << 20; }), BootTableError::stacks_too_large);
+    EXPECT_EQ(why_cell([](auto& c) { c.fibers = 2048; }), BootTableError::stacks_too_large);
+    EXPECT_EQ(why_cell([](auto& c) { c.fiber_rings = 16; }), BootTableError::bad_fiber_rings);
+    EXPECT_EQ(why_cell([](auto& c) { c.fiber_rings = 0xfffff000; }), BootTableError::bad_fiber_rings);
+    EXPECT_EQ(why_cell([](auto& c) { c.fiber_rings = 256 << 10; }), BootTableError::bad_fiber_rings);
+    EXPECT_TRUE(good_cell([](auto& c) { c.fiber_rings = 0; }));
+    EXPECT_TRUE(good_cell([](auto& c) { c.fibers = 1; }));
+    EXPECT_TRUE(good_cell([](auto& c) {
+        c.fibers = 1;
+        c.main_stack = (16 << 20) - 4096;
+    }));
+}
+
+TEST(BootTable, Places) {
+    EXPECT_EQ(why_cell([](auto& c) { c.window = 7; }), BootTableError::bad_window);
+    EXPECT_EQ(why_cell([](auto& c) { c.home_tier = 4; }), BootTableError::bad_home_tier);
+    EXPECT_EQ(why_cell([](auto& c) { c.tier_ceiling = 3; }), BootTableError::home_above_ceiling);
+    EXPECT_EQ(why_cell([](auto& c) { c.home_core = 64; }), BootTableError::bad_home_core);
+    EXPECT_EQ(why_cell([](auto& c) { c.core_set = 2; }), BootTableError::bad_core_set);
+    EXPECT_EQ(why_cell([](auto& c) { c.reserved[27] = 1; }), BootTableError::reserved_not_zero);
+    EXPECT_EQ(why_after([](auto& i) { i.cell(1).window = 0; }, 2), BootTableError::window_twice);
+    EXPECT_EQ(why_after([](auto& i) { i.cell(1).elf_offset = 0; }, 2), BootTableError::elf_outside_table);
+    EXPECT_TRUE(good_cell([](auto& c) {
+        c.home_core = 63;
+        c.core_set = 1ULL << 63;
+    }));
+}
+
+TEST(BootTable, EachErrorHasATextOfItsOwn) {
+    std::set<std::string> texts;
+    for (size_t i = 0; i < boot_table_error_count; ++i) {
+        texts.insert(describe(static_cast<BootTableError>(i)));
+    }
+    EXPECT_EQ(texts.size(), boot_table_error_count);
+    EXPECT_FALSE(texts.contains("unknown"));
+}
+
+TEST(BootTable, RandomNumbersInRandomFields) {
+    const uint64_t seed = core_test::fresh_seed();
+    SCOPED_TRACE(testing::Message() << "RUMPK_SEED=" << seed);
+    core_test::Random random(seed);
+    TableImage image(2);
+    const std::vector<std::byte> good(image.bytes().begin(), image.bytes().begin() + 64 + 2 * 128);
+    for (int run = 0; run < 20'000; ++run) {
+        std::ranges::copy(good, image.bytes().begin());
+        for (uint64_t count = 1 + random.below(2); count > 0; --count) {
+            const size_t words = good.size() / 4;
+            const uint32_t value = static_cast<uint32_t>(random.of_any_length(32) << random.below(2) * 12);
+            std::memcpy(image.bytes().data() + 4 * random.below(words), &value, 4);
+        }
+        const uint64_t size = image.table().size;
+        if (size >= 64 && size <= image.bytes().size()) {
+            image.table().checksum = crc32(image.bytes().subspan(64, size - 64));
+        }
+        if (const auto table = BootTable::read(image.bytes())) {
+            ASSERT_TRUE(core_test::holds_what_it_promises(*table, image.bytes())) << run;
+        }
+    }
+}
+
+} // namespace

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A small good boot table, page aligned, for the reader's tests to spoil, and
+// what must hold of whatever the reader accepts.
+#pragma once
+
+#include <cstring>
+#include <memory>
+#include <new>
+#include <span>
+
+#include "core/boot_table.h"
+
+namespace core_test {
+
+inline constexpr size_t page = 4096;
+
+// Bytes that begin a page and end exactly where they say, so that the sanitizer
+// sees a look beyond them.
+class PageAligned {
+  public:
+    explicit PageAligned(size_t size)
+        : bytes_(static_cast<std::byte*>(::operator new(size != 0 ? size : 1, std::align_val_t{page}))),
+          size_(size) {
+        std::memset(bytes_, 0, size);
+    }
+    explicit PageAligned(std::span<const std::byte> from) : PageAligned(from.size()) {
+        std::memcpy(bytes_, from.data(), from.size());
+    }
+    PageAligned(const PageAligned&) = delete;
+    PageAligned& operator=(const PageAligned&) = delete;
+    ~PageAligned() { ::operator delete(bytes_, std::align_val_t{page}); }
+    std::span<std::byte> bytes() const { return {bytes_, size_}; }
+
+  private:
+    std::byte* bytes_;
+    size_t size_;
+};
+
+// Cells of one page of "program" each, in windows 0, 1, ...
+class TableImage {
+  public:
+    explicit TableImage(uint32_t cells = 1) : memory_((1 + cells) * page) {
+        table().magic = RUMPK_BOOT_TABLE_MAGIC;
+        table().version = RUMPK_BOOT_TABLE_VERSION;
+        table().size = memory_.bytes().size();
+        table().flags = cells == 1 ? RUMPK_IMAGE_FUSED : 0;
+        table().cells = cells;
+        for (uint32_t i = 0; i < cells; ++i) {
+            std::memcpy(cell(i).name, "hello", 5);
+            cell(i).name[5] = static_cast<uint8_t>('0' + i);
+            cell(i).elf_offset = (1 + i) * page;
+            cell(i).elf_size = page - i;
+            cell(i).memory = 8 << 20;
+            cell(i).map_memory = 1 << 20;
+            cell(i).window = i;
+            cell(i).home_tier = RUMPK_TIER_GRAVITY;
+            cell(i).tier_ceiling = RUMPK_TIER_MATTER;
+            cell(i).core_set = ~0ULL;
+            cell(i).fibers = 64;
+            cell(i).main_stack = 64 << 10;
+            cell(i).fiber_rings = 8 << 10;
+        }
+        seal();
+    }
+
+    rumpk_boot_table& table() { return *reinterpret_cast<rumpk_boot_table*>(bytes().data()); }
+    rumpk_boot_cell& cell(uint32_t index) {
+        return reinterpret_cast<rumpk_boot_cell*>(bytes().data() + sizeof(rumpk_boot_table))[index];
+    }
+    std::span<std::byte> bytes() { return memory_.bytes(); }
+    // The checksum is made to agree with what stands there.
+    TableImage& seal() {
+        table().checksum = rumpk::crc32(bytes().subspan(sizeof(rumpk_boot_table)));
+        return *this;
+    }
+
+  private:
+    PageAligned memory_;
+};
+
+// All that the boot relies on.
+inline bool holds_what_it_promises(const rumpk::BootTable& table, std::span<const std::byte> image) {
+    using namespace rumpk;
+    uint64_t windows = 0;
+    for (uint32_t i = 0; i < table.cell_count(); ++i) {
+        const BootCell cell = table.cell(i);
+        const bool inside = cell.elf.data() >= image.data() + sizeof(rumpk_boot_table) && !cell.elf.empty() &&
+                            cell.elf.data() + cell.elf.size() <= image.data() + table.size();
+        const bool memory = cell.memory % page == 0 && cell.memory > 0 && cell.memory <= RUMPK_WINDOW_MAP &&
+                            cell.map_memory % page == 0 &&
+                            RUMPK_WINDOW_MAP + cell.map_memory <= RUMPK_WINDOW_STACKS;
+        const bool fibers = cell.fibers >= 1 && cell.fibers <= 4096 && cell.main_stack > 0 &&
+                            cell.main_stack % page == 0 && cell.fiber_rings % page == 0;
+        const bool room =
+            RUMPK_WINDOW_STACKS + page + cell.main_stack + 2 * page * (cell.fibers - 1) <=
+                RUMPK_WINDOW_RINGS &&
+            RUMPK_WINDOW_RINGS + uint64_t{cell.fiber_rings} * cell.fibers <= RUMPK_WINDOW_BOOT_RINGS;
+        const bool tiers = cell.home_tier <= Tier::void_ && cell.tier_ceiling <= cell.home_tier;
+        const bool place = cell.window.value() < RUMPK_WINDOW_COUNT && cell.home_core.value() < 64 &&
+                           (cell.core_set >> cell.home_core.value() & 1) == 1 &&
+                           (windows >> cell.window.value() & 1) == 0;
+        if (!inside || !memory || !fibers || !room || !tiers || !place || cell.name.empty()) {
+            return false;
+        }
+        windows |= 1ULL << cell.window.value();
+    }
+    return table.cell_count() >= 1 && table.size() <= image.size() &&
+           (!table.fused() || table.cell_count() == 1);
+}
+
+} // namespace core_test
