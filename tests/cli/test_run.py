@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from tools.cli import backtrace, emulator, machines, run  # noqa: E402
+from tools.cli import backtrace  # noqa: E402
 
 FAKE = [sys.executable, str(ROOT / "tests/cli/fake_emulator.py")]
 KERNEL_LINE = b"rumpk: 0.1 fake ready in 1.0 ms (1 core, 100 MiB free)\n"
@@ -29,16 +29,16 @@ KERNEL_LINE = b"rumpk: 0.1 fake ready in 1.0 ms (1 core, 100 MiB free)\n"
 DRIVER = """
 import sys, pathlib
 sys.path.insert(0, {root!r})
-from tools.cli import backtrace, emulator
+from tools.cli import backtrace, emulator, hosted, session
 emulator.BOOT_SECONDS = {boot}
 emulator.END_SECONDS = {end}
 symbols = backtrace.Symbols(*[pathlib.Path(p) if p else None for p in {symbols!r}])
-options = emulator.Options({timeout}, {verbose}, False, symbols)
-sys.exit(emulator.guarded(getattr(emulator, {runner!r}), {command!r}, options))
+options = session.Options({timeout}, {verbose}, False, symbols)
+sys.exit(session.guarded({runner}, {command!r}, options))
 """
 
 
-def driver(*behaviour, timeout=None, verbose=False, boot=20.0, end=5.0, symbols=(None, None), command=None, runner="emulate"):
+def driver(*behaviour, timeout=None, verbose=False, boot=20.0, end=5.0, symbols=(None, None), command=None, runner="emulator.emulate"):
     text = DRIVER.format(
         root=str(ROOT), boot=boot, end=end, symbols=symbols, timeout=timeout, verbose=verbose, runner=runner,
         command=command or FAKE + [str(word) for word in behaviour],
@@ -51,7 +51,7 @@ def play(*behaviour, input=b"", **options):
 
 
 def host(script, input=b"", **options):
-    return play(command=["/bin/sh", "-c", script], runner="execute", input=input, **options)
+    return play(command=["/bin/sh", "-c", script], runner="hosted.execute", input=input, **options)
 
 
 def ends_soon(pid):
@@ -262,7 +262,7 @@ class Signals(unittest.TestCase):
 
     def test_host_image_ends_with_us(self):
         for number, code in ((signal.SIGINT, 130), (signal.SIGKILL, -9)):
-            process, pid = self.start(command=["/bin/sh", "-c", "echo $$; exec sleep 600"], runner="execute")
+            process, pid = self.start(command=["/bin/sh", "-c", "echo $$; exec sleep 600"], runner="hosted.execute")
             process.send_signal(number)
             self.assertEqual(process.wait(10), code)
             self.assertTrue(ends_soon(pid))
@@ -320,7 +320,7 @@ class OnATerminal(unittest.TestCase):
             self.read_until(master, b"ready")
             os.write(master, b"\x03")
 
-        for command in (driver("hang"), driver(command=["/bin/sh", "-c", "echo ready; sleep 60"], runner="execute")):
+        for command in (driver("hang"), driver(command=["/bin/sh", "-c", "echo ready; sleep 60"], runner="hosted.execute")):
             code, _, same = self.run_on_terminal(command, act)
             self.assertEqual((code, same), (130, True))
 
@@ -342,7 +342,7 @@ class OnATerminal(unittest.TestCase):
     def test_an_image_that_changes_the_terminal(self):
         script = "stty raw -echo -isig; echo changed"
         code, _, same = self.run_on_terminal(
-            driver(command=["/bin/sh", "-c", script], runner="execute"), lambda _, m: self.read_until(m, b"changed")
+            driver(command=["/bin/sh", "-c", script], runner="hosted.execute"), lambda _, m: self.read_until(m, b"changed")
         )
         self.assertEqual((code, same), (0, True))
 
@@ -369,7 +369,7 @@ class HostedImage(unittest.TestCase):
             self.assertIn(b"time-out", done.stderr)
 
     def test_reader_goes_away(self):
-        command = driver(command=["/usr/bin/yes"], runner="execute")
+        command = driver(command=["/usr/bin/yes"], runner="hosted.execute")
         done = subprocess.run(
             ["/bin/bash", "-c", '"$@" | head -1; echo "${PIPESTATUS[0]}"', "bash", *command],
             stdin=subprocess.DEVNULL, capture_output=True, timeout=60,
@@ -377,7 +377,7 @@ class HostedImage(unittest.TestCase):
         self.assertEqual((done.stdout, done.stderr), (b"y\n141\n", b""))
 
     def test_no_such_image(self):
-        self.assertEqual(play(command=["/nowhere/image"], runner="execute").returncode, 127)
+        self.assertEqual(play(command=["/nowhere/image"], runner="hosted.execute").returncode, 127)
 
 
 class Backtraces(unittest.TestCase):
@@ -439,83 +439,6 @@ class Backtraces(unittest.TestCase):
         for cut in range(len(whole)):
             text = backtrace.Filter(backtrace.Symbols(None, None))
             self.assertEqual(text.feed(whole[:cut]) + text.feed(whole[cut:]) + text.flush(), whole)
-
-
-class Asked(unittest.TestCase):
-    """What is asked for, checked before anything is started or built."""
-
-    MACHINE = machines.Machine("qemu-x", "riscv64", "qemu", "qemu-system-x", ("-m", "{memory}", "-nographic", "-serial", "stdio", "-kernel", "{image}"), 128 << 20, 64 << 20, 4)
-
-    def refused(self, *arguments):
-        done = subprocess.run(
-            [sys.executable, str(ROOT / "rumpk"), "run", *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=60
-        )
-        self.assertEqual(done.returncode, 127, arguments)
-        self.assertEqual(done.stdout, b"")
-        self.assertEqual(done.stderr.count(b"\n"), 1, done.stderr)
-        self.assertTrue(done.stderr.startswith(b"rumpk: "), done.stderr)
-        return done.stderr.decode()
-
-    def test_refusals(self):
-        for arguments, words in (
-            (["--machine", "pdp11"], "no machine 'pdp11'; there are:"),
-            (["--bogus"], "--help"),
-            (["--smp", "0"], "--smp 2"),
-            (["--smp", "many"], "--smp 2"),
-            (["--smp", "9999"], "at most"),
-            (["--memory", "32M"], "at least"),
-            (["--memory", "lots"], "is no size"),
-            (["--memory", "100000001"], "whole MiB"),
-            (["--timeout", "never"], "number of seconds"),
-            (["--timeout", "-1"], "number of seconds"),
-            (["--gdb", "--gdb-port", "x"], "not a port"),
-            (["nowhere/nothing.img"], "no image"),
-            (["nosuchapp"], "nosuchapp"),
-            (["hello", "extra"], "extra"),
-        ):
-            self.assertIn(words, self.refused(*arguments))
-
-    def test_sizes(self):
-        self.assertEqual(run.memory_of(None, self.MACHINE), 128 << 20)
-        self.assertEqual(run.memory_of("64M", self.MACHINE), 64 << 20)
-        self.assertEqual(run.memory_of("1G", self.MACHINE), 1 << 30)
-        self.assertEqual(run.cores_of("4", self.MACHINE), 4)
-        self.assertEqual(run.seconds_of("0.5"), 0.5)
-
-    def test_percent(self):
-        self.assertEqual(run.percent("a.b_c/d:e=f,g@h+i-j"), "a.b_c/d:e=f,g@h+i-j")
-        self.assertEqual(run.percent(""), "%")
-        self.assertEqual(run.percent("a b%\xff"), "a%20b%25%C3%BF")
-        self.assertEqual(run.percent(os.fsdecode(b"\xff\n")), "%FF%0A")
-
-    def test_boot_arguments(self):
-        self.assertEqual(run.boot_arguments([]), "rumpk.console=framed --")
-        self.assertEqual(
-            run.boot_arguments(["--", "x y", ""], verbose=True), "rumpk.console=framed rumpk.log=verbose -- -- x%20y %"
-        )
-
-    def test_emulator_command(self):
-        command = run.emulator_command(self.MACHINE, Path("i.img"), 64 << 20, 2, ["a"])
-        self.assertEqual(
-            command,
-            ["qemu-system-x", "-m", "64M", "-kernel", "i.img", "-display", "none", "-monitor", "none", "-no-reboot"]
-            + ["-chardev", "stdio,id=line,signal=off", "-serial", "chardev:line"]
-            + ["-append", "rumpk.console=framed -- a"],
-        )
-
-    def test_everything_behind_the_dashes_is_the_applications(self):
-        import argparse
-
-        for line, app, arguments in (
-            ("run hello --smp 2 -- --smp -- x", "hello", ["--smp", "--", "x"]),
-            ("run -- hello", None, ["hello"]),
-            ("run hello --", "hello", []),
-            ("run hello", "hello", []),
-        ):
-            parser = argparse.ArgumentParser()
-            run.register(parser.add_subparsers())
-            args = parser.parse_args(line.split())
-            self.assertEqual((args.application, args.arguments), (app, arguments), line)
 
 
 if __name__ == "__main__":

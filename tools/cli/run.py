@@ -6,7 +6,7 @@ import socket
 from pathlib import Path
 from typing import NamedTuple
 
-from . import backtrace, common, emulator, machines
+from . import backtrace, common, machines, session
 
 MIB = 1 << 20
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._/:=,@+-")
@@ -73,7 +73,7 @@ def _keep_arguments_apart(parser):
 
 
 def main(args) -> int:
-    emulator.hold_standard_descriptors()
+    session.hold_standard_descriptors()
     machine = machines.load(args.machine)
     memory = memory_of(args.memory, machine)
     cores = cores_of(args.smp, machine)
@@ -81,12 +81,14 @@ def main(args) -> int:
     port = port_of(args.gdb_port) if args.gdb else None
     target = target_of(args.application, machine)
     symbols = backtrace.Symbols(target.kernel, target.application)
-    options = emulator.Options(timeout, args.verbose, port is not None, symbols)
+    options = session.Options(timeout, args.verbose, port is not None, symbols)
     if machine.kind == "process":
         if args.gdb:
             return _debug_process(target, machine, memory, cores, args)
         command = process_command(target.image, memory, cores, args.arguments, args.verbose)
-        return emulator.guarded(emulator.execute, command, options)
+        from . import hosted
+
+        return session.guarded(hosted.execute, command, options)
     command = emulator_command(machine, target.image, memory, cores, args.arguments, args.verbose)
     if port is not None:
         command += ["-S", "-gdb", f"tcp:127.0.0.1:{port}"]
@@ -95,7 +97,9 @@ def main(args) -> int:
         import shlex
 
         common.say(shlex.join(command))
-    return emulator.guarded(emulator.emulate, command, options)
+    from . import emulator
+
+    return session.guarded(emulator.emulate, command, options)
 
 
 # --- What was asked for ---------------------------------------------------------------------------

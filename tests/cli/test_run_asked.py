@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `./rumpk run` is asked for, and how it tells the machine."""
+
+import os
+import subprocess
+import sys
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from tools.cli import machines, run  # noqa: E402
+
+
+class Asked(unittest.TestCase):
+    """What is asked for, checked before anything is started or built."""
+
+    MACHINE = machines.Machine("qemu-x", "riscv64", "qemu", "qemu-system-x", ("-m", "{memory}", "-nographic", "-serial", "stdio", "-kernel", "{image}"), 128 << 20, 64 << 20, 4)
+
+    def refused(self, *arguments):
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "rumpk"), "run", *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=60
+        )
+        self.assertEqual(done.returncode, 127, arguments)
+        self.assertEqual(done.stdout, b"")
+        self.assertEqual(done.stderr.count(b"\n"), 1, done.stderr)
+        self.assertTrue(done.stderr.startswith(b"rumpk: "), done.stderr)
+        return done.stderr.decode()
+
+    def test_refusals(self):
+        for arguments, words in (
+            (["--machine", "pdp11"], "no machine 'pdp11'; there are:"),
+            (["--bogus"], "--help"),
+            (["--smp", "0"], "--smp 2"),
+            (["--smp", "many"], "--smp 2"),
+            (["--smp", "9999"], "at most"),
+            (["--memory", "32M"], "at least"),
+            (["--memory", "lots"], "is no size"),
+            (["--memory", "100000001"], "whole MiB"),
+            (["--timeout", "never"], "number of seconds"),
+            (["--timeout", "-1"], "number of seconds"),
+            (["--gdb", "--gdb-port", "x"], "not a port"),
+            (["nowhere/nothing.img"], "no image"),
+            (["nosuchapp"], "nosuchapp"),
+            (["hello", "extra"], "extra"),
+        ):
+            self.assertIn(words, self.refused(*arguments))
+
+    def test_sizes(self):
+        self.assertEqual(run.memory_of(None, self.MACHINE), 128 << 20)
+        self.assertEqual(run.memory_of("64M", self.MACHINE), 64 << 20)
+        self.assertEqual(run.memory_of("1G", self.MACHINE), 1 << 30)
+        self.assertEqual(run.cores_of("4", self.MACHINE), 4)
+        self.assertEqual(run.seconds_of("0.5"), 0.5)
+
+    def test_percent(self):
+        self.assertEqual(run.percent("a.b_c/d:e=f,g@h+i-j"), "a.b_c/d:e=f,g@h+i-j")
+        self.assertEqual(run.percent(""), "%")
+        self.assertEqual(run.percent("a b%\xff"), "a%20b%25%C3%BF")
+        self.assertEqual(run.percent(os.fsdecode(b"\xff\n")), "%FF%0A")
+
+    def test_boot_arguments(self):
+        self.assertEqual(run.boot_arguments([]), "rumpk.console=framed --")
+        self.assertEqual(
+            run.boot_arguments(["--", "x y", ""], verbose=True), "rumpk.console=framed rumpk.log=verbose -- -- x%20y %"
+        )
+
+    def test_emulator_command(self):
+        command = run.emulator_command(self.MACHINE, Path("i.img"), 64 << 20, 2, ["a"])
+        self.assertEqual(
+            command,
+            ["qemu-system-x", "-m", "64M", "-kernel", "i.img", "-display", "none", "-monitor", "none", "-no-reboot"]
+            + ["-chardev", "stdio,id=line,signal=off", "-serial", "chardev:line"]
+            + ["-append", "rumpk.console=framed -- a"],
+        )
+
+    def test_everything_behind_the_dashes_is_the_applications(self):
+        import argparse
+
+        for line, app, arguments in (
+            ("run hello --smp 2 -- --smp -- x", "hello", ["--smp", "--", "x"]),
+            ("run -- hello", None, ["hello"]),
+            ("run hello --", "hello", []),
+            ("run hello", "hello", []),
+        ):
+            parser = argparse.ArgumentParser()
+            run.register(parser.add_subparsers())
+            args = parser.parse_args(line.split())
+            self.assertEqual((args.application, args.arguments), (app, arguments), line)
+
+
+if __name__ == "__main__":
+    unittest.main()
