@@ -10,6 +10,7 @@
 #include "hal/arch/riscv64/cores.h"
 #include "hal/arch/riscv64/csr.h"
 #include "hal/arch/riscv64/devices.h"
+#include "hal/arch/riscv64/frame.h"
 #include "hal/arch/riscv64/image.h"
 #include "hal/arch/riscv64/machine_facts.h"
 #include "hal/arch/riscv64/memory.h"
@@ -198,6 +199,9 @@ extern "C" [[noreturn]] void hal_boot_main(uint64_t hart, uint64_t tree_address)
     boot_facts.arch = RUMPK_ARCH;
     boot_facts.cores = cores_count();
     boot_facts.boot_core = core_index();
+    boot_facts.elf_machine = 243; // EM_RISCV
+    // The largest that this HAL pushes itself: a preempted context's three frames.
+    boot_facts.interrupt_stack_size = sizeof(TrapFrame) + sizeof(PreemptFrame) + sizeof(SwitchFrame);
     boot_facts.features = RUMPK_FEATURE_MMU;
     boot_facts.systable_physical = RUMPK_SYSTABLE_ADDRESS;
     boot_facts.systable_address = RUMPK_SYSTABLE_ADDRESS;
