@@ -22,7 +22,20 @@ constinit const uint64_t stack_slack = 8192;
 
 namespace {
 
-constinit thread_local StackRange current;
+constinit thread_local StackRange current_stack;
+
+// Where this thread runs; before any change of stacks, on the one that it was born with.
+StackRange& current() {
+    pthread_attr_t attributes;
+    void* base = nullptr;
+    size_t size = 0;
+    if (current_stack.base == 0 && pthread_getattr_np(pthread_self(), &attributes) == 0) {
+        pthread_attr_getstack(&attributes, &base, &size);
+        pthread_attr_destroy(&attributes);
+        current_stack = {reinterpret_cast<uint64_t>(base), size};
+    }
+    return current_stack;
+}
 
 // What a new context finds at the top of its stack.
 struct Beginning {
@@ -61,12 +74,10 @@ StackRange range(void* base, uint64_t size) {
 // The interface wants the two halves of a switch, one on either stack. Without fake stacks
 // both may as well be said after it.
 StackRange stack_entered(StackRange stack) {
-    StackRange before = current;
-    current = stack;
-    if (stack.base != 0) {
-        __sanitizer_start_switch_fiber(nullptr, reinterpret_cast<void*>(stack.base), stack.size);
-        __sanitizer_finish_switch_fiber(nullptr, nullptr, nullptr);
-    }
+    StackRange before = current();
+    current() = stack;
+    __sanitizer_start_switch_fiber(nullptr, reinterpret_cast<void*>(stack.base), stack.size);
+    __sanitizer_finish_switch_fiber(nullptr, nullptr, nullptr);
     return before;
 }
 
@@ -84,7 +95,7 @@ void context_make(struct hal_context* context, void* stack_base, uint64_t stack_
 }
 
 void context_switch(struct hal_context* from, const struct hal_context* to) {
-    StackRange own = current;
+    StackRange own = current();
     x86_64::rumpk_x86_64_context_switch(from, to);
     stack_entered(own);
 }

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// timer_set.
+#include "tests/contract/contract.h"
+
+namespace contract {
+namespace {
+
+uint64_t fired_at = 0;
+void note_time() {
+    fired_at = machine->now();
+}
+
+// Arms it and lets it come; when it came, 0: it did not within a second.
+uint64_t fire(uint64_t when) {
+    fired_at = 0;
+    hooks.timer = note_time;
+    uint64_t before = load(counts.timer);
+    machine->timer_set(when);
+    spin_until(machine->now() + 1000 * millisecond, [before] { return load(counts.timer) != before; });
+    return load(fired_at);
+}
+
+void timer_is_never_early() {
+    uint64_t worst = ~0ull;
+    for (uint64_t i = 0; i < 1000; i++) {
+        uint64_t deadline = machine->now() + 1 * microsecond + i * 7919 % (200 * microsecond);
+        uint64_t came = fire(deadline);
+        EXPECT(came >= deadline);
+        worst = came - deadline < worst ? came - deadline : worst;
+    }
+    EXPECT(worst < 1 * millisecond); // and not always late
+}
+
+void timer_in_the_past_fires_at_once() {
+    uint64_t past[] = {0, 1, machine->now(), machine->now() - 1 * millisecond};
+    for (uint64_t when : past) {
+        uint64_t before = load(counts.timer);
+        machine->timer_set(when);
+        EXPECT_EQUAL(load(counts.timer), before); // masked
+        machine->interrupts_restore(1);
+        machine->interrupts_mask();
+        EXPECT_EQUAL(load(counts.timer), before + 1);
+    }
+}
+
+void timer_is_one_shot() {
+    uint64_t before = load(counts.timer);
+    machine->timer_set(machine->now() + 50 * microsecond);
+    spin_until(machine->now() + 10 * millisecond);
+    EXPECT_EQUAL(load(counts.timer), before + 1);
+}
+
+void timer_never_disarms() {
+    uint64_t before = load(counts.timer);
+    machine->timer_set(machine->now() + 2 * millisecond);
+    machine->timer_set(RUMPK_NEVER);
+    spin_until(machine->now() + 10 * millisecond);
+    EXPECT_EQUAL(load(counts.timer), before);
+    // Also one that has come pending already.
+    machine->timer_set(0);
+    machine->timer_set(RUMPK_NEVER);
+    spin_until(machine->now() + 5 * millisecond);
+    EXPECT_EQUAL(load(counts.timer), before);
+}
+
+void timer_far_away_does_not_wrap() {
+    uint64_t before = load(counts.timer);
+    constexpr uint64_t far[] = {RUMPK_NEVER - 1, 1ull << 63, (1ull << 63) - 1, 1ull << 62};
+    for (uint64_t when : far) {
+        machine->timer_set(when);
+        spin_until(machine->now() + 2 * millisecond);
+        EXPECT_EQUAL(load(counts.timer), before);
+    }
+    machine->timer_set(RUMPK_NEVER);
+}
+
+void timer_is_replaced() {
+    uint64_t before = load(counts.timer);
+    uint64_t later = machine->now() + 8 * millisecond;
+    machine->timer_set(machine->now() + 1 * millisecond);
+    EXPECT(fire(later) >= later);
+    EXPECT_EQUAL(load(counts.timer), before + 1);
+
+    machine->timer_set(machine->now() + 500 * millisecond);
+    uint64_t sooner = machine->now() + 1 * millisecond;
+    uint64_t came = fire(sooner);
+    EXPECT(came >= sooner && came < sooner + 400 * millisecond);
+    spin_until(machine->now() + 2 * millisecond);
+    EXPECT_EQUAL(load(counts.timer), before + 2);
+}
+
+// The interrupt of the old deadline has come in, but was not taken before the new one was set.
+void timer_replaced_when_pending_is_not_early() {
+    for (int i = 0; i < 100; i++) {
+        machine->timer_set(machine->now() + 10 * microsecond);
+        uint64_t until = machine->now() + 40 * microsecond;
+        while (machine->now() < until) {
+        }
+        uint64_t before = load(counts.timer);
+        uint64_t deadline = machine->now() + 500 * microsecond;
+        EXPECT(fire(deadline) >= deadline);
+        EXPECT_EQUAL(load(counts.timer), before + 1);
+    }
+}
+
+uint64_t chain = 0;
+void rearm() {
+    if (++chain < 1000) {
+        machine->timer_set(machine->now() + chain % 10 * microsecond);
+    }
+}
+
+void timer_is_set_again_in_its_event() {
+    chain = 0;
+    hooks.timer = rearm;
+    machine->timer_set(0);
+    EXPECT(spin_until(machine->now() + 5000 * millisecond, [] { return load(chain) == 1000; }));
+}
+
+} // namespace
+
+const Test tests_of_timer[] = {
+    {"timer is never early", timer_is_never_early},
+    {"timer in the past fires at once", timer_in_the_past_fires_at_once},
+    {"timer is one-shot", timer_is_one_shot},
+    {"timer: never disarms", timer_never_disarms},
+    {"timer far away does not wrap", timer_far_away_does_not_wrap},
+    {"timer is replaced", timer_is_replaced},
+    {"timer replaced when pending is not early", timer_replaced_when_pending_is_not_early},
+    {"timer is set again in its event", timer_is_set_again_in_its_event},
+    {nullptr, nullptr},
+};
+
+} // namespace contract
