@@ -20,16 +20,22 @@ enum HeaderWord : uint32_t {
 constexpr uint32_t magic = 0xd00dfeed;
 constexpr uint32_t version = 17;
 
-// 5.4.1: tokens of the structure block.
-constexpr uint32_t token_begin_node = 1;
-constexpr uint32_t token_end_node = 2;
-constexpr uint32_t token_property = 3;
-constexpr uint32_t token_nop = 4;
-constexpr uint32_t token_end = 9;
+// 5.4.1: tokens of the structure block, as they look in memory.
+constexpr uint32_t token_begin_node = __builtin_bswap32(1);
+constexpr uint32_t token_end_node = __builtin_bswap32(2);
+constexpr uint32_t token_property = __builtin_bswap32(3);
+constexpr uint32_t token_nop = __builtin_bswap32(4);
+constexpr uint32_t token_end = __builtin_bswap32(9);
 
 constexpr uint32_t token_alignment = 4;
 constexpr uint32_t reservation_alignment = 8; // 5.3
 constexpr uint32_t reservation_size = 16;
+
+uint32_t word_in_memory(const uint8_t* at) {
+    uint32_t value;
+    __builtin_memcpy(&value, __builtin_assume_aligned(at, 4), sizeof(value));
+    return value;
+}
 
 uint32_t word(const void* blob, HeaderWord index) {
     return tree_u32(static_cast<const uint8_t*>(blob) + 4 * index);
@@ -37,11 +43,10 @@ uint32_t word(const void* blob, HeaderWord index) {
 
 } // namespace
 
-uint32_t tree_u32(const uint8_t* at) {
-    uint32_t value;
-    __builtin_memcpy(&value, __builtin_assume_aligned(at, 4), sizeof(value));
+// Not inlined: without an instruction for it, swapping bytes takes a dozen.
+[[gnu::noinline]] uint32_t tree_u32(const uint8_t* at) {
     static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "device trees are big endian, machines little");
-    return __builtin_bswap32(value);
+    return __builtin_bswap32(word_in_memory(at));
 }
 
 uint64_t tree_u64(const uint8_t* at) {
@@ -101,7 +106,7 @@ TreeToken FlatTree::next() {
     }
     // Ends: every round takes a word, and the block has an end.
     while (position_ < structure_size_) {
-        uint32_t token = tree_u32(structure_ + position_);
+        uint32_t token = word_in_memory(structure_ + position_);
         position_ += token_alignment;
         switch (token) {
         case token_nop:

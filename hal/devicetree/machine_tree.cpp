@@ -9,31 +9,85 @@ namespace rumpk::hal {
 
 namespace {
 
-// The properties that are read, in the order of property_names.
+// The properties that are read, sorted by their first letter.
 enum PropertyId : uint32_t {
-    property_reg,
-    property_compatible,
     property_address_cells,
     property_size_cells,
-    property_ranges,
-    property_status,
-    property_phandle,
+    property_arguments,
+    property_compatible,
+    property_device_type,
     property_interrupts,
     property_interrupt_parent,
-    property_device_type,
-    property_isa,
-    property_timebase,
-    property_plic_lines,
     property_extended,
-    property_arguments,
+    property_phandle,
+    property_reg,
+    property_ranges,
+    property_isa,
+    property_plic_lines,
     property_seed,
+    property_status,
+    property_timebase,
     property_count
 };
 
 constexpr const char* property_names[property_count] = {
-    "reg",        "compatible",          "#address-cells",   "#size-cells", "ranges",    "status",
-    "phandle",    "interrupts",          "interrupt-parent", "device_type", "riscv,isa", "timebase-frequency",
-    "riscv,ndev", "interrupts-extended", "bootargs",         "rng-seed"};
+    "#address-cells", "#size-cells", "bootargs",         "compatible",
+    "device_type",    "interrupts",  "interrupt-parent", "interrupts-extended",
+    "phandle",        "reg",         "ranges",           "riscv,isa",
+    "riscv,ndev",     "rng-seed",    "status",           "timebase-frequency"};
+
+// Which of them begin with a letter: most properties of a tree are told from all by their first.
+struct PropertySpan {
+    uint32_t begin;
+    uint32_t end;
+};
+constexpr PropertySpan properties_with(char first) {
+    switch (first) {
+    case '#':
+        return {property_address_cells, property_arguments};
+    case 'b':
+        return {property_arguments, property_compatible};
+    case 'c':
+        return {property_compatible, property_device_type};
+    case 'd':
+        return {property_device_type, property_interrupts};
+    case 'i':
+        return {property_interrupts, property_phandle};
+    case 'p':
+        return {property_phandle, property_reg};
+    case 'r':
+        return {property_reg, property_status};
+    case 's':
+        return {property_status, property_timebase};
+    case 't':
+        return {property_timebase, property_count};
+    default:
+        return {0, 0};
+    }
+}
+constexpr bool spans_fit() {
+    for (uint32_t id = 0; id < property_count; ++id) {
+        PropertySpan span = properties_with(property_names[id][0]);
+        if (id < span.begin || id >= span.end) {
+            return false;
+        }
+    }
+    return true;
+}
+static_assert(spans_fit());
+
+// What a node's `compatible` makes of it.
+enum class Kind : uint8_t { unknown, serial, plic, rtc, finisher, virtio, hart_controller };
+
+struct KindName {
+    const char* name;
+    Kind kind;
+};
+constexpr KindName kind_names[] = {
+    {"ns16550a", Kind::serial},       {"sifive,plic-1.0.0", Kind::plic},
+    {"riscv,plic0", Kind::plic},      {"google,goldfish-rtc", Kind::rtc},
+    {"sifive,test0", Kind::finisher}, {"sifive,test1", Kind::finisher},
+    {"virtio,mmio", Kind::virtio},    {"riscv,cpu-intc", Kind::hart_controller}};
 
 struct Property {
     const uint8_t* data = nullptr;
@@ -100,7 +154,7 @@ class Reader {
     bool has(PropertyId id) const { return (present_ & (1u << id)) != 0; }
     TreeProblem cell(PropertyId id, uint32_t most, uint32_t& value) const;
     TreeProblem string(PropertyId id, const char*& text) const;
-    bool is_compatible(const char* what) const;
+    Kind kind() const;
     TreeProblem entry(const Level& parent, uint32_t index, AddressRange& range, bool& there) const;
 
     MachineTree& machine_;
@@ -110,6 +164,7 @@ class Reader {
     bool pending_ = false; // its properties are being collected
     uint32_t present_ = 0; // bit per property collected
     Property properties_[property_count];
+    const char* seen_[property_count] = {}; // where a property's name stood last
     Property contexts_; // the PLIC's interrupts-extended
     Level levels_[FlatTree::max_depth + 1];
 };
@@ -171,9 +226,11 @@ TreeProblem Reader::enter(const char* name) {
 
 void Reader::take_property(const FlatTree& tree) {
     const char* name = tree.name();
-    for (uint32_t id = 0; id < property_count; ++id) {
-        // The first character decides in nearly every case: cheaper than a call.
-        if (*name == *property_names[id] && same(name, property_names[id])) {
+    PropertySpan span = properties_with(*name);
+    for (uint32_t id = span.begin; id < span.end; ++id) {
+        // Names are mostly shared: one string for all properties of that name.
+        if (name == seen_[id] || same(name, property_names[id])) {
+            seen_[id] = name;
             properties_[id] = {tree.data(), tree.length()};
             present_ |= 1u << id;
             return;
@@ -205,23 +262,23 @@ TreeProblem Reader::string(PropertyId id, const char*& text) const {
 }
 
 // `compatible` is a list of strings, each with its NUL (2.3.1).
-bool Reader::is_compatible(const char* what) const {
+Kind Reader::kind() const {
     const Property& list = properties_[property_compatible];
     if (!has(property_compatible) || list.length == 0 || list.data[list.length - 1] != '\0') {
-        return false;
+        return Kind::unknown;
     }
     auto text = reinterpret_cast<const char*>(list.data);
-    auto end = text + list.length;
-    while (text < end) {
-        if (same(text, what)) {
-            return true;
+    for (auto end = text + list.length; text < end; ++text) {
+        for (const KindName& known : kind_names) {
+            if (*text == *known.name && same(text, known.name)) {
+                return known.kind;
+            }
         }
         while (*text != '\0') {
             ++text;
         }
-        ++text;
     }
-    return false;
+    return Kind::unknown;
 }
 
 // Entry `index` of reg (2.3.6). No wrap; what the parent's cells cannot say is a problem.
@@ -277,7 +334,7 @@ TreeProblem Reader::finish_node() {
         return read_reserved(parent);
     }
     if (parent.role == Role::cpu) {
-        if (parent.hart != nullptr && is_compatible("riscv,cpu-intc")) {
+        if (parent.hart != nullptr && kind() == Kind::hart_controller) {
             return cell(property_phandle, ~0u, parent.hart->controller);
         }
         return {};
@@ -454,10 +511,16 @@ TreeProblem Reader::read_registers(const Level& level, const Level& parent, uint
 }
 
 TreeProblem Reader::read_device(const Level& level, const Level& parent) {
-    if (!has(property_compatible)) {
-        return {};
-    }
-    if (is_compatible("virtio,mmio")) {
+    switch (kind()) {
+    case Kind::serial:
+        return read_registers(level, parent, 8, machine_.serial);
+    case Kind::plic:
+        return read_plic(level, parent);
+    case Kind::rtc:
+        return read_registers(level, parent, 8, machine_.rtc);
+    case Kind::finisher:
+        return read_registers(level, parent, 4, machine_.finisher);
+    case Kind::virtio: {
         TreeDevice slot;
         if (TreeProblem problem = read_registers(level, parent, 0x100, slot)) {
             return problem;
@@ -465,17 +528,9 @@ TreeProblem Reader::read_device(const Level& level, const Level& parent) {
         machine_.virtio.add(slot); // slots past the list's end stay unused
         return {};
     }
-    if (is_compatible("ns16550a")) {
-        return read_registers(level, parent, 8, machine_.serial);
-    }
-    if (is_compatible("google,goldfish-rtc")) {
-        return read_registers(level, parent, 8, machine_.rtc);
-    }
-    if (is_compatible("sifive,test0") || is_compatible("sifive,test1")) {
-        return read_registers(level, parent, 4, machine_.finisher);
-    }
-    if (is_compatible("sifive,plic-1.0.0") || is_compatible("riscv,plic0")) {
-        return read_plic(level, parent);
+    case Kind::hart_controller:
+    case Kind::unknown:
+        break;
     }
     return {};
 }

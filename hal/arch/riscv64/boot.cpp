@@ -100,7 +100,7 @@ AddressRange find_image(const MachineTree& tree, AddressRange blob) {
     return {image::end(), table->size < most ? table->size : most};
 }
 
-// Maps what is free; fills in what core/ is told of memory.
+// Maps the largest free block; fills in what core/ is told of memory.
 void lay_out_memory(const MachineTree& tree, AddressRange blob, hal_boot& boot) {
     MemoryMap memory;
     bool fits = true;
@@ -137,12 +137,11 @@ void lay_out_memory(const MachineTree& tree, AddressRange blob, hal_boot& boot) 
     if (!fits) {
         refuse("device tree: too many pieces of memory");
     }
-    for (AddressRange block = memory.next_free(0); block.size != 0; block = memory.next_free(block.end())) {
-        if (!memory_map_data(block)) {
-            refuse("device tree: memory lies where it cannot be");
-        }
-    }
+    // What core/ is not given stays unmapped.
     AddressRange largest = memory.largest_free();
+    if (largest.size == 0 || !memory_map_data(largest)) {
+        refuse("device tree: memory lies where it cannot be");
+    }
     boot.memory_base = largest.base;
     boot.memory_size = largest.size;
     boot.direct_map = 0;

@@ -121,13 +121,18 @@ int Sv39::map(uint64_t address, uint64_t physical, uint64_t size, uint32_t right
         }
         // And as many empty neighbours as this table has: no larger page can begin among them.
         uint64_t step = page_size(slot.level);
-        uint64_t* table_end = slot.entry + (entries - index_of(at, slot.level));
+        uint64_t count = entries - index_of(at, slot.level);
+        count = (end - at) / step < count ? (end - at) / step : count;
+        uint64_t* first = slot.entry;
+        uint64_t* last = first + count;
+        uint64_t entry = entry_for(physical) | bits;
         do {
-            *slot.entry = entry_for(physical) | bits;
-            at += step;
-            physical += step;
-            ++slot.entry;
-        } while (slot.entry != table_end && end - at >= step && !is_valid(*slot.entry));
+            *slot.entry++ = entry;
+            entry += entry_for(step);
+        } while (slot.entry != last && !is_valid(*slot.entry));
+        uint64_t mapped = static_cast<uint64_t>(slot.entry - first) * step;
+        at += mapped;
+        physical += mapped;
     }
     if (error != 0) {
         clear(address, at);

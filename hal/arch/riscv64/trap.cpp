@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hal/arch/riscv64/trap.h"
 
+#include <initializer_list>
+
 #include "abi/call.h"
 #include "abi/console.h"
 #include "hal/arch/riscv64/clock.h"
@@ -133,9 +135,12 @@ void interrupt_stack(void* stack_base, uint64_t stack_size) {
     auto base = reinterpret_cast<uint64_t>(stack_base);
     uint64_t top = base + stack_size;
     // A stack that is not there must fault here, where the report has a stack: in the trap
-    // entry it would fault for ever.
-    *reinterpret_cast<volatile uint64_t*>(top - sizeof(TrapFrame)) = 0;
-    *reinterpret_cast<volatile uint64_t*>(top - sizeof(uint64_t)) = 0;
+    // entry it would fault for ever. Only touched, not changed: this may be the stack of the
+    // handler that is about to return.
+    for (uint64_t word : {top - sizeof(TrapFrame), top - sizeof(uint64_t)}) {
+        uint64_t value;
+        asm volatile("ld %0, 0(%1)\n\tsd %0, 0(%1)" : "=&r"(value) : "r"(word) : "memory");
+    }
     Core& core = this_core();
     core.interrupt_base = base;
     core.interrupt_top = top;
