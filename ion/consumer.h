@@ -79,8 +79,9 @@ class BasicConsumer : public Endpoint<Fence, Words> {
     BasicConsumer(void* base, Geometry geometry, Fence fence = {}) : Base(base, geometry, false, fence) {}
 
     // Goes on where a dead predecessor stopped; the producer may be alive. What the predecessor had
-    // released is done, what it had only peeked comes again (see again()). EPIPE: it had closed the
-    // ring. EIO: positions and sequences contradict each other; closed as broken, the epoch moves.
+    // released is done, what it had only peeked comes again (see again()). Ring the producer if
+    // peer_waiting(): the dead one may not have. EPIPE: it had closed the ring. EIO: positions and
+    // sequences contradict each other; closed as broken, the epoch moves.
     [[nodiscard]] static Result<BasicConsumer> resume(void* base, Geometry geometry, Fence fence = {});
 
     // The oldest message not released; the same one until then. EAGAIN: none. EPIPE: none, and the

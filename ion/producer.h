@@ -69,8 +69,9 @@ class BasicProducer : public Endpoint<Fence, Words> {
         : Base(base, geometry, true, fence), limit_(geometry.slots()) {}
 
     // Goes on where a dead predecessor stopped; nobody else may be writing. What it had published
-    // stays published, what it had only claimed is gone. EPIPE: it had closed the ring. EIO: the
-    // ring's positions and sequences contradict each other; it is closed as broken and the epoch moves.
+    // stays published, what it had only claimed is gone. The dead one may have died before it rang:
+    // ring the consumer if peer_waiting(). EPIPE: it had closed the ring; ring, too. EIO: the ring's
+    // positions and sequences contradict each other; it is closed as broken and the epoch moves.
     [[nodiscard]] static Result<BasicProducer> resume(void* base, Geometry geometry, Fence fence = {});
 
     // The next slot to fill. EAGAIN: full. EPIPE: either end has closed (the consumer's closing is

@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The ring code that ships, under relacy: a checker that runs every shared word by the C11 memory
+// model (old values are read where the orders allow it) and tries interleavings. A data race on a
+// payload, a message that is not the one due, and a sleeper nobody wakes are errors. What each
+// ordering is for is in ion/PROOF.md.
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "ion/ring.h"
+
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Weverything"
+#include <relacy/relacy.hpp>
+#pragma clang diagnostic pop
+// relacy renames the standard's words for programs written against it; ours are not.
+#undef memory_order_relaxed
+#undef memory_order_acquire
+#undef memory_order_release
+#undef memory_order_seq_cst
+#undef new
+#undef delete
+#undef malloc
+#undef calloc
+#undef realloc
+#undef free
+#undef assert
+#undef errno
+
+namespace {
+
+using ion::Errno;
+using ion::Geometry;
+
+rl::memory_order translate(std::memory_order order) {
+    switch (order) {
+    case std::memory_order::relaxed:
+        return rl::mo_relaxed;
+    case std::memory_order::acquire:
+        return rl::mo_acquire;
+    case std::memory_order::release:
+        return rl::mo_release;
+    default:
+        return rl::mo_seq_cst;
+    }
+}
+
+// A ring whose words are relacy's. The memory below gives them their addresses and nothing else.
+template <uint32_t slots>
+struct ModelRing {
+    static constexpr Geometry geometry = Geometry::of(slots, 32);
+
+    rl::atomic<uint64_t> positions[2];
+    rl::atomic<uint32_t> small[2][4]; // epoch, closed, waiting, high_water
+    rl::atomic<uint64_t> counters[2][2];
+    rl::atomic<uint32_t> headers[slots][3]; // sequence, tag, length
+    rl::var<uint64_t> payloads[slots];
+
+    static inline ModelRing* current = nullptr;
+    alignas(64) static inline std::byte memory[geometry.bytes()];
+
+    void before() {
+        current = this;
+        for (auto& position : positions) {
+            position.store(0, rl::mo_relaxed, $);
+        }
+        for (auto& line : small) {
+            for (auto& word : line) {
+                word.store(0, rl::mo_relaxed, $);
+            }
+        }
+        for (auto& line : counters) {
+            for (auto& word : line) {
+                word.store(0, rl::mo_relaxed, $);
+            }
+        }
+        for (auto& slot : headers) {
+            for (auto& word : slot) {
+                word.store(0, rl::mo_relaxed, $);
+            }
+        }
+    }
+
+    static size_t offset(const void* word) {
+        return static_cast<size_t>(static_cast<const std::byte*>(word) - memory);
+    }
+
+    rl::atomic<uint64_t>& find(const uint64_t& word) {
+        const size_t at = offset(&word);
+        const size_t in_line = at % 64;
+        return in_line == 0 ? positions[at / 64] : counters[at / 64][(in_line - 24) / 8];
+    }
+
+    rl::atomic<uint32_t>& find(const uint32_t& word) {
+        const size_t at = offset(&word);
+        if (at < RUMPK_RING_HEADER_SIZE) {
+            return small[at / 64][(at % 64 - 8) / 4];
+        }
+        const size_t in_slots = at - RUMPK_RING_HEADER_SIZE;
+        return headers[in_slots / geometry.slot_size()][in_slots % geometry.slot_size() / 4];
+    }
+
+    static size_t slot_of(const std::byte* payload) {
+        return (offset(payload) - RUMPK_RING_HEADER_SIZE) / geometry.slot_size();
+    }
+
+    struct Words {
+        template <class T>
+        static T load(const T& word, std::memory_order order) {
+            return current->find(word).load(translate(order), $);
+        }
+        template <class T>
+        static void store(T& word, T value, std::memory_order order) {
+            current->find(word).store(value, translate(order), $);
+        }
+    };
+
+    struct Fence {
+        void light() const { rl::atomic_thread_fence(rl::mo_seq_cst, $); }
+        void heavy() const { rl::atomic_thread_fence(rl::mo_seq_cst, $); }
+    };
+
+    using Producer = ion::BasicProducer<Fence, Words>;
+    using Consumer = ion::BasicConsumer<Fence, Words>;
+};
+
+// How the two go about it. Each suite is a program of two threads; relacy runs it over and over.
+template <uint32_t slot_count, uint64_t message_count, uint32_t most_at_once, bool parks>
+struct Shape {
+    static constexpr uint32_t slots = slot_count;
+    static constexpr uint64_t messages = message_count;
+    static constexpr uint32_t batch = most_at_once;
+    static constexpr bool park = parks;
+};
+
+template <class S>
+struct Parties {
+    using Ring = ModelRing<S::slots>;
+    using Producer = typename Ring::Producer;
+    using Consumer = typename Ring::Consumer;
+
+    Ring ring;
+    rl::generic_event bell[2]; // of the producer, of the consumer: latched, and a sleep nobody ends is
+                               // a deadlock to relacy
+
+    void make() {
+        ring.before();
+        bell[0].init(false, false, $);
+        bell[1].init(false, false, $);
+    }
+    void unmake() {
+        bell[0].deinit($);
+        bell[1].deinit($);
+    }
+
+    template <class End>
+    void ring_other(End& end, unsigned other) {
+        if (S::park && end.peer_waiting()) {
+            bell[other].set($);
+        }
+    }
+
+    template <class End, class Look>
+    Errno wait(End& end, unsigned own, Look look) {
+        Errno now = look();
+        while (now == Errno::again) {
+            if (!S::park) {
+                rl::yield(1, $);
+                now = look();
+                continue;
+            }
+            end.arm();
+            now = look();
+            if (now == Errno::again) {
+                bell[own].wait(false, false, $);
+                now = look();
+            }
+            end.disarm();
+        }
+        return now;
+    }
+
+    void send(Producer& out, uint64_t to) {
+        while (out.position() < to) {
+            RL_ASSERT(wait(out, 0, [&] {
+                          auto slot = out.claim();
+                          return slot ? Errno{0} : slot.error();
+                      }) == Errno{0});
+            const uint64_t left = to - out.position();
+            auto slots = out.claim(static_cast<uint32_t>(left < S::batch ? left : S::batch));
+            RL_ASSERT(slots.has_value());
+            for (uint32_t i = 0; i < slots->size(); ++i) {
+                const uint64_t p = out.position() + i;
+                ring.payloads[Ring::slot_of((*slots)[i].data())]($) = 100 + p;
+                RL_ASSERT(slots->describe(i, static_cast<uint32_t>(p), p % 16).has_value());
+            }
+            RL_ASSERT(out.commit(slots->size()).has_value());
+            ring_other(out, 1);
+        }
+    }
+
+    // Reads to the end, or until it has released `to`.
+    void receive(Consumer& in, uint64_t to) {
+        while (in.position() < to) {
+            const Errno now = wait(in, 1, [&] {
+                auto message = in.peek();
+                return message ? Errno{0} : message.error();
+            });
+            if (now == Errno::pipe) {
+                break;
+            }
+            RL_ASSERT(now == Errno{0});
+            auto messages = in.peek(S::batch);
+            RL_ASSERT(messages.has_value());
+            for (uint32_t i = 0; i < messages->size(); ++i) {
+                const uint64_t p = in.position() + i;
+                const ion::Message message = (*messages)[i];
+                RL_ASSERT(message.tag == p && message.payload.size() == p % 16);
+                RL_ASSERT(ring.payloads[Ring::slot_of(message.payload.data())]($) == 100 + p);
+            }
+            RL_ASSERT(in.release(messages->size()).has_value());
+            ring_other(in, 0);
+        }
+    }
+};
+
+// One sends and closes, the other reads to the end.
+template <class S>
+struct Transfer : rl::test_suite<Transfer<S>, 2>, Parties<S> {
+    void before() { this->make(); }
+    void after() { this->unmake(); }
+    void thread(unsigned index) {
+        if (index == 0) {
+            typename Parties<S>::Producer out(this->ring.memory, this->ring.geometry);
+            this->send(out, S::messages);
+            out.close();
+            this->ring_other(out, 1);
+        } else {
+            typename Parties<S>::Consumer in(this->ring.memory, this->ring.geometry);
+            this->receive(in, ~0ull);
+            RL_ASSERT(in.position() == S::messages);
+        }
+    }
+};
+
+// The consumer is replaced in the midst while the producer goes on.
+template <class S>
+struct ConsumerReplaced : rl::test_suite<ConsumerReplaced<S>, 2>, Parties<S> {
+    void before() { this->make(); }
+    void after() { this->unmake(); }
+    void thread(unsigned index) {
+        if (index == 0) {
+            typename Parties<S>::Producer out(this->ring.memory, this->ring.geometry);
+            this->send(out, S::messages);
+            out.close();
+            this->ring_other(out, 1);
+        } else {
+            typename Parties<S>::Consumer first(this->ring.memory, this->ring.geometry);
+            this->receive(first, 1);
+            auto second = Parties<S>::Consumer::resume(this->ring.memory, this->ring.geometry);
+            RL_ASSERT(second.has_value());
+            this->receive(*second, ~0ull);
+            RL_ASSERT(second->position() == S::messages);
+        }
+    }
+};
+
+// The producer is replaced in the midst, having been about to sleep; the consumer looks at the epoch.
+template <class S>
+struct ProducerReplaced : rl::test_suite<ProducerReplaced<S>, 2>, Parties<S> {
+    void before() { this->make(); }
+    void after() { this->unmake(); }
+    void thread(unsigned index) {
+        if (index == 0) {
+            typename Parties<S>::Producer first(this->ring.memory, this->ring.geometry);
+            this->send(first, 1);
+            first.arm();
+            auto second = Parties<S>::Producer::resume(this->ring.memory, this->ring.geometry);
+            RL_ASSERT(second.has_value());
+            this->send(*second, S::messages);
+            second->close();
+        } else {
+            typename Parties<S>::Consumer in(this->ring.memory, this->ring.geometry);
+            this->receive(in, ~0ull);
+            RL_ASSERT(in.position() == S::messages);
+        }
+    }
+};
+
+// A producer died between a sequence and its position; both ends are taken up at the same time.
+template <class S>
+struct DeadInCommit : rl::test_suite<DeadInCommit<S>, 2>, Parties<S> {
+    void before() { this->make(); }
+    void after() { this->unmake(); }
+    void thread(unsigned index) {
+        using Ring = typename Parties<S>::Ring;
+        if (index == 0) {
+            this->ring.payloads[0]($) = 100;
+            auto* slot = reinterpret_cast<rumpk_slot_header*>(this->ring.memory + RUMPK_RING_HEADER_SIZE);
+            Ring::Words::store(slot->sequence, 1u, std::memory_order::release);
+            auto out = Parties<S>::Producer::resume(this->ring.memory, this->ring.geometry);
+            RL_ASSERT(out.has_value() && out->position() == 1);
+            this->send(*out, S::messages);
+            out->close();
+        } else {
+            auto in = Parties<S>::Consumer::resume(this->ring.memory, this->ring.geometry);
+            RL_ASSERT(in.has_value());
+            this->receive(*in, ~0ull);
+            RL_ASSERT(in->position() == S::messages);
+        }
+    }
+};
+
+template <class S>
+struct EpochSeen : rl::test_suite<EpochSeen<S>, 2>, Parties<S> {
+    void before() { this->make(); }
+    void after() { this->unmake(); }
+    void thread(unsigned index) {
+        if (index == 0) {
+            typename Parties<S>::Producer first(this->ring.memory, this->ring.geometry);
+            first.arm();
+            auto second = Parties<S>::Producer::resume(this->ring.memory, this->ring.geometry);
+            RL_ASSERT(second.has_value() && second->epoch() == 1);
+        } else {
+            typename Parties<S>::Consumer in(this->ring.memory, this->ring.geometry);
+            if (in.peer_epoch() == 1) { // the line is read bare: peer_waiting() has a fence of its own
+                const auto& line = reinterpret_cast<rumpk_ring_header*>(this->ring.memory)->producer;
+                RL_ASSERT(Parties<S>::Ring::Words::load(line.waiting, std::memory_order::relaxed) == 0);
+            }
+        }
+    }
+};
+
+template <class Suite>
+void check(rl::scheduler_type_e search, unsigned iterations) {
+    std::ostringstream said;
+    rl::test_params params;
+    params.search_type = search;
+    params.context_bound = 2;
+    params.iteration_count = iterations;
+    params.execution_depth_limit = 20000;
+    params.output_stream = &said;
+    params.progress_stream = &said;
+    EXPECT_TRUE(rl::simulate<Suite>(params)) << said.str();
+    std::printf("%llu executions\n", static_cast<unsigned long long>(params.stop_iteration));
+}
+
+using Spin = Shape<2, 4, 1, false>;
+using SpinBatch = Shape<2, 4, 2, false>;
+using Park = Shape<1, 2, 1, true>;
+using ParkBatch = Shape<2, 4, 2, true>;
+
+constexpr unsigned random_runs = 100000;
+
+TEST(Model, Transfer) {
+    check<Transfer<Spin>>(rl::sched_random, random_runs);
+}
+TEST(Model, TransferInBatches) {
+    check<Transfer<SpinBatch>>(rl::sched_random, random_runs);
+}
+TEST(Model, Parking) {
+    check<Transfer<Park>>(rl::sched_random, random_runs);
+}
+TEST(Model, ParkingWithBatches) {
+    check<Transfer<ParkBatch>>(rl::sched_random, random_runs);
+}
+TEST(Model, ParkingBounded) {
+    check<Transfer<Park>>(rl::sched_bound, ~0u);
+}
+TEST(Model, ConsumerReplaced) {
+    check<ConsumerReplaced<Spin>>(rl::sched_random, random_runs);
+}
+TEST(Model, ProducerReplaced) {
+    check<ProducerReplaced<SpinBatch>>(rl::sched_random, random_runs);
+}
+TEST(Model, DeadInCommit) {
+    check<DeadInCommit<Spin>>(rl::sched_random, random_runs);
+}
+TEST(Model, EpochSeen) {
+    check<EpochSeen<Spin>>(rl::sched_full, ~0u);
+}
+
+} // namespace
