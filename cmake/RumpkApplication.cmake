@@ -27,6 +27,9 @@ function(rumpk_application NAME DIR)
     string(SUBSTRING "${KEY}" 0 8 KEY)
     set(TARGET "app-${NAME}-${KEY}")
     file(GLOB SOURCES CONFIGURE_DEPENDS "${DIR}/*.c" "${DIR}/*.cpp")
+    if(NOT SOURCES)
+        return() # the command says so when it is asked for; others build all the same
+    endif()
     add_executable(${TARGET} EXCLUDE_FROM_ALL ${SOURCES})
     set_target_properties(${TARGET} PROPERTIES OUTPUT_NAME "${NAME}" SUFFIX ".elf" LINKER_LANGUAGE CXX
         RUNTIME_OUTPUT_DIRECTORY "${APP_OUTPUT}" LINK_DEPENDS "${RUMPK_CELL_SCRIPT}")
@@ -34,9 +37,6 @@ function(rumpk_application NAME DIR)
     target_link_options(${TARGET} PRIVATE --target=${RUMPK_TARGET} -nostdlib -static -fuse-ld=lld
         -Wl,-T,${RUMPK_CELL_SCRIPT} -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,max-page-size=4096
         -Wl,--no-relax ${RUMPK_CELL_LINK_FLAGS})
-    if(NOT TARGET kernel)
-        return()
-    endif()
     set(IMAGE "${APP_OUTPUT}/${NAME}.img")
     add_custom_command(OUTPUT "${IMAGE}"
         COMMAND ${RUMPK_PYTHON} "${RUMPK_PACKER}" --kind ${RUMPK_IMAGE_KIND} --arch ${RUMPK_ARCH}

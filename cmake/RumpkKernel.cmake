@@ -12,14 +12,8 @@ if(RUMPK_IMAGE_KIND STREQUAL "raw")
     target_link_libraries(kstring INTERFACE kernel_string)
 endif()
 
-foreach(part hal core)
-    if(EXISTS "${PROJECT_SOURCE_DIR}/${part}/CMakeLists.txt")
-        add_subdirectory(${part})
-    endif()
-endforeach()
-if(NOT TARGET hal OR NOT TARGET core)
-    return()
-endif()
+add_subdirectory(hal)
+add_subdirectory(core)
 
 # `hal` is an OBJECT library: the entry is in it and nothing refers to it.
 add_executable(kernel $<TARGET_OBJECTS:hal>)

@@ -13,16 +13,17 @@
 # hal/arch/<RUMPK_ARCH>/arch.cmake sets
 #   RUMPK_TARGET             clang's target triple for the kernel, and for every link
 #   RUMPK_KERNEL_FLAGS       instruction set, code model and what the kernel may not use
+#   RUMPK_KERNEL_OPTIMIZE    optional: the kernel's optimisation level, instead of -Os
 #   RUMPK_CELL_FLAGS         the same for cells
 #   RUMPK_ARCH_SOURCES       its files, for hal/CMakeLists.txt
 set(RUMPK_MACHINE_DIR "${PROJECT_SOURCE_DIR}/hal/machine/${RUMPK_MACHINE}")
-include("${RUMPK_MACHINE_DIR}/machine.cmake" OPTIONAL RESULT_VARIABLE found)
-if(NOT found)
-    include("${PROJECT_SOURCE_DIR}/cmake/early/${RUMPK_MACHINE}.cmake")
+if(NOT EXISTS "${RUMPK_MACHINE_DIR}/machine.cmake")
+    message(FATAL_ERROR "no machine '${RUMPK_MACHINE}': hal/machine/${RUMPK_MACHINE}/machine.cmake is not there")
 endif()
-include("${PROJECT_SOURCE_DIR}/hal/arch/${RUMPK_ARCH}/arch.cmake" OPTIONAL RESULT_VARIABLE found)
-if(NOT found)
-    include("${PROJECT_SOURCE_DIR}/cmake/early/${RUMPK_MACHINE}.cmake")
+include("${RUMPK_MACHINE_DIR}/machine.cmake")
+include("${PROJECT_SOURCE_DIR}/hal/arch/${RUMPK_ARCH}/arch.cmake")
+if(NOT RUMPK_KERNEL_OPTIMIZE)
+    set(RUMPK_KERNEL_OPTIMIZE -Os)
 endif()
 set(RUMPK_SYSROOT_DIR "${RUMPK_SYSROOT}/${RUMPK_ARCH}")
 
@@ -35,7 +36,7 @@ endif()
 rumpk_options(kernel_options
     --target=${RUMPK_TARGET} ${RUMPK_KERNEL_FLAGS} ${RUMPK_MACHINE_KERNEL_FLAGS}
     "-D_LIBCPP_VERBOSE_ABORT(...)=__builtin_trap()" # what a library would throw for is a fault of the kernel
-    -ffreestanding -nostdlibinc -Os -g ${RUMPK_SECTIONS} ${RUMPK_WARNINGS} ${RUMPK_SANITIZE_FLAGS}
+    -ffreestanding -nostdlibinc ${RUMPK_KERNEL_OPTIMIZE} -g ${RUMPK_SECTIONS} ${RUMPK_WARNINGS} ${RUMPK_SANITIZE_FLAGS}
     "$<$<COMPILE_LANGUAGE:CXX>:${RUMPK_NO_RUNTIME_CXX};${RUMPK_FREESTANDING_CXX}>"
     ${RUMPK_LIBC_INCLUDE})
 target_compile_definitions(kernel_options INTERFACE

@@ -7,6 +7,9 @@ set(RUMPK_TARGET riscv64-unknown-elf)
 # need not save them. gp is nobody's: linkers use it only where
 # __global_pointer$ is defined, and it is not.
 set(RUMPK_KERNEL_FLAGS -march=rv64imac_zicsr_zifencei -mabi=lp64 -mcmodel=medany -mno-implicit-float)
+# The whole kernel is loaded on every boot, so its size counts: as small as it gets, across files.
+# What runs on every switch says -Os for itself (core/CMakeLists.txt).
+set(RUMPK_KERNEL_OPTIMIZE -Oz -flto)
 set(RUMPK_CELL_FLAGS -march=rv64gc -mabi=lp64d -mcmodel=medany)
 set(RUMPK_CELL_LINK_FLAGS "")
 
