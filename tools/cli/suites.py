@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `./rumpk test` runs besides scenarios: unit tests, the command line's tests, fuzz targets,
+the HAL's contract, golden programs, checks. Each suite gives a list of tests."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Callable, NamedTuple
+
+from . import common, machines
+from .scenarios import Failure
+
+UNIT_PRESETS = ("tests", "tests-tsan")
+FUZZ_RUNS = 20_000
+FUZZ_RUNS_LONG = 2_000_000
+GOLDEN = common.ROOT / "tests" / "abi"
+
+
+class Test(NamedTuple):
+    title: str
+    run: Callable[[], None]  # raises Failure
+
+
+def checked(command, seconds, code=0, **options):
+    """Runs a program; Failure with its output if it does not end with `code` in time. Returns its output."""
+    shown = shlex.join(str(word) for word in command)
+    try:
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=seconds, check=False,
+            **{"stdin": subprocess.DEVNULL, "cwd": common.ROOT, **options},
+        )
+    except subprocess.TimeoutExpired as error:
+        text = (error.stdout or b"").decode(errors="backslashreplace")
+        raise Failure(f"{shown}\ndid not end within {seconds} s\n{text}") from None
+    text = done.stdout.decode(errors="backslashreplace")
+    if code is not None and done.returncode != code:
+        raise Failure(f"{shown}\nended with {done.returncode}, not {code}\n{text}")
+    return text
+
+
+# --- Programs of the host -------------------------------------------------------------------------
+
+
+def unit(_long):
+    """What ctest knows, once the presets are built."""
+    out = []
+    for preset in UNIT_PRESETS:
+        listed = subprocess.run(
+            ["ctest", "--preset", preset, "-N"], cwd=common.ROOT, capture_output=True, text=True, check=False
+        ).stdout
+        names = re.findall(r"^ *Test +#\d+: (\S+)$", listed, re.MULTILINE)
+        out += [Test(f"unit/{name} {preset}", lambda p=preset, n=name: _ctest(p, n)) for name in names]
+        if not names:
+            out.append(Test(f"unit {preset}", lambda p=preset: _no_tests(p)))
+    return out
+
+
+def _no_tests(preset):
+    raise Failure(f"ctest knows no test of the preset {preset}")
+
+
+def _ctest(preset, name):
+    text = checked(["ctest", "--preset", preset, "--output-on-failure", "-R", f"^{re.escape(name)}$"], 300)
+    if "100% tests passed" not in text or "No tests were found" in text or "Skipped" in text:
+        raise Failure(text)
+
+
+def command_line(_long):
+    return [
+        Test(f"cli/{file.stem}", lambda f=file: _unittest(f)) for file in sorted((common.ROOT / "tests/cli").glob("test_*.py"))
+    ]
+
+
+def _unittest(file):
+    text = checked([sys.executable, "-m", "unittest", str(file)], 600)
+    if "skipped=" in text or not re.search(r"^Ran [1-9]", text, re.MULTILINE):
+        raise Failure(f"tests were skipped, or there were none\n{text}")
+
+
+def fuzz(long):
+    """A fixed number of runs each, from the seeds that are kept and from a fixed random seed."""
+    out = []
+    for file in sorted((common.ROOT / "tests/fuzz").rglob("CMakeLists.txt")):
+        for name in re.findall(r"rumpk_fuzz_target\(\s*(\w+)", file.read_text()):
+            out.append(Test(f"fuzz/{name}", lambda n=name: _fuzz(n, FUZZ_RUNS_LONG if long else FUZZ_RUNS)))
+    return out
+
+
+def _fuzz(name, runs):
+    program = common.BUILD / "fuzz" / name
+    if not program.is_file():
+        raise Failure(f"there is no {common.relative(program)}: it was not built")
+    seeds = common.ROOT / "tests/fuzz/corpus" / name
+    with tempfile.TemporaryDirectory(prefix="rumpk-fuzz-") as folder:
+        found = Path(folder, "corpus")
+        found.mkdir()
+        checked(
+            [program, f"-runs={runs}", "-seed=1", "-timeout=10", "-print_final_stats=0", f"-artifact_prefix={folder}/", found]
+            + ([seeds] if seeds.is_dir() else []),
+            3600, cwd=folder,
+        )
+
+
+# --- The HAL's contract ---------------------------------------------------------------------------
+
+# Modes of tests/contract that end the machine: name -> exit code (None: any but 0), what it says.
+_MODES = {
+    "code": (77, ""),
+    "arguments": (0, r"^rumpk\.contract=arguments\b.*-- a%20b %$"),
+    "overflow": (3, r"\S"),
+    "double": (None, "the first fault"),
+    "idle": (0, ""),
+}
+
+
+def contract(_long):
+    out = []
+    for name in machines.names():
+        machine = machines.load(name)
+        for cores in sorted({1, 2, machine.max_cores}):
+            out.append(Test(f"contract/{cores}-cores {name}", lambda m=machine, c=cores: _contract(m, c)))
+        for mode in _MODES:
+            out.append(Test(f"contract/{mode} {name}", lambda m=machine, o=mode: _mode(m, o)))
+        out.append(Test(f"contract/echo {name}", lambda m=machine: _echo(m)))
+    return out
+
+
+def _contract_command(machine, cores, options=(), arguments=()):
+    folder = common.BUILD / machine.name
+    if machine.kind == "process":
+        image = folder / "contract.elf"
+        command = [image, f"rumpk.memory={machine.memory_default}", f"rumpk.cores={cores}", *options, "--", *arguments]
+    else:
+        from . import run
+
+        image = folder / "contract.bin"
+        command = machine.command(image, cores=cores)
+        command += ["-append", " ".join([*options, "--", *(run.percent(one) for one in arguments)])]
+    if not image.is_file():
+        raise Failure(f"there is no {common.relative(image)}: it was not built")
+    return command
+
+
+def _contract(machine, cores):
+    text = checked(_contract_command(machine, cores), 120)
+    held = re.findall(r"^ok ", text, re.MULTILINE)
+    if "the contract holds" not in text or not held or "FAILED" in text:
+        raise Failure(text)
+
+
+def _mode(machine, mode):
+    code, says = _MODES[mode]
+    text = checked(_contract_command(machine, 1, [f"rumpk.contract={mode}"], ["a b", ""]), 60, code)
+    if not re.search(says, text.replace("\r", ""), re.MULTILINE):
+        raise Failure(f"the output has no match of /{says}/:\n{text}")
+    if code is None and "ended with 0" in text:
+        raise Failure(text)
+
+
+def _echo(machine):
+    """Bytes through the console's interrupts, both ways. Only a process's input has an end."""
+    data = bytes(byte for byte in range(256) if byte not in (0x10,)) * 40
+    command = _contract_command(machine, 1, ["rumpk.contract=echo"])
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        import threading
+
+        timer = threading.Timer(60, process.kill)
+        timer.start()
+        try:
+            got = b""
+            if machine.kind != "process":
+                while b"OpenSBI" in got[:200] or not got:  # the firmware resets the device: wait for its last line
+                    got += os.read(process.stdout.fileno(), 4096)
+                    if b"Boot HART MEDELEG" in got and got.endswith(b"\n"):
+                        import time
+
+                        time.sleep(1)
+                        break
+            got = b""
+            process.stdin.write(data)
+            process.stdin.close()
+            while len(got) < len(data):
+                piece = os.read(process.stdout.fileno(), 65536)
+                if not piece:
+                    break
+                got += piece
+        finally:
+            process.kill()
+            timer.cancel()
+    if data not in got:
+        raise Failure(f"{len(got)} bytes came back for {len(data)}, or not the same")
+
+
+# --- Golden programs ------------------------------------------------------------------------------
+
+
+def golden(_long):
+    """Programs that were built once against the frozen ABI: tests/abi/<name>-<arch>.elf with <name>.toml."""
+    out = []
+    for name in machines.names():
+        machine = machines.load(name)
+        files = sorted(GOLDEN.glob(f"*-{machine.arch}.elf"))
+        if not files:
+            out.append(Test(f"golden {name}", lambda m=machine: _no_golden(m)))
+        for file in files:
+            out.append(Test(f"golden/{file.stem} {name}", lambda m=machine, f=file: _golden(m, f)))
+    return out
+
+
+def _no_golden(machine):
+    raise Failure(f"tests/abi has no golden program for {machine.arch}")
+
+
+def _golden(machine, file):
+    manifest = GOLDEN / (file.stem.removesuffix(f"-{machine.arch}") + ".toml")
+    kind = "process" if machine.kind == "process" else "raw"
+    kernel = common.BUILD / machine.name / ("kernel.elf" if kind == "process" else "kernel.bin")
+    image = common.BUILD / machine.name / f"{file.stem}.img"
+    checked(
+        [sys.executable, common.ROOT / "tools/cli/image.py", "--kind", kind, "--arch", machine.arch, "--kernel", kernel,
+         "--cell", file, "--manifest", manifest, "--output", image],
+        60,
+    )
+    text = checked(
+        [sys.executable, common.ROOT / "rumpk", "run", image, "--machine", machine.name, "--timeout", "30"], 60
+    )
+    if "FAILED" in text or not re.search(r"^ok ", text, re.MULTILINE):
+        raise Failure(text)
+
+
+# --- Checks ---------------------------------------------------------------------------------------
+
+
+def checks(_long):
+    listed = subprocess.run(
+        [sys.executable, common.ROOT / "rumpk", "check", "--list"], capture_output=True, text=True, check=False
+    ).stdout
+    names = [line.split()[0] for line in listed.splitlines() if line.strip()]
+    command = [sys.executable, str(common.ROOT / "rumpk"), "check"]
+    if not names:
+        return [Test("check", lambda: checked(command, 1800))]
+    return [Test(f"check/{name}", lambda n=name: checked([*command, "--only", n], 1800)) for name in names]

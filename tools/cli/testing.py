@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`./rumpk test`: everything there is to run, a line each; what cannot run has failed."""
+
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from . import common, scenarios
+
+WORKERS = 2
+
+
+def register(subparsers):
+    parser = subparsers.add_parser(
+        "test",
+        help="run all tests",
+        description="Builds everything and runs the unit tests, the command line's tests, the fuzz targets, the HAL's "
+        "contract, all scenarios on all machines, the golden programs, and the checks. Ends with "
+        "`N passed, N failed`; the exit code is 0 if none failed and some ran.",
+    )
+    parser.add_argument("--long", action="store_true", help="with the full sizes and numbers of runs; an hour or so")
+    parser.add_argument("--list", action="store_true", help="print the names and stop; unit tests are listed once built")
+    parser.add_argument(
+        "--only", metavar="PATTERN", help="tests whose name has this in it, or matches it as a shell pattern"
+    )
+    parser.add_argument("--machine", metavar="M", help="only what runs on this machine")
+
+
+class Report:
+    """A line per test, as they end; a failing one shows what it said."""
+
+    def __init__(self):
+        self.passed = self.failed = 0
+        self._lock = threading.Lock()
+
+    def run(self, test):
+        begun = time.monotonic()
+        text = None
+        try:
+            test.run()
+        except scenarios.Failure as failure:
+            text = str(failure)
+        except (Exception, SystemExit) as error:  # a test that cannot run has failed; the others go on
+            text = f"{type(error).__name__}: {error}"
+        self.add(test.title, time.monotonic() - begun, text)
+
+    def add(self, title, seconds, failure=None):
+        with self._lock:
+            if failure is None:
+                self.passed += 1
+            else:
+                self.failed += 1
+            word = "ok" if failure is None else "FAILED"
+            print(f"{word} {self.passed + self.failed} {title} {seconds:.2f} s")
+            if failure is not None:
+                print("\n".join("    " + line for line in failure.rstrip().splitlines()))
+            sys.stdout.flush()
+
+
+def main(args) -> int:
+    from . import build, machines, suites
+
+    if args.machine is not None and args.machine not in scenarios.VARIANTS.get("host", ()):
+        machines.load(args.machine)
+    if args.list:
+        for test in chosen(args):
+            print(test.title)
+        return 0
+    build.setup.ensure()
+    report = Report()
+    needed = _builds(args)
+    for test in needed:
+        report.run(test)
+    tests = chosen(args)
+    with ThreadPoolExecutor(WORKERS) as workers:
+        try:
+            list(workers.map(report.run, tests))
+        except KeyboardInterrupt:
+            workers.shutdown(cancel_futures=True)
+            raise
+    if not tests:
+        common.say("no test has such a name; ./rumpk test --list shows them")
+    print(f"{report.passed} passed, {report.failed} failed", flush=True)
+    return 0 if tests and report.failed == 0 else 1
+
+
+def chosen(args):
+    """All tests that were asked for, the slow ones first."""
+    from . import suites
+
+    tests = [
+        suites.Test(one.title, lambda s=one: scenarios.run(s)) for one in scenarios.load(args.long, machine=args.machine)
+    ]
+    for suite in (suites.contract, suites.golden):
+        tests += suite(args.long)
+    if args.machine:
+        tests = [test for test in tests if test.title.endswith(f" {args.machine}")]
+    else:
+        for suite in (suites.unit, suites.command_line, suites.fuzz, suites.checks):
+            tests = suite(args.long) + tests
+    return [test for test in tests if scenarios.wanted(test.title, args.only)]
+
+
+# --- Building -------------------------------------------------------------------------------------
+
+
+def _builds(args):
+    """What must be built before anything else, each a test of its own. With --only, what the chosen need."""
+    from . import machines, suites
+
+    out = []
+    presets = [preset for name in machines.names() for preset in (name, *scenarios.VARIANTS.get(name, ()))]
+    for preset in presets:
+        if args.machine in (None, preset):
+            out.append(suites.Test(f"build {preset}", lambda p=preset: _build_images(p)))
+    if not args.machine:
+        for preset in (*suites.UNIT_PRESETS, "fuzz"):
+            out.append(suites.Test(f"build {preset}", lambda p=preset: _build(p, [])))
+    if args.only:
+        titles = [test.title for test in chosen(args)]
+        out = [test for test in out if _needed(test.title.split()[1], titles)]
+    return out
+
+
+def _needed(preset, titles):
+    kinds = {"tests": "unit", "tests-tsan": "unit", "fuzz": "fuzz/"}
+    if preset in kinds:
+        # What ctest knows, it knows only when built.
+        return not titles or any(title.startswith(kinds[preset]) for title in titles)
+    return any(title.endswith(f" {preset}") or title.startswith("check") for title in titles)
+
+
+def _build(preset, targets):
+    """By another process: what the compilers say belongs to the test's output."""
+    code = f"from tools.cli import build; build.target({preset!r}, {targets!r}, {preset!r})"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=common.ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, errors="replace", check=False,
+    )
+    if done.returncode != 0:
+        raise scenarios.Failure(done.stdout)
+
+
+def _build_images(preset):
+    """All images, and the contract where the preset is a machine's own; one that does not build does not keep
+    the others from it."""
+    from . import build
+
+    wrong = []
+    try:
+        _build(preset, ["images"])
+    except scenarios.Failure:
+        for app in build.in_tree():
+            try:
+                _build(preset, [f"images/{app.name}.img"])
+            except scenarios.Failure as failure:
+                wrong.append(f"{app.name}:\n{failure}")
+    try:
+        _build(preset, ["contract"])
+    except scenarios.Failure as failure:
+        wrong.append(f"contract:\n{failure}")
+    if wrong:
+        raise scenarios.Failure("\n".join(wrong))
