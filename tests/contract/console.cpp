@@ -81,27 +81,31 @@ void wait() {
     machine->interrupts_mask();
 }
 
-// What comes in goes out, until the end of input.
+// What comes in goes out, until the end of input. Waits for an interrupt exactly where the table
+// promises one: after a read or a write that came up short.
 [[noreturn]] void echo() {
     static uint8_t buffer[4096];
+    hooks.device = note_device;
     machine->device_enable(machine->boot->console_line);
     for (;;) {
+        uint64_t before = load(console_interrupts);
         int64_t got = machine->console_read(buffer, sizeof(buffer));
         if (got < 0) {
             machine->power_off(got == -RUMPK_EPIPE ? 0 : 1);
         }
-        if (got == 0) {
-            wait();
-            continue;
-        }
-        const uint8_t* at = buffer;
-        while (got > 0) {
-            int64_t done = machine->console_write(HAL_CONSOLE_STDOUT, at, static_cast<uint64_t>(got));
-            at += done;
-            got -= done;
-            if (got > 0) {
+        auto size = static_cast<uint64_t>(got);
+        // A wait for room may see the interrupt for more input; the other way round it must not be
+        // counted, so the mark is taken before each.
+        for (uint64_t done = 0; done < size;) {
+            uint64_t mark = load(console_interrupts);
+            done +=
+                static_cast<uint64_t>(machine->console_write(HAL_CONSOLE_STDOUT, buffer + done, size - done));
+            while (done < size && load(console_interrupts) == mark) {
                 wait();
             }
+        }
+        while (size < sizeof(buffer) && load(console_interrupts) == before) {
+            wait();
         }
     }
 }

@@ -192,7 +192,6 @@ void spin_until(uint64_t when) {
 extern "C" void rumpk_core_main(const struct hal* table) {
     using namespace contract;
     machine = table;
-    run(tests_of_table);
     for (const Mode* mode = modes; mode->name != nullptr; mode++) {
         if (wanted(mode->name)) {
             machine->start(&events);
@@ -200,6 +199,7 @@ extern "C" void rumpk_core_main(const struct hal* table) {
             mode->run();
         }
     }
+    run(tests_of_table);
     run(tests_of_maps);
     machine->start(&events);
     use_interrupt_stack(stack(common_interrupts));

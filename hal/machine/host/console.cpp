@@ -18,22 +18,26 @@ namespace {
 
 constexpr uint64_t ring_size = 65536;
 
+void call(Request& request) {
+    if (request.take()) {
+        futex_wake(request.word());
+    }
+}
+
 // Blocks the calling thread until `ready()` holds; `request` is what the other side takes to end it.
 template <typename Ready>
 void sleep_until(Request& request, Ready ready) {
+    bool asked = false;
     while (!ready()) {
         request.set();
+        asked = true;
         if (ready()) {
             break;
         }
         futex_wait(request.word(), 1);
     }
-    request.withdraw();
-}
-
-void call(Request& request) {
-    if (request.take()) {
-        futex_wake(request.word());
+    if (asked) {
+        call(request); // another thread may sleep on the request that we renewed
     }
 }
 
@@ -182,26 +186,26 @@ int64_t console_read(uint8_t* buffer, uint64_t size) {
         call(input.thread);
     }
     input.core.withdraw();
-    // Looked at before the ring: once it is set nothing more gets in there.
-    bool ended = input.ended.load(std::memory_order_acquire);
     uint64_t done = input.ring.take(buffer, size);
-    if (done < size && !ended) {
-        // Short: ask for the interrupt, then look again, for what came just before nobody had asked.
+    if (done < size) {
+        // Short: ask for the interrupt, then look again, for what came just before anybody had
+        // asked. The end is looked at before the ring: once it is set nothing more gets in there.
         input.core.set();
+        bool ended = input.ended.load(std::memory_order_acquire);
         done += input.ring.take(buffer + done, size - done);
-        ended = input.ended.load(std::memory_order_acquire);
         if (done == size) {
             input.core.withdraw();
+        } else if (ended && done == 0) {
+            input.core.withdraw();
+            return -RUMPK_EPIPE;
         } else if (ended && input.core.take()) {
-            // The thread came and went between the two looks and saw no request.
-            done += input.ring.take(buffer + done, size - done);
+            device_raise(); // for the end itself, which the next read tells
         }
     }
     if (done > 0) {
         call(input.thread); // there is room
-        return static_cast<int64_t>(done);
     }
-    return ended && size > 0 && input.ring.empty() ? -RUMPK_EPIPE : 0;
+    return static_cast<int64_t>(done);
 }
 
 int64_t console_write(uint32_t channel, const uint8_t* buffer, uint64_t size) {
