@@ -12,9 +12,6 @@ constexpr std::string_view mark = "...";
 } // namespace
 
 Line& Line::text(std::string_view text) {
-    if (truncated_) {
-        return *this;
-    }
     const size_t room = buffer_.size() - used_;
     const size_t taken = std::min(room, text.size());
     std::ranges::copy(text.substr(0, taken), buffer_.begin() + static_cast<ptrdiff_t>(used_));

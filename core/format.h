@@ -39,7 +39,7 @@ class Line {
   private:
     std::span<char> buffer_;
     size_t used_ = 0;
-    bool truncated_ = false; // nothing is added any more
+    bool truncated_ = false; // then the buffer is full
 };
 
 // A line with its buffer.

@@ -197,6 +197,16 @@ TEST(BootTable, Fibers) {
     EXPECT_EQ(why_cell([](auto& c) { c.main_stack = 0xfffff000; }), BootTableError::stacks_too_large);
     EXPECT_EQ(why_cell([](auto& c) { c.main_stack = 16 << 20; }), BootTableError::stacks_too_large);
     EXPECT_EQ(why_cell([](auto& c) { c.fibers = 2048; }), BootTableError::stacks_too_large);
+    EXPECT_EQ(why_cell([](auto& c) {
+                  c.fibers = 1;
+                  c.main_stack = 16 << 20; // and no room for its guard page
+              }),
+              BootTableError::stacks_too_large);
+    EXPECT_EQ(why_cell([](auto& c) {
+                  c.fibers = 1024;
+                  c.fiber_rings = 4 << 20; // 2^32 bytes
+              }),
+              BootTableError::bad_fiber_rings);
     EXPECT_EQ(why_cell([](auto& c) { c.fiber_rings = 16; }), BootTableError::bad_fiber_rings);
     EXPECT_EQ(why_cell([](auto& c) { c.fiber_rings = 0xfffff000; }), BootTableError::bad_fiber_rings);
     EXPECT_EQ(why_cell([](auto& c) { c.fiber_rings = 256 << 10; }), BootTableError::bad_fiber_rings);

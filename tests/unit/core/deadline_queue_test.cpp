@@ -146,6 +146,11 @@ TEST(DeadlineQueue, TimeThatGoesBackIsNotBelieved) {
     queue->insert(node, Instant{1001});
     EXPECT_TRUE(all_due(*queue, 1000).empty());
     EXPECT_EQ(all_due(*queue, 1001), nodes({&node}));
+    DeadlineNode later;
+    queue->advance(Instant{500});
+    queue->insert(node, Instant{1001});
+    queue->insert(later, Instant{700});
+    EXPECT_EQ(all_due(*queue, 1001), nodes({&node, &later}));
 }
 
 TEST(DeadlineQueue, MistakesFault) {

@@ -106,6 +106,8 @@ TEST(Elf, SizesAndOffsets) {
     EXPECT_EQ(why(read(ElfImage().segment<uint64_t>(2, 8, size - 7))), ElfError::segment_outside_file);
     EXPECT_EQ(why(read(ElfImage().segment<uint64_t>(2, 8, ~0ULL - 3))), ElfError::segment_outside_file);
     EXPECT_EQ(why(read(ElfImage().segment<uint64_t>(2, 8, size + 0x1000))), ElfError::segment_outside_file);
+    EXPECT_EQ(why(read(ElfImage().segment<uint64_t>(2, 40, ~0ULL).segment<uint64_t>(2, 32, ~0ULL - 0x2fff))),
+              ElfError::segment_outside_file);
     // Nothing of the file, at its very end, is no mistake.
     EXPECT_TRUE(read(ElfImage().segment<uint64_t>(2, 32, 0).segment<uint64_t>(2, 8, align_down(size, 4096))));
 }
