@@ -3,11 +3,7 @@
 // The 16550A serial port (National Semiconductor PC16550D data sheet, chapter 8),
 // byte registers side by side. Rate and framing stay as firmware set them.
 //
-// Its interrupts are one-shot. `interrupted` turns off whatever may have asserted
-// the line, so that device_done cannot raise the same one again; `read` turns the
-// receiver's on again and a `write` that ran out of room the transmitter's. So a
-// driver whose own buffer is full simply does not read: the line stays quiet, the
-// FIFO fills, the sender waits.
+// Interrupts say what the last `read` and `write` asked for: see there.
 #pragma once
 
 #include "hal/device/register_access.h"
@@ -33,28 +29,28 @@ class Ns16550 {
         write_register(modem_control, modem_ready);
     }
 
-    // Takes what has arrived, up to size; asks for an interrupt when more comes.
+    // Takes what has arrived, up to size. Less than size: an interrupt says when more comes. All
+    // of it: none does, so a reader that is full, or asks for nothing, leaves the bytes where
+    // they are; the FIFO fills, and the sender waits.
     uint64_t read(uint8_t* buffer, uint64_t size) {
         uint64_t count = 0;
         while (count < size && (read_register(line_status) & status_input) != 0) {
             buffer[count++] = read_register(data);
         }
-        if (size != 0) {
-            enable(enable_ | interrupt_input);
-        }
+        enable(count < size ? enable_ | interrupt_input : enable_ & ~interrupt_input);
         return count;
     }
 
-    // Gives what fits now; if that is not all, an interrupt says when there is room again.
+    // Gives what fits now. Less than size: an interrupt says when there is room. All of it: none does.
     uint64_t write(const uint8_t* buffer, uint64_t size) {
         uint64_t count = 0;
         while (count < size && output_empty()) {
             count += fill(buffer + count, size - count);
         }
+        // Off and on again: going from off to on asserts the interrupt if the FIFO has become
+        // empty since the status was read; left on, that moment could be missed.
+        enable(enable_ & ~interrupt_output);
         if (count < size) {
-            // Off and on again: going from off to on asserts the interrupt if the FIFO has
-            // become empty since the status was read; left on, that moment could be missed.
-            enable(enable_ & ~interrupt_output);
             enable(enable_ | interrupt_output);
         }
         return count;
@@ -74,9 +70,6 @@ class Ns16550 {
         while ((read_register(line_status) & status_idle) == 0) {
         }
     }
-
-    // The line was raised: quiet until `read` or `write` ask again.
-    void interrupted() { enable(0); }
 
   private:
     // 8.0, table II, without the divisor latch
@@ -112,7 +105,8 @@ class Ns16550 {
         return count;
     }
 
-    void enable(uint8_t interrupts) {
+    void enable(uint32_t wanted) {
+        auto interrupts = static_cast<uint8_t>(wanted);
         if (interrupts != enable_) {
             enable_ = interrupts;
             write_register(interrupt_enable, interrupts);

@@ -201,6 +201,8 @@ extern "C" [[noreturn]] void hal_boot_main(uint64_t hart, uint64_t tree_address)
     boot_facts.elf_machine = 243; // EM_RISCV
     // The largest that this HAL pushes itself: a preempted context's three frames.
     boot_facts.interrupt_stack_size = sizeof(TrapFrame) + sizeof(PreemptFrame) + sizeof(SwitchFrame);
+    boot_facts.elf_machine = 243; // ELF specification of RISC-V: EM_RISCV
+    boot_facts.interrupt_stack_size = trap_stack_size;
     boot_facts.features = RUMPK_FEATURE_MMU;
     boot_facts.systable_physical = RUMPK_SYSTABLE_ADDRESS;
     boot_facts.systable_address = RUMPK_SYSTABLE_ADDRESS;

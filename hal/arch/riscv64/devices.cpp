@@ -18,7 +18,6 @@ namespace {
 
 constinit Ns16550<Mmio> serial;
 constinit Plic<Mmio> plic;
-constinit uint32_t serial_line = 0;
 constinit uint64_t rtc = 0;      // address of its registers; 0: none
 constinit uint64_t finisher = 0; // likewise
 constinit bool tree_was_read = false;
@@ -45,7 +44,6 @@ bool devices_begin(const MachineTree& tree) {
     tree_was_read = true;
     serial = Ns16550<Mmio>(serial_registers);
     serial.begin();
-    serial_line = tree.serial.line;
     plic = Plic<Mmio>(plic_registers, tree.plic_lines);
     return true;
 }
@@ -59,11 +57,7 @@ uint64_t wall_clock() {
 }
 
 uint32_t device_claim() {
-    uint32_t line = plic.claim(this_core().plic_context);
-    if (line == serial_line) {
-        serial.interrupted();
-    }
-    return line;
+    return plic.claim(this_core().plic_context);
 }
 
 int device_enable(uint32_t line) {
@@ -108,6 +102,10 @@ void power_off(uint32_t code) {
         sifive_test_finish<Mmio>(registers, code);
     }
     sbi::shutdown(code != 0);
+    stop();
+}
+
+void stop() {
     write_sie(0);
     for (;;) {
         asm volatile("wfi");

@@ -28,5 +28,7 @@ void console_put(uint32_t channel, const uint8_t* buffer, uint64_t size);
 void console_flush();
 
 [[noreturn]] void power_off(uint32_t code);
+// This core does nothing more.
+[[noreturn]] void stop();
 
 } // namespace rumpk::hal

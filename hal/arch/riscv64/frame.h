@@ -16,7 +16,7 @@ namespace rumpk::hal {
 struct TrapFrame {
     uint64_t x[32];  // x[n] is register xn; x[0] is unused; x[2] the interrupted sp in both cases
     uint64_t status; // sstatus
-    uint64_t nested; // a fault on the emergency stack: in the kernel, or in a handler
+    uint64_t nested; // NESTED_*: where a fault came from
     // The two words that a frame pointer points behind, so that backtraces walk
     // through the trap into what was interrupted.
     uint64_t previous; // s0

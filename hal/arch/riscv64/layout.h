@@ -15,7 +15,7 @@
 #define CORE_INTERRUPT_BASE 16
 #define CORE_INTERRUPT_TOP 24
 #define CORE_EMERGENCY_TOP 32
-#define CORE_FAULT_DEPTH 40
+#define CORE_EMERGENCY_LOW 40
 #define CORE_START_STACK 48
 
 /* struct TrapFrame: x[n] at n * REGISTER_SIZE; x[0]'s place is free */
@@ -24,6 +24,11 @@
 #define FRAME_PREVIOUS 272
 #define FRAME_PC 280
 #define FRAME_SIZE 288
+
+/* TrapFrame.nested */
+#define NESTED_NOT 0
+#define NESTED_IN_HANDLER 1
+#define NESTED_IN_REPORT 2
 
 /* struct SwitchFrame: s0-s11, then */
 #define SWITCH_RA 96

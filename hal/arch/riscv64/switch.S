@@ -77,6 +77,7 @@ hal_call_on_stack:
     sd      s0, 0(sp)
     addi    s0, sp, 2 * REGISTER_SIZE
     add     sp, a0, a1
+    addi    sp, sp, -2 * REGISTER_SIZE /* frame pointers stand inside the stack */
     mv      a0, a3
     jalr    a2
     addi    sp, s0, -2 * REGISTER_SIZE

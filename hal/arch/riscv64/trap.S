@@ -4,10 +4,10 @@
  * touches the stack of what was interrupted: a fiber that has overflowed its stack
  * still ends in a readable report.
  *
- * An interrupt runs on the core's interrupt stack. So does a fault of the
- * application. A fault of the kernel, one on the interrupt stack and one within
- * another fault run on the emergency stack, which nothing else uses: the frames
- * that explain them stay as they were.
+ * An interrupt runs on the core's interrupt stack, and so does a fault. A fault on
+ * the interrupt stack, that is in a handler or a report, runs on the emergency
+ * stack, which nothing else uses, so the frames that explain it stay as they were. A
+ * fault there cannot be reported by anybody but the HAL itself.
  */
 #include "hal/arch/riscv64/layout.h"
 
@@ -69,26 +69,24 @@ trap_return:
     sret
 
 fault:
-    ld      t1, CORE_FAULT_DEPTH(t0)
-    addi    sp, t1, 1
-    sd      sp, CORE_FAULT_DEPTH(t0)
-    bnez    t1, emergency /* a fault within a fault */
-    csrr    t1, sepc
-    lla     sp, __text_start
-    bltu    t1, sp, 1f
-    lla     sp, __text_end
-    bltu    t1, sp, emergency /* in the kernel's text */
-1:  ld      t1, CORE_TRAP_SP(t0)
-    ld      sp, CORE_INTERRUPT_BASE(t0)
-    bltu    t1, sp, 2f
-    ld      sp, CORE_INTERRUPT_TOP(t0)
-    bltu    t1, sp, emergency /* frames of a handler are there */
+    ld      t1, CORE_INTERRUPT_BASE(t0)
+    bltu    sp, t1, 1f
+    ld      t1, CORE_INTERRUPT_TOP(t0)
+    bltu    sp, t1, in_handler
+1:  ld      t1, CORE_EMERGENCY_LOW(t0)
+    bltu    sp, t1, 2f
+    ld      t1, CORE_EMERGENCY_TOP(t0)
+    bltu    sp, t1, in_report
 2:  ld      sp, CORE_INTERRUPT_TOP(t0)
-    li      t1, 0
+    li      t1, NESTED_NOT
     j       3f
-emergency:
+in_handler:
     ld      sp, CORE_EMERGENCY_TOP(t0)
-    li      t1, 1
+    li      t1, NESTED_IN_HANDLER
+    j       3f
+in_report:
+    ld      sp, CORE_EMERGENCY_TOP(t0)
+    li      t1, NESTED_IN_REPORT
 3:  addi    sp, sp, -FRAME_SIZE
     sd      t1, FRAME_NESTED(sp)
     fill_frame

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hal/arch/riscv64/trap.h"
 
+#include <algorithm>
+#include <atomic>
 #include <initializer_list>
 
 #include "abi/call.h"
@@ -79,6 +81,15 @@ void describe(const TrapFrame& frame, hal_fault& fault) {
 
 // A fault that nobody can handle: a line of its own, and off.
 [[noreturn]] void give_up(const char* where, const TrapFrame& frame) {
+    static constinit std::atomic<uint32_t> tries = 0;
+    switch (tries.fetch_add(1, std::memory_order_relaxed)) {
+    case 0:
+        break;
+    case 1:
+        power_off(RUMPK_EXIT_PANIC); // even saying so faults
+    default:
+        stop(); // even ending does
+    }
     say("\nrumpk: ");
     say(name_of(read_scause()));
     say(where);
@@ -91,6 +102,10 @@ void describe(const TrapFrame& frame, hal_fault& fault) {
 }
 
 } // namespace
+
+// A preemption's frames or a fault's report, whichever is larger, and what the functions here push.
+constexpr uint32_t trap_stack_size =
+    sizeof(TrapFrame) + std::max(sizeof(PreemptFrame) + sizeof(SwitchFrame), sizeof(hal_fault)) + 256;
 
 void trap_catch_faults() {
     write_stvec(reinterpret_cast<uint64_t>(&hal_trap_entry));
@@ -193,11 +208,7 @@ extern "C" void hal_trap_interrupt(uint64_t cause) {
 }
 
 extern "C" void hal_trap_fault(const TrapFrame* frame) {
-    Core& core = this_core();
-    if (core.fault_depth > 2) {
-        power_off(RUMPK_EXIT_PANIC); // even saying so faults
-    }
-    if (core.fault_depth > 1) {
+    if (frame->nested == NESTED_IN_REPORT) {
         give_up(" within the report of a fault", *frame);
     }
     if (events == nullptr) {
@@ -206,5 +217,4 @@ extern "C" void hal_trap_fault(const TrapFrame* frame) {
     hal_fault fault;
     describe(*frame, fault);
     events->fault(&fault);
-    --core.fault_depth;
 }

@@ -9,6 +9,9 @@
 
 namespace rumpk::hal {
 
+// Bytes that the HAL itself may need on an interrupt stack.
+extern const uint32_t trap_stack_size;
+
 // From now on a fault of this core ends in a report. [boot]
 void trap_catch_faults();
 // The clock's rate, and whether the timer is the core's own (Sstc) or firmware's. [boot]
