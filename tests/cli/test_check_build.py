@@ -69,7 +69,6 @@ class Binary(Case):
 
     def test_kernel_code(self):
         self.allow()
-        self.place(binary.CORE, self.compile("a", self.CLEAN))
         self.kernel(self.CLEAN)
         self.assert_clean(binary.check_kernel_code, {})
         self.kernel(self.CLEAN + "floats: fld fa0, 0(sp)\nglobals: lw a0, 0(gp)\nthreads: mv a0, tp\n")
@@ -83,16 +82,24 @@ class Binary(Case):
         self.allow(kernel_code="fp floats # saves\ngp globals # saves\ntp threads # saves\n")
         self.assert_clean(binary.check_kernel_code, {})
 
-    def test_atomic_update_in_core(self):
+    def test_atomic_update(self):
         self.allow()
-        self.kernel(self.CLEAN)
-        text = "adds: amoadd.d a0, a1, (a2)\nret\nlocks: lr.d a0, (a1)\nsc.d a0, a2, (a1)\nret\n"
-        self.place(binary.CORE, self.compile("a", text))
-        self.assert_finds(binary.check_kernel_code, {}, "adds updates", "locks updates")
+        self.kernel(self.CLEAN + "adds: amoadd.d a0, a1, (a2)\nret\nlocks: lr.d a0, (a1)\nsc.d a0, a2, (a1)\nret\n")
+        self.assert_finds(
+            binary.check_kernel_code, {}, "adds uses an atomic update (1", "locks uses an atomic update (2"
+        )
+        self.allow(kernel_code="atomic adds # reason\natomic locks # reason\n")
+        self.assert_clean(binary.check_kernel_code, {})
+
+    def test_kernel_without_code_is_no_pass(self):
+        self.allow()
+        target = self.folder / binary.KERNEL
+        target.parent.mkdir(parents=True)
+        shutil.copy(self.compile("a", ".data\n.word 1\n"), target)
+        self.assert_finds(binary.check_kernel_code, {}, "holds no code")
 
     def test_write_and_execute(self):
         self.allow()
-        self.place(binary.CORE, self.compile("a", self.CLEAN))
         self.kernel(self.CLEAN + '.section .both, "awx"\n.word 1\n')
         self.assertTrue(any("written and executed" in text for text in self.found(binary.check_kernel_code, {})))
 

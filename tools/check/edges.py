@@ -28,8 +28,10 @@ FREESTANDING = set(
     string_view tuple type_traits utility variant version""".split()
 )
 ABI_ONLY = {"stdint.h", "stddef.h"}
-# What ours in core and ion may declare for themselves is found by name: the four that every compiler emits.
+# Copying and filling memory, which hal/ has everywhere: from the kernel's own library or the host's.
 HEADERS_OF_MEMORY = {"string.h", "cstring"}
+# Headers that the compiler brings for an instruction set.
+OF_THE_COMPILER = {"cpuid.h", "immintrin.h"}
 
 _APP_FOLDERS = re.compile(r"^(?:tests/)?apps/")
 
@@ -83,7 +85,7 @@ def _third_party(path: str, layer: str) -> bool:
 
 def _judge_quoted(layer: str, name: str, path: str) -> str | None:
     other = _layer(path)
-    if name.startswith("tests/apps/") and path.startswith(("abi/", "tests/apps/")):
+    if name.startswith("tests/apps/") and path.startswith(("abi/", "ion/", "tests/apps/")):
         return None  # applications that test the contract itself
     if layer == "apps":
         folder = name[: name.index("/", name.index("apps/") + 5)] if name.count("/") > 1 else ""
@@ -124,7 +126,7 @@ def _judge_angle(layer: str, name: str, path: str) -> str | None:
             return None
         return f"{layer}/ includes <{path}>, which needs a C library or an operating system"
     if layer == "hal" and not _hosted(name):
-        if path in FREESTANDING or path in HEADERS_OF_MEMORY or path in ("libfdt.h", "fdt.h"):
+        if path in FREESTANDING or path in HEADERS_OF_MEMORY | OF_THE_COMPILER | {"libfdt.h", "fdt.h"}:
             return None
         return f"hal/ includes <{path}>, which needs a C library or an operating system"
     return None

@@ -45,11 +45,27 @@ def _dead_sources(tree: Tree) -> list[str]:
 
 
 def _names_file(build: str, text: str, name: str) -> bool:
-    folder = PurePosixPath(build).parent
-    ways = [name]
-    if PurePosixPath(name).is_relative_to(folder):
-        ways.append(PurePosixPath(name).relative_to(folder).as_posix())
-    return any(re.search(r"(?<![\w.-])" + re.escape(way) + r"(?![\w.-])", text) for way in ways)
+    """By its path from the root or from a folder that the build file lies in, or by a pattern from the root."""
+    path = PurePosixPath(name)
+    folders = PurePosixPath(build).parents
+    ways = {path.relative_to(folder).as_posix() for folder in folders if path.is_relative_to(folder)}
+    for way in ways:
+        far = "/" not in way and path.parent != folders[0]  # a bare name means a file beside the build file
+        if not far and re.search(r"(?<![\w.-])" + re.escape(way) + r"(?![\w.-])", text):
+            return True
+    return any(re.fullmatch(pattern, name) for pattern in _patterns(text))
+
+
+_PATTERN = re.compile(r"\$\{PROJECT_SOURCE_DIR\}/(\w[^\s\"()]*\*[^\s\"()]*)")
+
+
+def _patterns(text: str) -> list[str]:
+    """Regular expressions for the globs of a CMake file; a variable stands for one part of a path."""
+    found = []
+    for glob in _PATTERN.findall(text):
+        pieces = re.split(r"(\$\{\w+\}|\*)", glob)
+        found.append("".join("[^/]*" if piece == "*" or piece.startswith("${") else re.escape(piece) for piece in pieces))
+    return found
 
 
 def _dead_headers(tree: Tree) -> list[str]:
