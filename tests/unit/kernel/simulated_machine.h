@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// A machine of one core in virtual time, for the scheduler's tests. Interrupts
+// come where a real one could take them: whenever they are unmasked, and while
+// the core waits. When exactly is drawn from a seed, so that every run replays.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "core/scheduler.h"
+
+namespace rumpk::simulated {
+
+class Machine {
+  public:
+    explicit Machine(uint64_t seed);
+    ~Machine();
+    Machine(const Machine&) = delete;
+    Machine& operator=(const Machine&) = delete;
+
+    // A fiber that runs `body`, then leaves. Not yet ready.
+    Fiber& fiber(Tier tier, std::function<void()> body);
+    // Runs until nothing is ready and nothing is pending. False: it did not end
+    // within `steps` chances for an interrupt.
+    bool run(uint64_t steps);
+
+    // Called by fibers. A place where an interrupt may come.
+    void chance();
+    // A device interrupts once, at a moment the seed chooses, and calls `handler` masked.
+    void interrupt_later(std::function<void()> handler);
+
+    Scheduler scheduler;
+    uint64_t timer_sets = 0;
+};
+
+// The one machine there is; what a panic in the code under test said ends the process.
+[[nodiscard]] Machine& the_machine();
+
+} // namespace rumpk::simulated
