@@ -74,18 +74,22 @@ def find(spec: str) -> Application:
     known = in_tree()
     for one in known:
         if spec == one.name or Path(spec).resolve() == one.folder:
-            return one
+            return with_sources(one)
     folder = Path(spec).resolve()
     if not folder.is_dir():
         common.fail(f"no application '{spec}'; there are: {', '.join(one.name for one in known)}, or a folder with a "
                     "cell.toml (./rumpk new DIR writes one)")
     if not (folder / "cell.toml").is_file():
         common.fail(f"{spec} is no application: it has no cell.toml (./rumpk new DIR writes one to start from)")
-    if not any(folder.glob("*.c")) and not any(folder.glob("*.cpp")):
-        common.fail(f"{spec} is no application: it has no *.c or *.cpp")
     if not re.fullmatch(r"[A-Za-z0-9._-]+", folder.name) or ";" in str(folder):
         common.fail(f"{folder}: an application's folder is named with letters, digits, '.', '_' and '-'")
-    return Application(folder.name, folder, True)
+    return with_sources(Application(folder.name, folder, True))
+
+
+def with_sources(app: Application) -> Application:
+    if not any(app.folder.glob("*.c")) and not any(app.folder.glob("*.cpp")):
+        common.fail(f"{common.relative(app.folder)} is no application: it has no *.c or *.cpp")
+    return app
 
 
 # ---- building -------------------------------------------------------------------------------------------
@@ -220,7 +224,7 @@ def ninja(preset: str, targets: list[str], what: str, verbose: bool) -> None:
             if status and live:
                 sys.stderr.write(f"\r\033[Krumpk: building {what} {status.group()}")
                 sys.stderr.flush()
-            elif not skip and not line.startswith(("FAILED: ", "ninja: ")) and (verbose or not status):
+            elif not skip and not line.startswith(("FAILED: ", "ninja: ", "-- ")) and (verbose or not status):
                 sys.stderr.write(("\r\033[K" if live else "") + line)
             elif line.startswith("ninja: error:"):
                 sys.stderr.write(line)

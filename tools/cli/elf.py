@@ -39,6 +39,7 @@ class Section(NamedTuple):
     type: int
     flags: int
     address: int
+    offset: int
     size: int
 
 
@@ -79,7 +80,7 @@ class Elf:
             return []
         raw = [_SECTION.unpack_from(self.data, at + size * i) for i in range(count)]
         strings = raw[names][4]
-        return [Section(self._string(strings + s[0]), s[1], s[2], s[3], s[5]) for s in raw]
+        return [Section(self._string(strings + s[0]), *s[1:6]) for s in raw]
 
     def symbol(self, name: str) -> int | None:
         """A symbol's value, or None."""

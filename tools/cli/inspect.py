@@ -23,7 +23,7 @@ def register(subparsers) -> None:
         "inspect",
         help="say what is in an image, and how large its parts are",
         description="Builds the image and prints the size of its parts. Loaded bytes are those that carry content: "
-        "zeroed memory, page tables and padding to whole pages are listed apart.",
+        "zeroed memory and padding to whole pages are listed apart, and are in the size of the file.",
     )
     parser.add_argument("app", nargs="?", default="hello", help="an application of apps/, or a folder (default: hello)")
     parser.add_argument("--machine", default=machines.DEFAULT, metavar="M",
@@ -47,22 +47,22 @@ def main(args) -> int:
 
 
 def by_kind(program: elf.Elf, prefix: str, owner: str) -> list[Part]:
-    """Sections that take memory, summed by what they may do."""
-    sums = dict.fromkeys(("text", "rodata", "data", "page_tables", "zeroed"), 0)
+    """Sections that take memory, summed by what they may do. A section's zeros at its end, which
+    linker scripts pad pages with, are not content."""
+    sums = dict.fromkeys(("text", "rodata", "data", "zeroed"), 0)
     for section in program.sections():
         if not section.flags & SHF_ALLOC:
             continue
-        if "page_table" in section.name:
-            kind = "page_tables"
-        elif section.type == SHT_NOBITS:
-            kind = "zeroed"
-        elif section.flags & SHF_EXECINSTR:
+        content = b""
+        if section.type != SHT_NOBITS:
+            content = program.data[section.offset : section.offset + section.size].rstrip(b"\0")
+        if section.flags & SHF_EXECINSTR:
             kind = "text"
         else:
             kind = "data" if section.flags & SHF_WRITE else "rodata"
-        sums[kind] += section.size
-    return [Part(f"{prefix}_{kind}", f"{owner} {kind.replace('_', ' ')}", size, kind in ("text", "rodata", "data"))
-            for kind, size in sums.items() if size or kind != "page_tables"]
+        sums[kind] += len(content)
+        sums["zeroed"] += section.size - len(content)
+    return [Part(f"{prefix}_{kind}", f"{owner} {kind}", size, kind != "zeroed") for kind, size in sums.items()]
 
 
 def parts(built: build.Built) -> list[Part]:
@@ -87,12 +87,12 @@ def figures(found: list[Part], app: str, machine: str, file_size: int) -> list[s
 def table(found: list[Part], app: str, built: build.Built, file_size: int) -> str:
     width = max(len(part.what) for part in found) + 2
     lines = [f"{app} on {built.machine.name}: {common.relative(built.image)}", ""]
-    for wanted, title in ((True, "loaded"), (False, "not loaded: zeroed at boot")):
+    for wanted, title in ((True, "loaded"), (False, "zeroed, or padding to whole pages")):
         lines += [f"  {title}"]
         lines += [f"    {part.what:<{width}}{part.size:>9,}" for part in found if part.loaded == wanted]
     total = loaded(found)
     limit = LIMITS.get((app, built.machine.name))
     judged = f"   at most {limit:,}: {'held' if total <= limit else 'EXCEEDED'}" if limit else ""
     lines += ["", f"  {'loaded in all':<{width + 2}}{total:>9,} bytes{judged}",
-              f"  {'the file':<{width + 2}}{file_size:>9,} bytes, zeroed memory and padding to pages included"]
+              f"  {'the file':<{width + 2}}{file_size:>9,} bytes"]
     return "\n".join(lines)

@@ -6,15 +6,14 @@ is applied. To move a part to another version, change its entry: its folder and 
 version and hash, so nothing stale is used.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME = ROOT / "build" / "third_party"
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     name: str
     version: str
     pool: str  # path below <mirror>/pool/main
