@@ -23,6 +23,7 @@ class Binary(Case):
 
     def compile(self, name, text, *flags):
         source = self.folder / f"{name}.S"
+        source.parent.mkdir(parents=True, exist_ok=True)
         source.write_text(text, encoding="utf-8")
         target = self.folder / f"{name}.o"
         command = [CLANG, "--target=riscv64-unknown-elf", "-march=rv64gc", "-mabi=lp64", "-c", *flags]
@@ -34,12 +35,12 @@ class Binary(Case):
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, target)
 
-    def kernel(self, text, *flags):
+    def kernel(self, text, *flags, name="kernel"):
         target = self.folder / binary.KERNEL
         target.parent.mkdir(parents=True, exist_ok=True)
         script = ["-Wl,-Ttext=0x80200000", "-Wl,-e,entry", *flags]
         command = [CLANG, "--target=riscv64-unknown-elf", "-nostdlib", "-fuse-ld=lld", *script]
-        subprocess.run([*command, str(self.compile("kernel", text)), "-o", str(target)], check=True)
+        subprocess.run([*command, str(self.compile(name, text, *(["-g"] if "/" in name else []))), "-o", str(target)], check=True)
 
     def allow(self, **lists):
         folder = self.folder / binary.ALLOW
@@ -84,11 +85,13 @@ class Binary(Case):
 
     def test_atomic_update(self):
         self.allow()
-        self.kernel(self.CLEAN + "adds: amoadd.d a0, a1, (a2)\nret\nlocks: lr.d a0, (a1)\nsc.d a0, a2, (a1)\nret\n")
-        self.assert_finds(
-            binary.check_kernel_code, {}, "adds uses an atomic update (1", "locks uses an atomic update (2"
-        )
-        self.allow(kernel_code="atomic adds # reason\natomic locks # reason\n")
+        update = self.CLEAN + "adds: amoadd.d a0, a1, (a2)\nlr.d a0, (a1)\nsc.d a0, a2, (a1)\nret\n"
+        self.kernel(update)
+        texts = ["adds updates memory atomically, in a file that debug information does not name"] * 3
+        self.assert_finds(binary.check_kernel_code, {}, *texts)
+        self.kernel(update, name="core/adds")
+        self.assert_finds(binary.check_kernel_code, {}, *["core/adds.S"] * 3)
+        self.kernel(update, name="hal/adds")
         self.assert_clean(binary.check_kernel_code, {})
 
     def test_kernel_without_code_is_no_pass(self):
