@@ -111,34 +111,40 @@ def complete(lines, symbols):
 def _ask(file, addresses):
     """For each address a list of b"function file:line", the innermost inlined one first;
     empty where nothing is known."""
+    import json
     import subprocess
 
-    command = [SYMBOLIZER, f"--obj={file}", "--output-style=LLVM", "--demangle", "--inlines"]
+    command = [SYMBOLIZER, f"--obj={file}", "--output-style=JSON", "--demangle", "--inlines"]
     try:
         done = subprocess.run(
             command, input="".join(f"0x{at:x}\n" for at in addresses).encode(), capture_output=True, timeout=20
         )
-    except (OSError, subprocess.TimeoutExpired):
-        return [[] for _ in addresses]
-    answers = []
-    for block in done.stdout.split(b"\n\n")[: len(addresses)]:
-        lines = block.strip().split(b"\n")
-        calls = []
-        for function, place in zip(lines[::2], lines[1::2]):
-            if function != b"??" and not place.startswith(b"??"):
-                calls.append(function + b" " + _short(place))
-        answers.append(calls)
-    return answers + [[]] * (len(addresses) - len(answers))
+        answers = [json.loads(line).get("Symbol", []) for line in done.stdout.splitlines()]
+    except (OSError, subprocess.TimeoutExpired, ValueError):
+        answers = []
+    answers += [[]] * (len(addresses) - len(answers))
+    return [[os.fsencode(_call(one)) for one in answer if one.get("FileName")] for answer in answers]
 
 
-def _short(place):
-    """"/root/core/boot.cpp:12:5" as "core/boot.cpp:12": no column, and relative to the project."""
-    path, line = place.rsplit(b":", 2)[:2] if place.count(b":") >= 2 else (place, b"0")
-    path = os.path.normpath(path)
-    root = os.fsencode(ROOT) + b"/"
-    if path.startswith(root):
-        path = path[len(root) :]
-    return path if line == b"0" else path + b":" + line
+def _call(symbol):
+    place = _short(symbol["FileName"])
+    if symbol.get("Line"):
+        place += f":{symbol['Line']}"
+    return f"{symbol.get('FunctionName') or '(a function without a name)'} {place}"
+
+
+def _short(path):
+    """A source's path from the project's root, if it is one of the project's. The compiler is told names
+    relative to the root and calls the build folder by one, too: build/<preset>/core/boot.cpp."""
+    path = os.path.normpath(os.path.join(ROOT, path))
+    root = str(ROOT) + os.sep
+    if not path.startswith(root):
+        return path
+    path = path[len(root) :]
+    parts = path.split(os.sep, 2)
+    if parts[0] == "build" and len(parts) == 3 and (ROOT / parts[2]).is_file():
+        return parts[2]
+    return path
 
 
 def loaded_at(pid, file):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Callable, NamedTuple
 
 from . import common, machines
-from .scenarios import Failure
+from .scenarios import VARIANTS, Failure
 
 UNIT_PRESETS = ("tests", "tests-tsan")
 FUZZ_RUNS = 20_000
@@ -107,92 +107,28 @@ def _fuzz(name, runs):
 
 # --- The HAL's contract ---------------------------------------------------------------------------
 
-# Modes of tests/contract that end the machine: name -> exit code (None: any but 0), what it says.
-_MODES = {
-    "code": (77, ""),
-    "arguments": (0, r"^rumpk\.contract=arguments\b.*-- a%20b %$"),
-    "overflow": (3, r"\S"),
-    "double": (None, "the first fault"),
-    "idle": (0, ""),
+# What tests/contract does not run everywhere: preset -> reasons that it may give.
+_SKIPS = {
+    "host": (),
+    "host-asan": ("sanitizers want to be loaded first, and all address space",),
 }
+_SKIPS_EMULATED = ("of machines that are processes", "sanitizers want to be loaded first, and all address space")
 
 
 def contract(_long):
-    out = []
-    for name in machines.names():
-        machine = machines.load(name)
-        for cores in sorted({1, 2, machine.max_cores}):
-            out.append(Test(f"contract/{cores}-cores {name}", lambda m=machine, c=cores: _contract(m, c)))
-        for mode in _MODES:
-            out.append(Test(f"contract/{mode} {name}", lambda m=machine, o=mode: _mode(m, o)))
-        out.append(Test(f"contract/echo {name}", lambda m=machine: _echo(m)))
-    return out
+    """tests/contract/test_contract.py with each build of the contract's image."""
+    presets = [preset for name in machines.names() for preset in (name, *VARIANTS.get(name, ()))]
+    return [Test(f"contract {preset}", lambda p=preset: _contract(p)) for preset in presets]
 
 
-def _contract_command(machine, cores, options=(), arguments=()):
-    folder = common.BUILD / machine.name
-    if machine.kind == "process":
-        image = folder / "contract.elf"
-        command = [image, f"rumpk.memory={machine.memory_default}", f"rumpk.cores={cores}", *options, "--", *arguments]
-    else:
-        from . import run
-
-        image = folder / "contract.bin"
-        command = machine.command(image, cores=cores)
-        command += ["-append", " ".join([*options, "--", *(run.percent(one) for one in arguments)])]
-    if not image.is_file():
-        raise Failure(f"there is no {common.relative(image)}: it was not built")
-    return command
-
-
-def _contract(machine, cores):
-    text = checked(_contract_command(machine, cores), 120)
-    held = re.findall(r"^ok ", text, re.MULTILINE)
-    if "the contract holds" not in text or not held or "FAILED" in text:
-        raise Failure(text)
-
-
-def _mode(machine, mode):
-    code, says = _MODES[mode]
-    text = checked(_contract_command(machine, 1, [f"rumpk.contract={mode}"], ["a b", ""]), 60, code)
-    if not re.search(says, text.replace("\r", ""), re.MULTILINE):
-        raise Failure(f"the output has no match of /{says}/:\n{text}")
-    if code is None and "ended with 0" in text:
-        raise Failure(text)
-
-
-def _echo(machine):
-    """Bytes through the console's interrupts, both ways. Only a process's input has an end."""
-    data = bytes(byte for byte in range(256) if byte not in (0x10,)) * 40
-    command = _contract_command(machine, 1, ["rumpk.contract=echo"])
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        import threading
-
-        timer = threading.Timer(60, process.kill)
-        timer.start()
-        try:
-            got = b""
-            if machine.kind != "process":
-                while b"OpenSBI" in got[:200] or not got:  # the firmware resets the device: wait for its last line
-                    got += os.read(process.stdout.fileno(), 4096)
-                    if b"Boot HART MEDELEG" in got and got.endswith(b"\n"):
-                        import time
-
-                        time.sleep(1)
-                        break
-            got = b""
-            process.stdin.write(data)
-            process.stdin.close()
-            while len(got) < len(data):
-                piece = os.read(process.stdout.fileno(), 65536)
-                if not piece:
-                    break
-                got += piece
-        finally:
-            process.kill()
-            timer.cancel()
-    if data not in got:
-        raise Failure(f"{len(got)} bytes came back for {len(data)}, or not the same")
+def _contract(preset):
+    text = checked(
+        [sys.executable, "-m", "unittest", "-v", "tests/contract/test_contract.py"], 900,
+        env={**os.environ, "RUMPK_CONTRACT": preset},
+    )
+    skips = set(re.findall(r"skipped ['\"](.*)['\"]$", text, re.MULTILINE))
+    if skips - set(_SKIPS.get(preset, _SKIPS_EMULATED)) or not re.search(r" \.\.\. ok$", text, re.MULTILINE):
+        raise Failure(f"tests were skipped, or there were none\n{text}")
 
 
 # --- Golden programs ------------------------------------------------------------------------------

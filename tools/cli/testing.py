@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from . import common, scenarios
 
 WORKERS = 2
+SHOWN_LINES = 80  # of a failing test's output
 
 
 def register(subparsers):
@@ -26,6 +27,14 @@ def register(subparsers):
         "--only", metavar="PATTERN", help="tests whose name has this in it, or matches it as a shell pattern"
     )
     parser.add_argument("--machine", metavar="M", help="only what runs on this machine")
+
+
+def shortened(lines):
+    """The beginning says what was run, the end what went wrong."""
+    if len(lines) <= SHOWN_LINES:
+        return lines
+    half = SHOWN_LINES // 2
+    return [*lines[:half], f"... {len(lines) - 2 * half} lines ...", *lines[-half:]]
 
 
 class Report:
@@ -55,7 +64,7 @@ class Report:
             word = "ok" if failure is None else "FAILED"
             print(f"{word} {self.passed + self.failed} {title} {seconds:.2f} s")
             if failure is not None:
-                print("\n".join("    " + line for line in failure.rstrip().splitlines()))
+                print("\n".join("    " + line for line in shortened(failure.rstrip().splitlines())))
             sys.stdout.flush()
 
 
