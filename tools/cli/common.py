@@ -34,7 +34,10 @@ def dispatch(module: str, arguments: list[str]) -> int:
     command = importlib.import_module(f"tools.cli.{module}")
     command.register(subparsers)
     try:
-        return command.main(parser.parse_args(arguments))
+        args, unknown = parser.parse_known_args(arguments)
+        if unknown:
+            fail(f"unknown arguments: {' '.join(unknown)}; ./rumpk {arguments[0]} --help says more")
+        return command.main(args)
     except KeyboardInterrupt:
         say("interrupted")
         return 130

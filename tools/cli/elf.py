@@ -33,6 +33,10 @@ class Segment(NamedTuple):
     def end(self) -> int:
         return self.address + self.memory_size
 
+    @property
+    def rights(self) -> str:
+        return "".join(letter if self.flags & bit else "-" for letter, bit in (("R", PF_R), ("W", PF_W), ("X", PF_X)))
+
 
 class Section(NamedTuple):
     name: str

@@ -2,6 +2,7 @@
 """`./rumpk inspect`: what is in an image, and how large each part is."""
 
 import json
+import re
 from typing import NamedTuple
 
 from . import build, common, elf, image, machines
@@ -84,6 +85,19 @@ def figures(found: list[Part], app: str, machine: str, file_size: int) -> list[s
                         "runs": 1}) for name, value in rows]
 
 
+def places(built: build.Built) -> list[tuple[str, str]]:
+    """Addresses the image was built for. A process's kernel has none: it is position-independent."""
+    facts = (machines.FOLDER / built.machine.name / "machine.cmake").read_text()
+    rows = [("SysTable", re.search(r"RUMPK_SYSTABLE_ADDRESS (0x[0-9a-fA-F]+)", facts).group(1))]
+    programs = [(built.image.stem, built.app_elf)]
+    if built.machine.kind != "process":
+        programs.insert(0, ("kernel", built.kernel_elf))
+    for owner, file in programs:
+        rows += [(f"{owner} {segment.rights}", f"{segment.address:#010x}..{segment.end:#010x}")
+                 for segment in elf.Elf(file.read_bytes()).loads]
+    return rows
+
+
 def table(found: list[Part], app: str, built: build.Built, file_size: int) -> str:
     width = max(len(part.what) for part in found) + 2
     lines = [f"{app} on {built.machine.name}: {common.relative(built.image)}", ""]
@@ -95,4 +109,5 @@ def table(found: list[Part], app: str, built: build.Built, file_size: int) -> st
     judged = f"   at most {limit:,}: {'held' if total <= limit else 'EXCEEDED'}" if limit else ""
     lines += ["", f"  {'loaded in all':<{width + 2}}{total:>9,} bytes{judged}",
               f"  {'the file':<{width + 2}}{file_size:>9,} bytes"]
+    lines += ["", "  where"] + [f"    {what:<{width}}  {place}" for what, place in places(built)]
     return "\n".join(lines)
