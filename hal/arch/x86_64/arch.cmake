@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# x86-64. The triple names Linux because the one machine that uses this folder is a
-# process of it; kernel and cells are freestanding all the same.
+# x86-64: the kernel's part and the cells', which know no operating system.
 set(RUMPK_TARGET x86_64-unknown-elf)
 
 # No red zone: an interrupt may come between any two instructions.

@@ -7,6 +7,12 @@ set(RUMPK_IMAGE_KIND process)
 set(RUMPK_MACHINE_KERNEL_FLAGS -fPIE)
 set(RUMPK_KERNEL_LINK_FLAGS -pie -pthread -Wl,-z,now -Wl,-z,relro)
 
+# Sanitizers exist for targets with an operating system alone. The kernel is still not to be
+# taken for one of its programs: libc++ would ask for glibc's headers.
+if(RUMPK_SANITIZE)
+    list(APPEND RUMPK_MACHINE_KERNEL_FLAGS --target=x86_64-unknown-linux-gnu -U__linux__)
+endif()
+
 # What a sanitizer is told about stacks; its runtime is the one part that needs a C++ library.
 if(RUMPK_SANITIZE MATCHES "address")
     set(RUMPK_HOST_STACKS stacks_address.cpp)
