@@ -22,10 +22,10 @@ class Ns16550 {
 
     bool present() const { return registers_ != 0; }
 
-    // FIFOs on and empty of input, no interrupts, the interrupt line connected.
+    // FIFOs on, what has arrived still in them; no interrupts, the interrupt line connected.
     void begin() {
         write_register(interrupt_enable, 0);
-        write_register(fifo_control, fifo_on | fifo_clear_input | fifo_trigger_14);
+        write_register(fifo_control, fifo_on | fifo_trigger_14);
         write_register(modem_control, modem_ready);
     }
 
@@ -84,7 +84,6 @@ class Ns16550 {
     static constexpr uint8_t status_idle = 1 << 6;
     // 8.5: at 14 of 16 bytes, or four characters' time after the last one
     static constexpr uint8_t fifo_on = 1 << 0;
-    static constexpr uint8_t fifo_clear_input = 1 << 1;
     static constexpr uint8_t fifo_trigger_14 = 3 << 6;
     // 8.7
     static constexpr uint8_t interrupt_input = 1 << 0;
