@@ -30,17 +30,19 @@ class BootRing {
     }
 
     // Sleeps until the other side has worked or the deadline has passed. `still_none` is the second
-    // look (ion/endpoint.h): it says whether there is still nothing to do. EAGAIN, ETIMEDOUT.
+    // look (ion/endpoint.h): it says whether there is still nothing to do. EAGAIN: the deadline had
+    // passed before; ETIMEDOUT.
     template <class Look>
     [[nodiscard]] Result<void> wait(Instant deadline, Look still_none) {
+        if (deadline != never && deadline <= now()) {
+            return error(Errno::again);
+        }
         end_->arm();
         ++waiters_;
         Result<void> outcome{};
         if (still_none()) {
             end_->count_wait();
-            if (deadline <= now()) {
-                outcome = error(Errno::again);
-            } else if (auto woken = call::yield(RUMPK_CHANNEL_CONSOLE, 0, deadline_of(deadline), 0); !woken) {
+            if (auto woken = call::yield(RUMPK_CHANNEL_CONSOLE, 0, deadline_of(deadline), 0); !woken) {
                 outcome = error(woken.error());
             }
         }

@@ -8,7 +8,6 @@
 #include <array>
 #include <atomic>
 #include <cstdlib>
-#include <cstring>
 #include <malloc.h>
 
 #include "nexus/fiber.h"
@@ -86,7 +85,7 @@ void sweep() {
     args.rx_slot_size = options.rx.slot_size;
     args.tx_slots = options.tx.slots;
     args.tx_slot_size = options.tx.slot_size;
-    std::memcpy(args.name, options.name.data(), std::min(options.name.size(), sizeof args.name));
+    std::copy_n(options.name.begin(), std::min(options.name.size(), sizeof args.name), args.name);
     return args;
 }
 

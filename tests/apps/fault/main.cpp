@@ -66,6 +66,7 @@ const int read_only = 7;
     __builtin_trap();
 }
 
+#pragma clang diagnostic ignored "-Winfinite-recursion" // it is the point
 [[gnu::noinline]] int overflow(int depth) {
     volatile char frame[256];
     frame[0] = static_cast<char>(depth);
@@ -118,8 +119,8 @@ void pure_virtual() {
 }
 
 void out_of_memory() {
-    std::vector<char> all(size_t{1} << 40);
-    sink = all[0];
+    const std::vector<char> all(address_of(hidden<char>(uint64_t{1} << 40)));
+    sink = *hidden<const volatile char>(address_of(all.data()));
 }
 
 void handled_abort() {

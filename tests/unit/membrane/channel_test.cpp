@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+#include <memory>
+#include <string>
+
+#include "nexus/channel.h"
+#include "tests/unit/membrane/fake_kernel.h"
+
+namespace {
+
+using nexus::Errno;
+using nexus::error;
+
+TEST(Channel, values_arrive_in_order) {
+    test::FakeKernel kernel;
+    nexus::channel<int, 4> channel;
+    EXPECT_EQ(channel.try_receive(), error(Errno::again));
+    for (int lap = 0; lap < 5; ++lap) {
+        for (int i = 0; i < 4; ++i) {
+            EXPECT_TRUE(channel.try_send(lap * 10 + i));
+        }
+        EXPECT_EQ(channel.try_send(99).error(), Errno::again);
+        for (int i = 0; i < 4; ++i) {
+            EXPECT_EQ(channel.try_receive(), lap * 10 + i);
+        }
+    }
+    EXPECT_TRUE(kernel.bells.empty());
+}
+
+TEST(Channel, moves_what_cannot_be_copied) {
+    test::FakeKernel kernel;
+    nexus::channel<std::unique_ptr<std::string>, 2> channel;
+    auto first = std::make_unique<std::string>("first, long enough to live on the heap");
+    ASSERT_TRUE(channel.send(std::move(first)));
+    EXPECT_EQ(first, nullptr);
+    ASSERT_TRUE(channel.send(std::make_unique<std::string>("second")));
+    auto refused = std::make_unique<std::string>("third");
+    EXPECT_FALSE(channel.try_send(std::move(refused)));
+    EXPECT_NE(refused, nullptr) << "a value that was not sent stays with its owner";
+    EXPECT_EQ(**channel.receive(), "first, long enough to live on the heap");
+    // What nobody receives is destroyed with the channel: LeakSanitizer would say so.
+}
+
+TEST(Channel, a_closed_channel_gives_what_it_holds) {
+    test::FakeKernel kernel;
+    nexus::channel<int, 4> channel;
+    ASSERT_TRUE(channel.send(1));
+    channel.close();
+    EXPECT_EQ(channel.send(2).error(), Errno::pipe);
+    EXPECT_EQ(channel.receive(), 1);
+    EXPECT_EQ(channel.receive(), error(Errno::pipe));
+}
+
+TEST(Channel, the_receiver_sleeps_and_is_rung) {
+    test::FakeKernel kernel;
+    nexus::channel<int, 4> channel;
+    kernel.on_wait = [&](const test::Yield& yield) -> int64_t {
+        EXPECT_EQ(yield.wait, RUMPK_CHANNEL_RX);
+        EXPECT_EQ(yield.deadline, RUMPK_NEVER);
+        EXPECT_TRUE(channel.send(7)); // as the sending fiber
+        return RUMPK_CHANNEL_RX;
+    };
+    EXPECT_EQ(channel.receive(), 7);
+    ASSERT_EQ(kernel.bells.size(), 1u);
+    EXPECT_EQ(kernel.bells[0].peers, std::vector<uint64_t>{kernel.self});
+    EXPECT_EQ(channel.receive_waits(), 1u);
+    EXPECT_TRUE(channel.send(8));
+    EXPECT_EQ(kernel.bells.size(), 1u) << "nobody sleeps any more";
+}
+
+TEST(Channel, the_sender_sleeps_and_is_rung) {
+    test::FakeKernel kernel;
+    nexus::channel<int, 2> channel;
+    ASSERT_TRUE(channel.send(1));
+    ASSERT_TRUE(channel.send(2));
+    int waits = 0;
+    kernel.on_wait = [&](const test::Yield&) -> int64_t {
+        if (++waits == 2) {
+            EXPECT_EQ(channel.receive(), 1);
+        }
+        return RUMPK_CHANNEL_RX; // the first wake is for something else
+    };
+    EXPECT_TRUE(channel.send(3));
+    EXPECT_EQ(waits, 2);
+    EXPECT_EQ(channel.send_waits(), 2u);
+    ASSERT_EQ(kernel.bells.size(), 1u);
+    EXPECT_EQ(kernel.bells[0].peers, std::vector<uint64_t>{kernel.self});
+    EXPECT_EQ(channel.receive(), 2);
+    EXPECT_EQ(channel.receive(), 3);
+}
+
+TEST(Channel, closing_wakes_the_receiver) {
+    test::FakeKernel kernel;
+    nexus::channel<int, 2> channel;
+    kernel.on_wait = [&](const test::Yield&) -> int64_t {
+        channel.close();
+        return RUMPK_CHANNEL_RX;
+    };
+    EXPECT_EQ(channel.receive(), error(Errno::pipe));
+    EXPECT_EQ(kernel.bells.size(), 1u);
+}
+
+TEST(Channel, deadlines) {
+    test::FakeKernel kernel;
+    nexus::channel<int, 1> channel;
+    const nexus::Instant past(nexus::Duration(1));
+    const nexus::Instant later(nexus::Duration(5000));
+    EXPECT_EQ(channel.receive(past), error(Errno::again));
+    kernel.on_wait = [](const test::Yield& yield) -> int64_t {
+        EXPECT_EQ(yield.deadline, 5000u);
+        return -RUMPK_ETIMEDOUT;
+    };
+    EXPECT_EQ(channel.receive(later), error(Errno::timedout));
+    ASSERT_TRUE(channel.send(1));
+    EXPECT_EQ(channel.send(2, past).error(), Errno::again);
+    EXPECT_EQ(channel.send(2, later).error(), Errno::timedout);
+    kernel.on_wait = [&](const test::Yield&) -> int64_t {
+        EXPECT_EQ(channel.receive(), 1);
+        return -RUMPK_ETIMEDOUT; // just too late, and yet there is room
+    };
+    EXPECT_TRUE(channel.send(2, later));
+}
+
+} // namespace

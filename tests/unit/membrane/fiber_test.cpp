@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Spawning and joining. The test runs a fiber's entry when it likes, on its own stack. What is freed too
+// early or never, AddressSanitizer says.
+#include <gtest/gtest.h>
+#include <map>
+#include <memory>
+
+#include "nexus/fiber.h"
+#include "tests/unit/membrane/fake_kernel.h"
+
+namespace {
+
+using nexus::Errno;
+using nexus::error;
+using nexus::FiberId;
+
+class FiberTest : public testing::Test {
+  protected:
+    FiberTest() {
+        kernel_.on_spawn = [this](const rumpk_spawn_args& args) {
+            last_ = args;
+            const uint64_t id = next_++;
+            alive_[id] = args;
+            return static_cast<int64_t>(id);
+        };
+        kernel_.on_kill = [this](uint64_t id, uint64_t) -> int64_t {
+            return alive_.erase(id) != 0 ? 0 : -RUMPK_ESRCH;
+        };
+        kernel_.is_alive = [this](uint64_t id) { return alive_.contains(id); };
+    }
+
+    ~FiberTest() override {
+        alive_.clear();
+        (void)nexus::spawn([] {})->kill(); // sweeps what the test let go
+        auto last = nexus::spawn([] {});
+        run(last->id());
+    }
+
+    // The fiber's whole life.
+    void run(FiberId fiber) {
+        const auto id = static_cast<uint64_t>(fiber);
+        const rumpk_spawn_args args = alive_.at(id);
+        const uint64_t caller = std::exchange(kernel_.self, id);
+        reinterpret_cast<rumpk_entry>(args.entry)(args.argument);
+        kernel_.self = caller;
+        alive_.erase(id);
+    }
+
+    test::FakeKernel kernel_;
+    std::map<uint64_t, rumpk_spawn_args> alive_;
+    rumpk_spawn_args last_{};
+    uint64_t next_ = 0x1'0000'0001;
+};
+
+void entry(uint64_t) {}
+
+TEST_F(FiberTest, options_become_arguments) {
+    alignas(16) static std::byte stack[2048];
+    const auto fiber = nexus::spawn(entry, 5,
+                                    {.name = "a name of more than sixteen bytes",
+                                     .tier = nexus::Tier::photon,
+                                     .core = 1,
+                                     .stack = stack,
+                                     .rx = {4, 64},
+                                     .tx = {8, 128},
+                                     .bare = true});
+    ASSERT_TRUE(fiber);
+    EXPECT_EQ(last_.size, sizeof last_);
+    EXPECT_EQ(last_.flags, RUMPK_SPAWN_BARE);
+    EXPECT_EQ(last_.entry, reinterpret_cast<uintptr_t>(entry));
+    EXPECT_EQ(last_.argument, 5u);
+    EXPECT_EQ(last_.tier, static_cast<uint32_t>(RUMPK_TIER_PHOTON));
+    EXPECT_EQ(last_.core, 1u);
+    EXPECT_EQ(last_.stack_base, reinterpret_cast<uintptr_t>(stack));
+    EXPECT_EQ(last_.stack_size, sizeof stack);
+    EXPECT_EQ(last_.rx_slots, 4u);
+    EXPECT_EQ(last_.tx_slot_size, 128u);
+    EXPECT_EQ(std::string(reinterpret_cast<const char*>(last_.name), 16), "a name of more t");
+}
+
+TEST_F(FiberTest, a_fiber_runs_its_callable_and_can_be_joined) {
+    int ran = 0;
+    auto fiber = nexus::spawn([&ran] { ++ran; });
+    ASSERT_TRUE(fiber);
+    EXPECT_NE(fiber->id(), FiberId::none);
+    kernel_.on_wait = [&](const test::Yield& yield) -> int64_t {
+        EXPECT_EQ(yield.wait, RUMPK_CHANNEL_RX);
+        run(fiber->id());
+        return RUMPK_CHANNEL_RX;
+    };
+    EXPECT_EQ(fiber->join(), 0);
+    EXPECT_EQ(ran, 1);
+    ASSERT_EQ(kernel_.bells.size(), 1u);
+    EXPECT_EQ(kernel_.bells[0].peers, std::vector<uint64_t>{kernel_.self});
+    EXPECT_EQ(fiber->join(), 0) << "it may be asked again";
+}
+
+TEST_F(FiberTest, one_that_has_ended_is_joined_at_once) {
+    auto fiber = nexus::spawn([] {});
+    run(fiber->id());
+    EXPECT_EQ(fiber->join(), 0);
+    EXPECT_TRUE(kernel_.bells.empty());
+}
+
+TEST_F(FiberTest, a_join_may_give_up) {
+    auto fiber = nexus::spawn([] {});
+    kernel_.on_wait = [](const test::Yield& yield) -> int64_t {
+        EXPECT_EQ(yield.deadline, 5000u);
+        return -RUMPK_ETIMEDOUT;
+    };
+    EXPECT_EQ(fiber->join(nexus::Instant(nexus::Duration(5000))), error(Errno::timedout));
+    run(fiber->id());
+    EXPECT_TRUE(kernel_.bells.empty()) << "nobody waits any more";
+    EXPECT_EQ(fiber->join(), 0);
+}
+
+TEST_F(FiberTest, two_cannot_join_one) {
+    auto fiber = nexus::spawn([] {});
+    kernel_.on_wait = [&](const test::Yield&) -> int64_t {
+        const uint64_t first = std::exchange(kernel_.self, 77);
+        EXPECT_EQ(fiber->join(), error(Errno::busy));
+        kernel_.self = first;
+        run(fiber->id());
+        return RUMPK_CHANNEL_RX;
+    };
+    EXPECT_EQ(fiber->join(), 0);
+}
+
+TEST_F(FiberTest, nobody_joins_himself_or_nothing) {
+    nexus::Fiber none;
+    EXPECT_EQ(none.join(), error(Errno::inval));
+    EXPECT_EQ(none.id(), FiberId::none);
+    nexus::Result<int64_t> own = 0;
+    nexus::Fiber fiber;
+    fiber = *nexus::spawn([&] { own = fiber.join(); });
+    run(fiber.id());
+    EXPECT_EQ(own, error(Errno::inval));
+}
+
+TEST_F(FiberTest, a_kill_ends_a_join) {
+    auto fiber = nexus::spawn([] { FAIL() << "it never ran"; });
+    kernel_.on_wait = [&](const test::Yield&) -> int64_t {
+        EXPECT_TRUE(nexus::kill(fiber->id(), 9));
+        return RUMPK_CHANNEL_RX;
+    };
+    EXPECT_EQ(fiber->join(), -9);
+    EXPECT_EQ(fiber->kill(), error(Errno::srch));
+}
+
+TEST_F(FiberTest, the_callable_dies_with_its_handle) {
+    const auto life = std::make_shared<int>(1);
+    auto fiber = nexus::spawn([life] {});
+    EXPECT_EQ(life.use_count(), 2);
+    run(fiber->id());
+    EXPECT_EQ(life.use_count(), 2);
+    *fiber = {};
+    // (The temporary took the task along and let it go.)
+    EXPECT_EQ(life.use_count(), 1);
+}
+
+TEST_F(FiberTest, a_detached_one_is_swept_once_it_has_left_its_stack) {
+    const auto life = std::make_shared<int>(1);
+    FiberId id;
+    {
+        auto fiber = nexus::spawn([life] {}, {.stack_size = 16384});
+        EXPECT_NE(last_.stack_base, 0u) << "more than the pool gives comes from the heap";
+        EXPECT_EQ(last_.stack_size, 16384u);
+        id = fiber->id();
+    }
+    EXPECT_EQ(life.use_count(), 2);
+    const rumpk_spawn_args args = alive_.at(static_cast<uint64_t>(id));
+    const uint64_t me = std::exchange(kernel_.self, static_cast<uint64_t>(id));
+    reinterpret_cast<rumpk_entry>(args.entry)(args.argument); // done, and not yet ended
+    kernel_.self = me;
+    auto other = nexus::spawn([] {});
+    EXPECT_EQ(life.use_count(), 2);
+    alive_.erase(static_cast<uint64_t>(id));
+    auto another = nexus::spawn([] {});
+    EXPECT_EQ(life.use_count(), 1);
+    run(other->id());
+    run(another->id());
+}
+
+TEST_F(FiberTest, a_refused_spawn_leaves_nothing) {
+    kernel_.on_spawn = [](const rumpk_spawn_args&) -> int64_t { return -RUMPK_EPERM; };
+    const auto life = std::make_shared<int>(1);
+    EXPECT_EQ(nexus::spawn([life] {}, {.stack_size = 8192}).error(), Errno::perm);
+    EXPECT_EQ(life.use_count(), 1);
+    kernel_.on_spawn = [this](const rumpk_spawn_args& args) {
+        const uint64_t id = next_++;
+        alive_[id] = args;
+        return static_cast<int64_t>(id);
+    };
+}
+
+} // namespace
