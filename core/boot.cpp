@@ -27,12 +27,34 @@ const hal* the_machine = nullptr;
 BootOptions the_options;
 LineBuffer<64> the_version;
 
+// What `--verbose` shows: what the HAL found and what boot made of it.
+void say_machine() {
+    const hal_boot& boot = *machine().boot;
+    KernelLine line;
+    line.text("machine ").text(boot.machine).text(" (").text(boot.arch).text("): ").decimal(boot.cores);
+    line.text(" cores, this is ").decimal(boot.boot_core).text("; ").mebibytes(boot.memory_total);
+    print_verbose(line.text(" of memory"));
+    line.clear();
+    line.text("free memory at ").hex(boot.memory_base).text(", ").decimal(boot.memory_size >> 10);
+    line.text(" KiB; boot table of ").decimal(boot.image_size);
+    print_verbose(line.text(boot.seed_size != 0 ? " bytes; seeded" : " bytes; no entropy"));
+}
+
+void say_cell(const Cell& cell) {
+    KernelLine line;
+    line.text("cell ").text(cell.name()).text(": window at ").hex(cell.window().base.value(), 8);
+    line.text(", heap ").hex(cell.heap().base.value(), 8).text(" to ").hex(cell.heap().end().value(), 8);
+    line.text(", ").decimal(cell.fiber_slots()).text(" fibers, tier ");
+    print_verbose(line.decimal(static_cast<uint64_t>(cell.home_tier())));
+}
+
 void prepare_console() {
     const hal_boot& boot = *machine().boot;
     the_options = parse_options(boot.arguments != nullptr ? boot.arguments : "");
     console().prepare(the_options.console_framed);
     log_prepare(the_options.log_verbose);
     the_version.text("rumpk " RUMPK_VERSION " ").text(boot.machine);
+    say_machine();
     if (the_options.unknown_count != 0) {
         KernelLine line;
         stop_boot(line.text("unknown boot option ").text(the_options.unknown));
@@ -130,6 +152,7 @@ void prepare_cells(const BootTable& table) {
     cells_set(all);
     for (uint32_t i = 0; i < table.cell_count(); ++i) {
         all[i].prepare(table.cell(i));
+        say_cell(all[i]);
     }
     write_system_table(table, all[0]);
 }
