@@ -108,10 +108,12 @@ class BasicConsumer : public Endpoint<Fence, Words> {
             return error(first.error());
         }
         const uint32_t slots = this->geometry().slots();
-        const uint32_t limit = most < slots ? most : slots;
-        uint32_t count = 1;
-        while (count < limit && this->committed(head_ + count) && length_fits(head_ + count)) {
-            ++count;
+        const uint32_t more = (most < slots ? most : slots) - 1;
+        const uint32_t to_end = this->slots_to_end(head_ + 1);
+        const uint32_t run = more < to_end ? more : to_end;
+        uint32_t count = 1 + committed_run(head_ + 1, run);
+        if (count == 1 + run) {
+            count += committed_run(head_ + count, more - run);
         }
         saw(count);
         return MessageBatch<Words>{reinterpret_cast<const std::byte*>(&this->slot(0)), this->geometry(),
@@ -166,9 +168,21 @@ class BasicConsumer : public Endpoint<Fence, Words> {
         return Message{tag, {this->payload(head_), length}};
     }
 
-    [[nodiscard]] bool length_fits(uint64_t position) const {
-        return Words::load(this->slot(position).length, std::memory_order_relaxed) <=
-               this->geometry().capacity();
+    // How many of at most `limit` slots that lie at one stride hold a message that may be looked at.
+    [[nodiscard]] uint32_t committed_run(uint64_t position, uint32_t limit) const {
+        const size_t stride = this->geometry().slot_size();
+        const uint32_t capacity = this->geometry().capacity();
+        const auto* at = reinterpret_cast<const std::byte*>(&this->slot(position));
+        auto sequence = static_cast<uint32_t>(position);
+        uint32_t count = 0;
+        for (; count != limit; ++count, at += stride) {
+            const auto& slot = *reinterpret_cast<const rumpk_slot_header*>(at);
+            if (!this->holds(slot, ++sequence) ||
+                Words::load(slot.length, std::memory_order_relaxed) > capacity) {
+                break;
+            }
+        }
+        return count;
     }
 
     void saw(uint32_t count) {

@@ -111,11 +111,15 @@ class Endpoint {
         return reinterpret_cast<std::byte*>(&slot(position)) + RUMPK_SLOT_HEADER_SIZE;
     }
 
-    // Is message `position` complete? acquire: pairs with the release in Producer::commit. Without
-    // it tag, length and payload may be read from before they were written.
+    // Is message `position` complete, whose sequence is position + 1?
     [[nodiscard]] bool committed(uint64_t position) const {
-        return Words::load(slot(position).sequence, std::memory_order_acquire) ==
-               static_cast<uint32_t>(position + 1);
+        return holds(slot(position), static_cast<uint32_t>(position + 1));
+    }
+
+    // acquire: pairs with the release in Producer::seal. Without it tag, length and payload may be
+    // read from before they were written.
+    [[nodiscard]] static bool holds(const rumpk_slot_header& slot, uint32_t sequence) {
+        return Words::load(slot.sequence, std::memory_order_acquire) == sequence;
     }
 
     [[nodiscard]] Errno why_closed() const { return closed_ == Close::broken ? Errno::io : Errno::pipe; }

@@ -33,7 +33,7 @@ class ClaimBatch {
         if (i >= size_ || length > geometry_.capacity()) {
             return error(Errno::inval);
         }
-        // relaxed: the release in commit orders them before the sequence word.
+        // relaxed: the release in seal orders them before the sequence word.
         Words::store(slot(i).tag, tag, std::memory_order_relaxed);
         Words::store(slot(i).length, static_cast<uint32_t>(length), std::memory_order_relaxed);
         return {};
@@ -107,10 +107,16 @@ class BasicProducer : public Endpoint<Fence, Words> {
 
     // Publishes the claimed slot. length: payload bytes used. EINVAL: more than fit, or nothing claimed.
     [[nodiscard]] Result<void> publish(uint32_t tag, uint64_t length) {
-        if (auto described = batch(tail_ == limit_ ? 0 : 1).describe(0, tag, length); !described) {
-            return described;
+        if (tail_ == limit_ || length > this->geometry().capacity()) {
+            return error(Errno::inval);
         }
-        return commit(1);
+        rumpk_slot_header& slot = this->slot(tail_);
+        // relaxed: the release in seal orders them before the sequence word.
+        Words::store(slot.tag, tag, std::memory_order_relaxed);
+        Words::store(slot.length, static_cast<uint32_t>(length), std::memory_order_relaxed);
+        seal(slot, static_cast<uint32_t>(tail_ + 1));
+        advance(1);
+        return {};
     }
 
     // Publishes the first `count` slots of a batch, all of them described. EINVAL: more than were claimed.
@@ -122,10 +128,7 @@ class BasicProducer : public Endpoint<Fence, Words> {
         const uint32_t run = count < to_end ? count : to_end;
         commit_run(tail_, run);
         commit_run(tail_ + run, count - run);
-        tail_ += count;
-        // release: who sees the position sees the sequences below it (pairs with the acquire in
-        // BasicConsumer::resume). Without it a resuming consumer takes an honest ring for broken.
-        Words::store(this->own_->position, tail_, std::memory_order_release);
+        advance(count);
         return {};
     }
 
@@ -161,19 +164,29 @@ class BasicProducer : public Endpoint<Fence, Words> {
     [[nodiscard]] Result<void> refresh();
     [[nodiscard]] bool recover(uint64_t tail, uint64_t head);
 
-    // Writes the sequence words of slots that lie at one stride. Five instructions a message.
+    // release: who sees the sequence sees tag, length and payload (pairs with the acquire in
+    // Endpoint::holds). Without it a consumer reads a half-written message.
+    static void seal(rumpk_slot_header& slot, uint32_t sequence) {
+        Words::store(slot.sequence, sequence, std::memory_order_release);
+    }
+
+    // Slots that lie at one stride; five instructions a message. In ascending order, so that a death in
+    // between leaves no gap: a later slot that looks committed behind an earlier one that does not
+    // would be seen torn when a successor fills it.
     void commit_run(uint64_t position, uint32_t count) {
         const size_t stride = this->geometry().slot_size();
         auto sequence = static_cast<uint32_t>(position);
         const uint32_t last = sequence + count;
         for (auto* at = reinterpret_cast<std::byte*>(&this->slot(position)); sequence != last; at += stride) {
-            // release: who sees the sequence sees tag, length and payload (pairs with the acquire in
-            // committed). Without it a consumer reads a half-written message. In ascending order, so
-            // that a death in between leaves no gap: a later slot that looks committed behind an
-            // earlier one that does not would be seen torn when a successor fills it.
-            Words::store(reinterpret_cast<rumpk_slot_header*>(at)->sequence, ++sequence,
-                         std::memory_order_release);
+            seal(*reinterpret_cast<rumpk_slot_header*>(at), ++sequence);
         }
+    }
+
+    // release: who sees the position sees the sequences below it (pairs with the acquire in
+    // BasicConsumer::resume). Without it a resuming consumer takes an honest ring for broken.
+    void advance(uint32_t count) {
+        tail_ += count;
+        Words::store(this->own_->position, tail_, std::memory_order_release);
     }
 
     [[nodiscard]] ClaimBatch<Words> batch(uint32_t count) const {

@@ -199,6 +199,7 @@ TEST(Ring, PublishingOrReleasingWhatOneDoesNotHave) {
     EXPECT_EQ(why(ring.out.claim(0)), Errno::inval);
     EXPECT_EQ(why(ring.in.peek(0)), Errno::inval);
     ring.take(0);
+    EXPECT_EQ(why(ring.in.release()), Errno::inval) << "released already";
 }
 
 // Positions pass 2^32 with the sequence words wrapping below them.
