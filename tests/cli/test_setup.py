@@ -201,13 +201,17 @@ class Packages(unittest.TestCase):
 
     def test_ready_needs_programs_and_stamp(self):
         with tempfile.TemporaryDirectory() as name, mock.patch.object(setup, "STAMP", Path(name) / "stamp"):
-            self.assertFalse(setup.ready())
+            self.assertFalse(setup.ready(()))
             setup.STAMP.write_text(setup.stamp_text())
-            self.assertTrue(setup.ready())
+            self.assertTrue(setup.ready(()))
+            self.assertFalse(setup.ready(("riscv64",)))
             with mock.patch.object(setup, "PROGRAMS", ("no-such-program",)):
-                self.assertFalse(setup.ready())
+                self.assertFalse(setup.ready(()))
             setup.STAMP.write_text("of another commit")
-            self.assertFalse(setup.ready())
+            self.assertFalse(setup.ready(()))
+
+    def test_architectures(self):
+        self.assertEqual(setup.ARCHS, tuple(picolibc.ARCHS))
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ def application(spec: str, machine: str, verbose: bool = False, preset: str = ""
     output = app.output(preset)
     built = Built(output / f"{app.name}.img", output / f"{app.name}.elf", common.BUILD / preset / "kernel.elf", facts)
     stamp = output / f"{app.name}.inputs"
-    setup.ensure()
+    setup.ensure(archs=(facts.arch,))
     inputs = digest(app, built.image)
     if inputs and same(stamp, inputs):
         return built

@@ -19,6 +19,7 @@ PACKAGES = (
 # Their programs: gone means that a package was removed after setup.
 PROGRAMS = ("clang-19", "ld.lld-19", "llvm-nm-19", "clang-format-19", "clang-tidy-19", "cmake", "ninja", "meson",
             "qemu-system-riscv64", "dtc")
+ARCHS = ("riscv64", "x86_64")  # of tools/third_party/picolibc.py
 STAMP = common.BUILD / "third_party" / "setup.stamp"
 LOG = common.BUILD / "setup.log"
 
@@ -51,23 +52,25 @@ def on_path(program: str) -> bool:
     return any(os.access(os.path.join(folder, program), os.X_OK) for folder in os.get_exec_path())
 
 
-def ready() -> bool:
+def ready(archs: tuple[str, ...]) -> bool:
     """Whether nothing is to do, by a stamp and a look for the programs: about a millisecond."""
     try:
-        return STAMP.read_text() == stamp_text() and all(map(on_path, PROGRAMS))
+        return (STAMP.read_text() == stamp_text() and all(map(on_path, PROGRAMS))
+                and all((STAMP.parent / "sysroot" / arch / ".stamp").exists() for arch in archs))
     except OSError:
         return False
 
 
-def ensure(yes: bool = False) -> None:
-    """Brings everything there, or ends the command with what to do."""
-    if ready():
+def ensure(yes: bool = False, archs: tuple[str, ...] = ARCHS) -> None:
+    """Brings everything there, the C library for these architectures included, or ends the command
+    with what to do."""
+    if ready(archs):
         return
     from ..third_party import fetch, parts, paths, picolibc
 
     lacking = missing_packages()
     pending = [part for part in parts.PARTS if not fetch.present(part)]
-    archs = [name for name in picolibc.ARCHS if not picolibc.present(name)]
+    archs = [name for name in archs if not picolibc.present(name)]
     common.BUILD.mkdir(exist_ok=True)
     steps = common.Steps(2 * bool(lacking) + len(pending) + len(archs))
     if lacking:
