@@ -99,7 +99,6 @@ def build(name: str, jobs: int) -> None:
     arch = ARCHS[name]
     work, target = HOME / f"picolibc-build-{name}", SYSROOT / name
     shutil.rmtree(work, ignore_errors=True)
-    shutil.rmtree(target, ignore_errors=True)
     work.mkdir(parents=True)
     (work / "cross.txt").write_text(cross_file(arch))
     log = HOME / f"picolibc-{name}.log"
@@ -107,10 +106,14 @@ def build(name: str, jobs: int) -> None:
     run(["meson", "setup", str(work / "meson"), str(PICOLIBC.folder), "--cross-file", str(work / "cross.txt"),
          f"--prefix={target}", "--libdir=lib", "--includedir=include", *OPTIONS], log)
     run(["ninja", "-C", str(work / "meson"), f"-j{jobs}"], log)
-    run(["meson", "install", "-C", str(work / "meson"), "--no-rebuild"], log)
-    check(target)
+    run(["meson", "install", "-C", str(work / "meson"), "--no-rebuild", "--destdir", str(work / "root")], log)
+    made = work / "root" / target.relative_to("/")
+    check(made)
+    (made / ".stamp").write_text(stamp_text(arch))
+    shutil.rmtree(target, ignore_errors=True)
+    target.parent.mkdir(exist_ok=True)
+    made.rename(target)
     shutil.rmtree(work)
-    (target / ".stamp").write_text(stamp_text(arch))
 
 
 def check(target: Path) -> None:
