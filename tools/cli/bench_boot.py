@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The suite `boot`: from an image's size to an idle machine."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from . import build, common, framing, inspect, instructions, machines, run, scenarios, session
+from .bench import exact, of_runs
+
+FIGURES = (
+    "image.kernel_hello_bytes",
+    "boot.instructions",
+    "boot.kernel_instructions",
+    "boot.wall",
+    "boot.command_overhead",
+    "count.bytes_per_second",
+    "idle.timer_interrupts",
+    "idle.host_cpu",
+)
+EMULATED = "qemu-riscv64"
+BARE = common.ROOT / "bench" / "bare"
+BARE_FIRST_BYTE = 10  # instructions of bare.S up to and with the store of its first byte
+IDLE_SECONDS = 25
+SETTLED = 1.0  # seconds between the application's line and the beginning of the idle time
+COUNT_TEXT = {"host": "64M", EMULATED: "2M"}
+COUNT_RUNS = 3
+SECONDS = 120
+
+IMAGE_TARGET = 49152
+WALL_TARGET = 1.3
+OVERHEAD_TARGET = 0.3
+
+
+def measure(runs, only):
+    """Each figure as it is measured."""
+    wants = {name for name in FIGURES if scenarios.wanted(name, only)}
+    emulated = machines.load(EMULATED)
+    hello = build.application("hello", EMULATED)
+    if "image.kernel_hello_bytes" in wants:
+        size = inspect.loaded(inspect.parts(hello))
+        yield exact("image.kernel_hello_bytes", EMULATED, size, "bytes", target=IMAGE_TARGET)
+    if wants & {"boot.instructions", "boot.kernel_instructions"}:
+        yield from boot_instructions(emulated, hello.image, wants)
+    if wants & {"boot.wall", "boot.command_overhead"}:
+        yield from boot_wall(emulated, hello.image, runs, wants)
+    if "count.bytes_per_second" in wants:
+        for name in machines.names():
+            yield count_speed(machines.load(name), min(runs, COUNT_RUNS))
+    if wants & {"idle.timer_interrupts", "idle.host_cpu"}:
+        for name in machines.names():
+            yield from idle(machines.load(name), wants)
+
+
+# --- Boot -----------------------------------------------------------------------------------------
+
+
+def bare_image():
+    """bench/bare, built."""
+    folder = common.BUILD / "bench"
+    folder.mkdir(parents=True, exist_ok=True)
+    elf, image = folder / "bare.elf", folder / "bare.img"
+    sources = [BARE / "bare.S", BARE / "bare.ld"]
+    if not image.exists() or any(source.stat().st_mtime > image.stat().st_mtime for source in sources):
+        flags = ["--target=riscv64-unknown-elf", "-march=rv64imac_zicsr", "-mabi=lp64", "-nostdlib", "-static"]
+        flags += ["-fuse-ld=lld", f"-Wl,-T,{sources[1]}"]
+        for command in (["clang-19", *flags, "-o", elf, sources[0]], ["llvm-objcopy-19", "-O", "binary", elf, image]):
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                common.fail(f"bench/bare did not build:\n{done.stderr}")
+    return image
+
+
+def boot_instructions(machine, image, wants):
+    try:
+        first, bare_line = instructions.counts(machine, bare_image())
+        _, line = instructions.counts(machine, image)
+    except instructions.RecordError as error:
+        common.fail(f"boot.instructions: {error}")
+    entry = first - BARE_FIRST_BYTE
+    if "boot.instructions" in wants:
+        yield exact("boot.instructions", machine.name, line, "instructions", peer="bare image", peer_value=bare_line)
+    if "boot.kernel_instructions" in wants:
+        yield exact("boot.kernel_instructions", machine.name, line - entry, "instructions")
+
+
+def pinned(command, cpu, **options):
+    """Seconds from the start of a program to its end, on one processor."""
+    begun = time.perf_counter()
+    done = subprocess.run(
+        ["taskset", "-c", str(cpu), *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=SECONDS,
+        check=False, **{"stdin": subprocess.DEVNULL, **options},
+    )
+    seconds = time.perf_counter() - begun
+    return seconds, done
+
+
+def boot_wall(machine, image, runs, wants):
+    """In turns, so that whatever else the machine does meets all of them."""
+    cpu = max(os.sched_getaffinity(0))
+    bare = bare_image()
+    commands = {
+        "hello": run.emulator_command(machine, image, machine.memory_default, 1),
+        "bare": run.emulator_command(machine, bare, machine.memory_default, 1),
+        "command": [sys.executable, str(common.ROOT / "rumpk"), "run", "hello", "--machine", machine.name],
+    }
+    seconds = {name: [] for name in commands}
+    for number in range(runs + 1):
+        for name, command in commands.items():
+            took, done = pinned(command, cpu)
+            if done.returncode != 0 or b"Hello from" not in done.stdout:
+                common.fail(f"{name} did not run: {done.stderr.decode(errors='replace')}")
+            if number:  # the first round warms the caches
+                seconds[name].append(took)
+    if "boot.wall" in wants:
+        wall = of_runs("boot.wall", machine.name, seconds["hello"], "s", target=WALL_TARGET)
+        bare_wall = of_runs("", machine.name, seconds["bare"], "s").value
+        yield wall._replace(peer="bare image", peer_value=bare_wall)
+    if "boot.command_overhead" in wants:
+        added = [command - hello for command, hello in zip(seconds["command"], seconds["hello"])]
+        yield of_runs("boot.command_overhead", machine.name, added, "s", target=OVERHEAD_TARGET)
+
+
+# --- The console's throughput ---------------------------------------------------------------------
+
+
+def count_text(size):
+    """Text of packages, repeated up to the size."""
+    kept = scenarios.input_file({"input": {"package_text": "2M"}}).read_bytes()
+    path = scenarios.INPUTS / f"count-{size}"
+    if not path.exists() or path.stat().st_size != common.size(size):
+        path.write_bytes((kept * (common.size(size) // len(kept) + 1))[: common.size(size)])
+    return path
+
+
+def count_speed(machine, runs):
+    """The whole way, runner included; what starting and ending takes is measured apart and taken off."""
+    image = build.application("count", machine.name).image
+    path = count_text(COUNT_TEXT[machine.name])
+    want = subprocess.run("cat | LC_ALL=C wc", shell=True, stdin=path.open("rb"), capture_output=True, check=True).stdout
+    command = [sys.executable, str(common.ROOT / "rumpk"), "run", str(image), "--machine", machine.name]
+    speeds = []
+    for _ in range(runs):
+        empty, _ = timed(command, None)
+        seconds, said = timed(command, path)
+        if said != want:
+            common.fail(f"count on {machine.name} says {said!r}, wc says {want!r}")
+        speeds.append(path.stat().st_size / (seconds - empty))
+    return of_runs("count.bytes_per_second", machine.name, speeds, "bytes/s")
+
+
+def timed(command, path):
+    with open(path or os.devnull, "rb") as given:
+        begun = time.perf_counter()
+        done = subprocess.run(command, stdin=given, capture_output=True, timeout=SECONDS, check=False)
+        seconds = time.perf_counter() - begun
+    if done.returncode != 0:
+        common.fail(f"{' '.join(command)} ended with {done.returncode}: {done.stderr.decode(errors='replace')}")
+    return seconds, done.stdout
+
+
+# --- Idle -----------------------------------------------------------------------------------------
+
+
+def cpu_seconds(pid):
+    """What all threads of a process have run, to the nanosecond."""
+    total = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        total += int((task / "schedstat").read_text().split()[0])
+    return total / 1e9
+
+
+def idle(machine, wants):
+    """The application sleeps on its input; woken by a byte, it prints the kernel's counters."""
+    image = build.application("idle", machine.name).image
+    emulated = machine.kind != "process"
+    if emulated:
+        command = run.emulator_command(machine, image, machine.memory_default, 1)
+    else:
+        command = run.process_command(image, machine.memory_default, 1)
+    process = session.start(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        said = b""
+        while b"idle\n" not in said:
+            piece = os.read(process.stdout.fileno(), 4096)
+            if not piece:
+                common.fail(f"idle on {machine.name} ended before it was idle")
+            said += piece
+        time.sleep(SETTLED)
+        before = cpu_seconds(process.pid)
+        time.sleep(IDLE_SECONDS)
+        used = cpu_seconds(process.pid) - before
+        rest, _ = process.communicate(b"x" + framing.END_OF_INPUT, timeout=SECONDS)
+    finally:
+        process.kill()
+        process.wait()
+    text = said + rest
+    if emulated:
+        text = b"".join(data for channel, data in framing.Decoder().feed(text) if channel == framing.STDOUT)
+    counters = dict(line.split() for line in text.decode().splitlines() if line.count(" ") == 1)
+    if "idle.timer_interrupts" in wants:
+        yield exact("idle.timer_interrupts", machine.name, int(counters["timer_interrupts"]), "interrupts", target=0)
+    if "idle.host_cpu" in wants:
+        yield exact("idle.host_cpu", machine.name, round(100 * used / IDLE_SECONDS, 4), "%")
