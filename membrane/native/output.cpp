@@ -28,7 +28,7 @@ void flush() {
 Result<size_t> write(Stream stream, std::span<const std::byte> bytes, Instant deadline) {
     size_t taken = 0;
     while (taken < bytes.size()) {
-        const auto space = the_output.room(stream, deadline);
+        const auto space = the_output.room(stream, deadline, bytes.size() - taken);
         if (!space) {
             if (taken == 0) {
                 return error(space.error());

@@ -17,9 +17,12 @@ namespace nexus::console {
 
 class Output {
   public:
-    [[nodiscard]] Result<std::span<std::byte>> room(Stream stream, Instant deadline) {
+    // `whole`: bytes that are to stay together if a slot can hold them; one byte of room is all that is
+    // promised.
+    [[nodiscard]] Result<std::span<std::byte>> room(Stream stream, Instant deadline, size_t whole = 1) {
         while (true) {
-            if (used_ > 0 && stream_ != stream) {
+            const bool fits_elsewhere = slot_.size() - used_ < whole && whole <= slot_.size();
+            if (used_ > 0 && (stream_ != stream || fits_elsewhere)) {
                 publish();
             }
             if (used_ == 0) {

@@ -21,9 +21,8 @@ void* take_memory(size_t bytes) {
 extern "C" void* sbrk(ptrdiff_t increment) {
     using nexus::detail::process;
     const uint64_t size = process.self.heap_end - process.self.heap_base;
-    const uint64_t used = process.heap_used + static_cast<uint64_t>(increment);
-    const bool wrapped = (increment < 0) != (used < process.heap_used);
-    if (increment != 0 && (wrapped || used > size)) {
+    const uint64_t used = process.heap_used + static_cast<uint64_t>(increment); // below 0: huge
+    if (used > size) {
         errno = ENOMEM;
         return reinterpret_cast<void*>(-1);
     }

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <math.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -150,6 +151,7 @@ static void check_descriptors(void) {
     check("close of 7 is EBADF", close(7) == -1 && errno == EBADF);
     check("fseek(stdout) is ESPIPE", fseek(stdout, 0, SEEK_SET) == -1 && errno == ESPIPE);
     check("sysconf", sysconf(_SC_PAGESIZE) == 4096 && sysconf(_SC_NPROCESSORS_ONLN) >= 1);
+    check("sched_yield", sched_yield() == 0);
     errno = 0;
     check("sysconf of the unknown is EINVAL", sysconf(12345) == -1 && errno == EINVAL);
     check("close", close(2) == 0 && write(2, "x", 1) == -1 && errno == EBADF);

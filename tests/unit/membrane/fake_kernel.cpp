@@ -63,6 +63,9 @@ int64_t kill(uint64_t fiber, uint64_t reason, uint64_t, uint64_t, uint64_t, uint
 }
 
 int64_t time(uint64_t clock, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t) {
+    if (kernel->on_time) {
+        kernel->on_time();
+    }
     return clock == RUMPK_CLOCK_MONOTONIC ? kernel->now : -RUMPK_ENODEV;
 }
 

@@ -47,7 +47,8 @@ TEST(Arguments, are_decoded) {
 TEST(Arguments, what_is_no_escape_stands_for_itself) {
     test::FakeKernel kernel;
     const Heap heap(4096);
-    EXPECT_EQ(arguments_of(kernel, "%4 %zz a% %%41"), (Strings{"program", "%4", "%zz", "a%", "%A"}));
+    EXPECT_EQ(arguments_of(kernel, "%4 %zz %4z a% %%41"),
+              (Strings{"program", "%4", "%zz", "%4z", "a%", "%A"}));
     EXPECT_EQ(arguments_of(kernel, "a  b"), (Strings{"program", "a", "", "b"}));
     EXPECT_EQ(arguments_of(kernel, "a "), (Strings{"program", "a", ""}));
 }
