@@ -83,8 +83,8 @@ def _version() -> str:
 
 def key_of(tree: Tree, unit: Unit, known: dict[str, set[str]], version: str) -> str:
     digest = hashlib.sha256()
-    settings = tree.text(".clang-tidy") if tree.has(".clang-tidy") else ""
-    for part in (version, settings, unit.command):
+    settings = [tree.text(name) for name in tree.names() if PurePosixPath(name).name == ".clang-tidy"]
+    for part in (version, *settings, unit.command):
         digest.update(part.encode() + b"\0")
     for name in sorted(reached(tree, unit.name, known)):
         digest.update(name.encode() + b"\0" + tree.text(name).encode() + b"\0")
