@@ -205,7 +205,7 @@ Result<BasicConsumer<Fence, Words>> BasicConsumer<Fence, Words>::resume(void* ba
         return error(Errno::pipe);
     }
     const uint64_t head = Words::load(consumer.own_->position, std::memory_order_relaxed);
-    // acquire: pairs with the release of the position in BasicProducer::commit.
+    // acquire: pairs with the release of the position in BasicProducer::advance.
     const uint64_t tail = Words::load(consumer.peer_->position, std::memory_order_acquire);
     const uint64_t slots = geometry.slots();
     if (!consumer.within_a_lap(tail, head)) {

@@ -153,7 +153,7 @@ class Endpoint {
         bells_ = Words::load(own_->bells, std::memory_order_relaxed);
         high_water_ = Words::load(own_->high_water, std::memory_order_relaxed);
         Words::store(own_->waiting, uint32_t{0}, std::memory_order_relaxed);
-        // release: pairs with the peer's acquire of the position, as in commit and release.
+        // release: pairs with the peer's acquire of the position, as in advance and release.
         Words::store(own_->position, position, std::memory_order_release);
         set_epoch(epoch_ + 1);
     }

@@ -176,25 +176,42 @@ class World final : private ion_test::Scheduler {
             if (now != Errno{0}) {
                 return require(false, "claim failed");
             }
-            send(out, incarnation);
+            if (plan_.batch == 1) {
+                send(out, incarnation);
+            } else {
+                send_batch(out, incarnation);
+            }
             bell(out, consumer_);
         }
         out.close();
         bell(out, consumer_);
     }
 
+    static void fill(std::span<std::byte> slot, uint64_t p, unsigned incarnation) {
+        auto* payload = reinterpret_cast<Payload*>(slot.data());
+        Party::stop();
+        payload->first = p << 8 | incarnation;
+        Party::stop();
+        payload->second = ~payload->first;
+    }
+
     void send(HookedProducer& out, unsigned incarnation) {
+        auto slot = out.claim();
+        if (!slot) {
+            return require(false, "claim failed");
+        }
+        fill(slot->payload, out.position(), incarnation);
+        require(out.publish(1, sizeof(Payload)).has_value(), "publish failed");
+    }
+
+    void send_batch(HookedProducer& out, unsigned incarnation) {
         const uint64_t left = plan_.messages - out.position();
         auto slots = out.claim(static_cast<uint32_t>(left < plan_.batch ? left : plan_.batch));
         if (!slots) {
             return require(false, "claim of a batch failed");
         }
         for (uint32_t i = 0; i < slots->size(); ++i) {
-            auto* payload = reinterpret_cast<Payload*>((*slots)[i].data());
-            Party::stop();
-            payload->first = (out.position() + i) << 8 | incarnation;
-            Party::stop();
-            payload->second = ~payload->first;
+            fill((*slots)[i], out.position() + i, incarnation);
             require(slots->describe(i, 1, sizeof(Payload)).has_value(), "describe failed");
         }
         require(out.commit(slots->size()).has_value(), "commit failed");

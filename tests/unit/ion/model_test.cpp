@@ -187,17 +187,32 @@ struct Parties {
                           auto slot = out.claim();
                           return slot ? Errno{0} : slot.error();
                       }) == Errno{0});
-            const uint64_t left = to - out.position();
-            auto slots = out.claim(static_cast<uint32_t>(left < S::batch ? left : S::batch));
-            RL_ASSERT(slots.has_value());
-            for (uint32_t i = 0; i < slots->size(); ++i) {
-                const uint64_t p = out.position() + i;
-                ring.payloads[Ring::slot_of((*slots)[i].data())]($) = 100 + p;
-                RL_ASSERT(slots->describe(i, static_cast<uint32_t>(p), p % 16).has_value());
+            if (S::batch == 1) {
+                send_one(out);
+            } else {
+                send_batch(out, to - out.position());
             }
-            RL_ASSERT(out.commit(slots->size()).has_value());
             ring_other(out, 1);
         }
+    }
+
+    void send_one(Producer& out) {
+        const uint64_t p = out.position();
+        auto slot = out.claim();
+        RL_ASSERT(slot.has_value());
+        ring.payloads[Ring::slot_of(slot->payload.data())]($) = 100 + p;
+        RL_ASSERT(out.publish(static_cast<uint32_t>(p), p % 16).has_value());
+    }
+
+    void send_batch(Producer& out, uint64_t left) {
+        auto slots = out.claim(static_cast<uint32_t>(left < S::batch ? left : S::batch));
+        RL_ASSERT(slots.has_value());
+        for (uint32_t i = 0; i < slots->size(); ++i) {
+            const uint64_t p = out.position() + i;
+            ring.payloads[Ring::slot_of((*slots)[i].data())]($) = 100 + p;
+            RL_ASSERT(slots->describe(i, static_cast<uint32_t>(p), p % 16).has_value());
+        }
+        RL_ASSERT(out.commit(slots->size()).has_value());
     }
 
     // Reads to the end, or until it has released `to`.

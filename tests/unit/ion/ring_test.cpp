@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Both ends of a ring on one thread: geometry, order, wrap, batches, full and empty, closing,
-// parking words, statistics, taking over.
-#include <gtest/gtest.h>
-
+// lies by name, parking words, statistics.
 #include <vector>
 
-#include "tests/unit/ion/shared.h"
+#include "tests/unit/ion/pair.h"
 
 namespace {
 
@@ -16,39 +14,11 @@ using ion::Errno;
 using ion::Geometry;
 using ion::Producer;
 using ion_test::bytes_of;
+using ion_test::eight;
 using ion_test::read_as;
+using ion_test::Ring;
 using ion_test::Shared;
-
-constexpr Geometry eight = Geometry::of(8, 64);
-
-struct Ring {
-    explicit Ring(Geometry geometry = eight)
-        : memory(geometry), out(memory.base(), geometry), in(memory.base(), geometry) {}
-
-    void push(uint64_t value) { ASSERT_TRUE(out.push(1, bytes_of(value))); }
-    void fill(uint64_t from, uint32_t count) {
-        for (uint32_t i = 0; i < count; ++i) {
-            push(from + i);
-        }
-    }
-    void take(uint64_t value) {
-        auto message = in.peek();
-        ASSERT_TRUE(message);
-        EXPECT_EQ(message->tag, 1u);
-        ASSERT_EQ(message->payload.size(), sizeof value);
-        EXPECT_EQ(read_as<uint64_t>(message->payload), value);
-        ASSERT_TRUE(in.release());
-    }
-
-    Shared memory;
-    Producer out;
-    Consumer in;
-};
-
-template <class T>
-Errno why(const ion::Result<T>& result) {
-    return result ? Errno{0} : result.error();
-}
+using ion_test::why;
 
 // --- Geometry
 
@@ -487,111 +457,6 @@ TEST(Statistics, HighWater) {
     EXPECT_EQ(ring.out.high_water(), 5u);
     EXPECT_EQ(ring.memory.header().producer.high_water, 5u);
     EXPECT_EQ(ring.memory.header().consumer.high_water, 4u);
-}
-
-// --- Taking over (death_test.cpp dies at every step; these name what a successor finds)
-
-TEST(Resume, ProducerGoesOnBehindWhatWasPublished) {
-    Ring ring;
-    ring.fill(0, 3);
-    ring.take(0);
-    ring.out.count_wait();
-    ring.out.arm();
-    (void)ring.out.claim(4);
-    const uint32_t epoch = ring.out.epoch();
-    auto out = Producer::resume(ring.memory.base(), eight);
-    ASSERT_TRUE(out);
-    EXPECT_EQ(out->position(), 3u);
-    EXPECT_EQ(out->waits(), 1u);
-    EXPECT_EQ(out->epoch(), epoch + 1);
-    EXPECT_EQ(ring.in.peer_epoch(), epoch + 1);
-    EXPECT_FALSE(ring.in.peer_waiting()) << "the dead do not wait";
-    EXPECT_EQ(out->free(), 6u);
-    ASSERT_TRUE(out->push(1, bytes_of(uint64_t{3})));
-    for (uint64_t i = 1; i <= 3; ++i) {
-        ring.take(i);
-    }
-}
-
-TEST(Resume, ConsumerSeesAgainWhatWasNotReleased) {
-    Ring ring;
-    ring.fill(0, 3);
-    ring.take(0);
-    ASSERT_TRUE(ring.in.peek(2));
-    const uint32_t epoch = ring.in.epoch();
-    auto in = Consumer::resume(ring.memory.base(), eight);
-    ASSERT_TRUE(in);
-    ring.push(3);
-    EXPECT_EQ(in->epoch(), epoch + 1);
-    EXPECT_EQ(why(in->release()), Errno::inval) << "what the dead one peeked is not peeked";
-    for (uint64_t i = 1; i <= 3; ++i) {
-        EXPECT_EQ(in->again(), i < 3);
-        auto message = in->peek();
-        ASSERT_TRUE(message);
-        EXPECT_EQ(read_as<uint64_t>(message->payload), i);
-        ASSERT_TRUE(in->release());
-    }
-    EXPECT_FALSE(in->again());
-}
-
-TEST(Resume, PositionBehindTheSequences) { // died in commit; and the consumer was quick
-    Ring ring;
-    ring.fill(0, 4);
-    ring.memory.header().producer.position = 1;
-    EXPECT_EQ(Producer::resume(ring.memory.base(), eight)->position(), 4u);
-    EXPECT_EQ(ring.memory.header().producer.position, 4u);
-    ring.take(0);
-    ring.take(1);
-    ring.take(2);
-    ring.memory.header().producer.position = 1;
-    auto in = Consumer::resume(ring.memory.base(), eight);
-    ASSERT_TRUE(in);
-    EXPECT_EQ(in->position(), 3u);
-    auto out = Producer::resume(ring.memory.base(), eight);
-    ASSERT_TRUE(out);
-    EXPECT_EQ(out->position(), 4u);
-}
-
-TEST(Resume, RefusesAClosedRing) {
-    Ring ring;
-    ring.out.close();
-    EXPECT_EQ(why(Producer::resume(ring.memory.base(), eight)), Errno::pipe);
-    EXPECT_TRUE(Consumer::resume(ring.memory.base(), eight)) << "there may be something to drain";
-    ring.in.close();
-    EXPECT_EQ(why(Consumer::resume(ring.memory.base(), eight)), Errno::pipe);
-}
-
-void expect_broken(void (*spoil)(Ring&), bool producer, bool consumer) {
-    for (const bool side : {true, false}) {
-        Ring ring;
-        ring.fill(0, 6);
-        ring.take(0);
-        ring.take(1);
-        spoil(ring);
-        rumpk_ring_line& line = side ? ring.memory.header().producer : ring.memory.header().consumer;
-        const uint32_t epoch = line.epoch;
-        const Errno got = side ? why(Producer::resume(ring.memory.base(), eight))
-                               : why(Consumer::resume(ring.memory.base(), eight));
-        const bool broken = side ? producer : consumer;
-        EXPECT_EQ(got, broken ? Errno::io : Errno{0}) << (side ? "producer" : "consumer");
-        EXPECT_EQ(line.epoch, epoch + 1);
-        EXPECT_EQ(line.closed, uint32_t{broken ? RUMPK_RING_BROKEN : RUMPK_RING_OPEN});
-    }
-}
-
-TEST(Resume, PositionsMoreThanALapApart) {
-    expect_broken([](Ring& r) { r.memory.header().producer.position = 11; }, true, true);
-    expect_broken([](Ring& r) { r.memory.header().consumer.position = 15; }, true, true);
-    expect_broken([](Ring& r) { r.memory.header().consumer.position = ~0ull; }, true, true);
-    expect_broken([](Ring& r) { r.memory.header().producer.position = 1ull << 63; }, true, true);
-}
-
-TEST(Resume, SequencesThatAreNotConsecutive) {
-    expect_broken([](Ring& r) { r.memory.slot(4).sequence = 0; }, true, true);
-    expect_broken([](Ring& r) { r.memory.header().producer.position = 7; }, true, true);
-    expect_broken([](Ring& r) { r.memory.header().consumer.position = 7; }, true, false);
-    // Behind the gap: a dead producer leaves none, a live one may have filled it since.
-    expect_broken([](Ring& r) { r.memory.slot(8).sequence = 9; }, true, false);
 }
 
 } // namespace

@@ -147,6 +147,14 @@ class Pair {
         }
     }
 
+    void send_one(uint64_t p) {
+        const uint32_t length = length_of(p, memory_.geometry().capacity());
+        write_message(out_.claim()->payload, p, length);
+        (void)out_.publish(static_cast<uint32_t>(mix(p)), length);
+        dawdle(load_.slow_producer, p);
+        ring(out_, in_bell_);
+    }
+
     void produce() {
         const uint32_t capacity = memory_.geometry().capacity();
         uint64_t p = 0;
@@ -156,6 +164,10 @@ class Pair {
                     return slot ? Errno{0} : slot.error();
                 })) {
                 break;
+            }
+            if (load_.batch == 1) {
+                send_one(p++);
+                continue;
             }
             const auto left = static_cast<uint32_t>(load_.messages - p);
             auto slots = out_.claim(left < load_.batch ? left : load_.batch);
