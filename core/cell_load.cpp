@@ -127,7 +127,8 @@ void Cell::make_first_fiber() {
     first.core = home_core_;
     first.stack = main_stack_;
     first.entry = reinterpret_cast<rumpk_entry>(static_cast<uintptr_t>(entry_.value()));
-    std::copy_n("main", 4, first.name);
+    // The cell's name: a program finds its own name there.
+    std::copy_n(name_.data(), std::min(name_.size(), sizeof(first.name)), first.name);
     fiber_prepare(first);
     this_scheduler().make_ready(first);
 }

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`./rumpk bench`: figures, tables, and the count of instructions."""
+
+import contextlib
+import io
+import json
+import struct
+import subprocess
+import sys
+import unittest
+from pathlib import Path
+from unittest import mock
+
+ROOT = Path(__file__).resolve().parents[2]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from tools.cli import bench, bench_boot, framing, instructions, machines  # noqa: E402
+
+KEYS = ["name", "machine", "value", "unit", "min", "max", "runs"]
+
+
+class Figures(unittest.TestCase):
+    def test_median_and_spread(self):
+        figure = bench.of_runs("x.y", "m", [3.0, 1.0, 9.0], "s")
+        self.assertEqual((figure.value, figure.min, figure.max, figure.runs), (3.0, 1.0, 9.0, 3))
+
+    def test_json_keys(self):
+        self.assertEqual(list(json.loads(bench.exact("x.y", "m", 7, "bytes").line())), KEYS)
+        figure = bench.of_runs("x.y", "m", [2.0], "s", peer="other", peer_value=4.0)
+        self.assertEqual(list(json.loads(figure.line())), KEYS + ["peer", "peer_value", "ratio"])
+        self.assertEqual(json.loads(figure.line())["ratio"], 0.5)
+
+    def test_whole_numbers_stay_whole(self):
+        self.assertIn('"value": 12576646,', bench.exact("x.y", "m", 12576646, "instructions").line())
+
+    def test_targets(self):
+        self.assertFalse(bench.exact("x", "m", 5, "s", target=5).missed)
+        self.assertTrue(bench.exact("x", "m", 6, "s", target=5).missed)
+        self.assertTrue(bench.exact("x", "m", 6, "s", peer="p", peer_value=2, target=2.5).missed)
+        self.assertFalse(bench.exact("x", "m", 6, "s").missed)
+
+    def test_table(self):
+        text = bench.table([bench.exact("a.b", "m", 1234567, "bytes", target=10), bench.of_runs("c", "n", [1.5, 2.5], "s")])
+        head, first, second = text.splitlines()
+        self.assertTrue(head.startswith("figure"))
+        self.assertRegex(first, r"^a\.b +m +1,234,567  bytes .* at most 10, missed$")
+        self.assertRegex(second, r"^c +n +2  s +1\.5  2\.5 +2$")
+
+
+class Command(unittest.TestCase):
+    def refused(self, *arguments):
+        return subprocess.run([sys.executable, ROOT / "rumpk", "bench", *arguments], capture_output=True, text=True, timeout=60)
+
+    def test_list_names_every_figure(self):
+        done = self.refused("--list")
+        self.assertEqual(done.returncode, 0)
+        for name in bench_boot.FIGURES:
+            self.assertIn(f"    {name}\n", done.stdout)
+
+    def test_every_figure_is_documented(self):
+        page = (ROOT / "docs/benchmarks.md").read_text()
+        for name in bench_boot.FIGURES:
+            self.assertIn(f"`{name}`", page)
+
+    def test_wrong_arguments(self):
+        for arguments in (["nosuchsuite"], ["boot", "--runs", "0"], ["boot", "--runs", "x"]):
+            self.assertEqual(self.refused(*arguments).returncode, 127, arguments)
+
+    def test_json_lines(self):
+        figures = [bench.exact("image.kernel_hello_bytes", "m", 1, "bytes")]
+        args = mock.Mock(list=False, suite="boot", runs=1, only=None, json=True)
+        with mock.patch.object(bench_boot, "measure", return_value=iter(figures)):
+            with contextlib.redirect_stdout(io.StringIO()) as out:
+                self.assertEqual(bench.main(args), 0)
+        self.assertEqual(json.loads(out.getvalue())["name"], "image.kernel_hello_bytes")
+
+
+def recording(*events, version=instructions.VERSION):
+    return struct.pack(">IQ", version, 0) + b"".join(events)
+
+
+def executed(count):
+    return b"\x00" + struct.pack(">I", count)
+
+
+SENT = b"\x16" + struct.pack(">ii", 1, 1)
+END = b"\x27"
+
+
+class Recordings(unittest.TestCase):
+    def test_counts_at_each_byte(self):
+        clock, random = b"\x1c" + bytes(8), b"\x1b" + struct.pack(">II", 0, 3) + b"abc"
+        data = recording(b"\x25", clock, executed(100), SENT, random, executed(7), b"\x01\x02", SENT, b"\x0e", END)
+        self.assertEqual(instructions.sent_bytes(data), [100, 107])
+
+    def test_what_cannot_be_read(self):
+        for data, words in (
+            (b"", "another format"),
+            (recording(END, version=0xE0200D), "another format"),
+            (recording(executed(1)), "no end"),
+            (recording(b"\x7f", END), "0x7f"),
+        ):
+            with self.assertRaisesRegex(instructions.RecordError, words):
+                instructions.sent_bytes(data)
+
+    def test_first_byte_and_end_of_first_line(self):
+        line = b"firmware\r\n" + framing.encode_output("kernel", b"k\n") + framing.encode_output("stdout", b"ab\ncd\n")
+        sent = list(range(100, 100 + len(line)))
+        self.assertEqual(instructions.of_line(line, sent), (110, 100 + line.index(b"b\n") + 1))
+        with self.assertRaisesRegex(instructions.RecordError, "no line"):
+            instructions.of_line(line[:-6], sent[:-6])
+        with self.assertRaisesRegex(instructions.RecordError, "bytes came"):
+            instructions.of_line(line, sent[1:])
+
+
+class Emulated(unittest.TestCase):
+    """The bare image's instructions are known: it has seven for each byte."""
+
+    def test_the_count_is_the_programs(self):
+        machine, image = machines.load(bench_boot.EMULATED), bench_boot.bare_image()
+        first, line = instructions.counts(machine, image)
+        text = b"\x10oHello from nowhere.\n"
+        self.assertEqual(line - first, 7 * (len(text) - 1))
+        self.assertEqual(instructions.counts(machine, image), (first, line))
+
+
+if __name__ == "__main__":
+    unittest.main()
