@@ -53,6 +53,8 @@ def _names_file(build: str, text: str, name: str) -> bool:
         far = "/" not in way and path.parent != folders[0]  # a bare name means a file beside the build file
         if not far and re.search(r"(?<![\w.-])" + re.escape(way) + r"(?![\w.-])", text):
             return True
+    if build.endswith(".py") and f'"{path.name}"' in text:
+        return True  # put together from parts there
     return any(re.fullmatch(pattern, name) for pattern in _patterns(text))
 
 
