@@ -48,8 +48,8 @@ void commit(size_t bytes);
 void flush();
 
 // Copies all bytes to the stream and flushes. Bytes taken: fewer than given only at the deadline or
-// when the console ended meanwhile; an error only if none. What fits in one slot is one message, which no other
-// fiber's bytes cut. As room().
+// when the console ended meanwhile; an error only if none. What fits in one slot is one message, which no
+// other fiber's bytes cut. As room().
 [[nodiscard]] Result<size_t> write(Stream stream, std::span<const std::byte> bytes, Instant deadline = never);
 
 // Counters

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Fibers that are not the first use the console: four print 500 lines each, on their pooled 4 KiB stacks and
+// Fibers that are not the first use the console: four print 5000 lines each, on their pooled 4 KiB stacks and
 // faster than the console takes them, while a fifth reads standard input to its end. A line that is one
 // write() is never cut by another's.
 #include <cinttypes>
@@ -13,7 +13,7 @@
 
 namespace {
 
-constexpr int lines = 500;
+constexpr int lines = 5000;
 
 void print(int fiber) {
     for (int i = 0; i < lines; ++i) {
