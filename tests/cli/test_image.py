@@ -165,7 +165,36 @@ class Cell(unittest.TestCase):
                      "in no executable segment")
 
 
+class Sections(unittest.TestCase):
+    NAMES = b"\0.text\0"
+
+    def with_sections(self, table=None, names=1):
+        """An ELF file with the sections null, names and .text."""
+        data = bytearray(make_elf())
+        strings = len(data)
+        data += self.NAMES
+        at = len(data)
+        for name, kind, flags, address, offset, size in (
+                (0, 0, 0, 0, 0, 0), (0, 3, 0, 0, strings, len(self.NAMES)), (1, 1, 6, WINDOW, 120, 4)):
+            data += struct.pack("<IIQQQQIIQQ", name, kind, flags, address, offset, size, 0, 0, 1, 0)
+        struct.pack_into("<Q", data, 40, at if table is None else table)
+        struct.pack_into("<HHH", data, 58, 64, 3, names)
+        return elf.Elf(bytes(data))
+
+    def test_read(self):
+        self.assertEqual(self.with_sections().sections()[2], elf.Section(".text", 1, 6, WINDOW, 120, 4))
+
+    def test_stripped_or_outside_the_file(self):
+        self.assertEqual(elf.Elf(make_elf()).sections(), [])
+        self.assertEqual(self.with_sections(table=1 << 40).sections(), [])
+        self.assertEqual(self.with_sections(names=3).sections(), [])
+
+
 class Pack(unittest.TestCase):
+    def test_nothing_to_flatten(self):
+        with self.assertRaisesRegex(elf.ElfError, "nothing to load"):
+            elf.flatten(elf.Elf(make_elf([])))
+
     def test_strip_keeps_the_program(self):
         segments = [(CODE, WINDOW, b"code" * 9, 36), (DATA, WINDOW + 4096, b"data!", 9000)]
         before = elf.Elf(make_elf(segments, extra=[(elf.PT_GNU_STACK, 6)]))

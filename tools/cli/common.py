@@ -45,6 +45,10 @@ def dispatch(module: str, arguments: list[str]) -> int:
         # Whoever read our output has gone; nothing more can be said to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:
+        if error.filename is None:
+            raise
+        fail(f"{error.filename}: {error.strerror}")
 
 
 def say(text: str) -> None:

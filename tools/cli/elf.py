@@ -86,22 +86,6 @@ class Elf:
         strings = raw[names][4]
         return [Section(self._string(strings + s[0]), *s[1:6]) for s in raw]
 
-    def symbol(self, name: str) -> int | None:
-        """A symbol's value, or None."""
-        at, size, count, _ = self._sections
-        if not at or size != _SECTION.size or at + size * count > len(self.data):
-            return None
-        raw = [_SECTION.unpack_from(self.data, at + size * i) for i in range(count)]
-        for section in raw:
-            if section[1] != 2:  # SHT_SYMTAB
-                continue
-            strings = raw[section[6]][4]
-            for i in range(section[5] // 24):
-                label, _, _, _, value, _ = struct.unpack_from("<IBBHQQ", self.data, section[4] + 24 * i)
-                if self._string(strings + label) == name:
-                    return value
-        return None
-
     def _string(self, at: int) -> str:
         return self.data[at : self.data.find(b"\0", at)].decode(errors="replace")
 
