@@ -9,7 +9,8 @@ set(RUMPK_TARGET riscv64-unknown-elf)
 set(RUMPK_KERNEL_FLAGS -march=rv64imac_zicsr_zifencei -mabi=lp64 -mcmodel=medany -mno-implicit-float)
 # The whole kernel is loaded on every boot, so its size counts: as small as it gets, across files.
 # What runs on every switch says -Os for itself (core/CMakeLists.txt).
-set(RUMPK_KERNEL_OPTIMIZE -Oz -flto)
+# Functions that call nothing keep no frame pointer; prologues are shared (save_restore.S).
+set(RUMPK_KERNEL_OPTIMIZE -Oz -flto -momit-leaf-frame-pointer -msave-restore)
 set(RUMPK_CELL_FLAGS -march=rv64gc -mabi=lp64d -mcmodel=medany)
 set(RUMPK_CELL_LINK_FLAGS "")
 
@@ -23,6 +24,7 @@ set(RUMPK_ARCH_SOURCES
     report.cpp
     sbi.cpp
     sv39.cpp
+    save_restore.S
     switch.S
     table.cpp
     trap.S
