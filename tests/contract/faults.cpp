@@ -134,11 +134,15 @@ void protect_refuses() {
     EXPECT_EQUAL(machine->protect(place_data + 8, page, rw), -RUMPK_EINVAL);
     EXPECT_EQUAL(machine->protect(place_data, 8, rw), -RUMPK_EINVAL);
     EXPECT_EQUAL(machine->protect(place_data, 0, rw), -RUMPK_EINVAL);
+    EXPECT_EQUAL(machine->protect(place_data, ~0ull & ~(page - 1), rw), -RUMPK_EINVAL); // it wraps
+    EXPECT(machine->protect(0, page, rw) < 0);
     EXPECT_EQUAL(machine->protect(place_free, page, rw), -RUMPK_ENOENT);
     EXPECT_EQUAL(machine->protect(place_data, 3 * page, HAL_MAP_READ), -RUMPK_ENOENT);
     EXPECT(!faults(write_at, at(place_data))); // nothing of it was done
     EXPECT_EQUAL(machine->unmap(place_data + 8, page), -RUMPK_EINVAL);
     EXPECT_EQUAL(machine->unmap(place_data, 0), -RUMPK_EINVAL);
+    EXPECT_EQUAL(machine->unmap(place_data, ~0ull & ~(page - 1)), -RUMPK_EINVAL);
+    EXPECT(machine->unmap(frame(0) + machine->boot->direct_map, page) < 0);
     EXPECT_EQUAL(machine->unmap(place_free, page), -RUMPK_ENOENT);
     EXPECT_EQUAL(machine->unmap(place_data, 3 * page), -RUMPK_ENOENT);
     EXPECT(!faults(write_at, at(place_data)));

@@ -34,6 +34,24 @@ void masked_nothing_comes_and_nothing_is_lost() {
     }
 }
 
+// Interrupts that arrive around the very instruction that unmasks. After it nothing is masked or
+// unmasked any more, so one that fell through would not come.
+void unmasking_loses_nothing() {
+    for (uint64_t i = 0; i < 20000; i++) {
+        uint64_t before = load(counts.timer);
+        uint64_t deadline = machine->now() + 2 * microsecond;
+        machine->timer_set(deadline);
+        while (machine->now() < deadline + i * 13 % 4000) {
+        }
+        bool came =
+            spin_until(deadline + 1000 * millisecond, [before] { return load(counts.timer) != before; });
+        EXPECT(came);
+        if (!came) {
+            return;
+        }
+    }
+}
+
 // What comes pending while a handler runs is taken after it, not in it.
 uint64_t depth = 0;
 void nested_timer() {
@@ -111,13 +129,16 @@ void wait_ends_at_once_when_pending() {
     EXPECT_EQUAL(load(counts.timer), before + 1);
 }
 
-// Deadlines that pass before, during and after the beginning of the wait. A lost wake-up would
+// Waits that begin around the very moment at which the interrupt arrives. A lost wake-up would
 // stop here for ever: the time limit of whoever runs this tells.
 void wait_loses_no_wake_up() {
     uint64_t wait_calls = 0;
-    for (uint64_t i = 0; i < 10000; i++) {
+    for (uint64_t i = 0; i < 20000; i++) {
         uint64_t before = load(counts.timer);
-        machine->timer_set(machine->now() + i * 37 % 5000);
+        uint64_t deadline = machine->now() + 3 * microsecond;
+        machine->timer_set(deadline);
+        while (machine->now() + 1 * microsecond < deadline + i * 13 % 4000) {
+        }
         while (load(counts.timer) == before) {
             machine->interrupts_wait();
             wait_calls++;
@@ -125,7 +146,7 @@ void wait_loses_no_wake_up() {
             machine->interrupts_mask();
         }
     }
-    EXPECT(wait_calls < 40000); // it waits, it does not merely return
+    EXPECT(wait_calls < 80000); // it waits, it does not merely return
 }
 
 void wait_waits() {
@@ -148,6 +169,7 @@ void wait_waits() {
 const Test tests_of_interrupts[] = {
     {"masks nest", masks_nest},
     {"masked, nothing comes and nothing is lost", masked_nothing_comes_and_nothing_is_lost},
+    {"unmasking loses nothing", unmasking_loses_nothing},
     {"handlers do not nest", handlers_do_not_nest},
     {"interrupt_exit comes once and last", interrupt_exit_comes_once_and_last},
     {"interrupts run on their stack", interrupts_run_on_their_stack},

@@ -89,17 +89,32 @@ void timer_is_replaced() {
     EXPECT_EQUAL(load(counts.timer), before + 2);
 }
 
-// The interrupt of the old deadline has come in, but was not taken before the new one was set.
-void timer_replaced_when_pending_is_not_early() {
-    for (int i = 0; i < 100; i++) {
-        machine->timer_set(machine->now() + 10 * microsecond);
-        uint64_t until = machine->now() + 40 * microsecond;
-        while (machine->now() < until) {
-        }
+// Arms it, and comes back around the moment at which it fires: a little earlier or later with
+// each `i`. Masked, so that the interrupt is not taken.
+void nearly_fire(uint64_t i) {
+    uint64_t deadline = machine->now() + 2 * microsecond;
+    machine->timer_set(deadline);
+    while (machine->now() + 1 * microsecond < deadline + i * 13 % 4000) {
+    }
+}
+
+void timer_replaced_as_it_fires_is_not_early() {
+    for (uint64_t i = 0; i < 2000; i++) {
+        nearly_fire(i);
         uint64_t before = load(counts.timer);
-        uint64_t deadline = machine->now() + 500 * microsecond;
+        uint64_t deadline = machine->now() + 50 * microsecond;
         EXPECT(fire(deadline) >= deadline);
         EXPECT_EQUAL(load(counts.timer), before + 1);
+    }
+}
+
+void timer_disarmed_as_it_fires_is_quiet() {
+    for (uint64_t i = 0; i < 2000; i++) {
+        nearly_fire(i);
+        uint64_t before = load(counts.timer);
+        machine->timer_set(RUMPK_NEVER);
+        spin_until(machine->now() + 20 * microsecond);
+        EXPECT_EQUAL(load(counts.timer), before);
     }
 }
 
@@ -126,7 +141,8 @@ const Test tests_of_timer[] = {
     {"timer: never disarms", timer_never_disarms},
     {"timer far away does not wrap", timer_far_away_does_not_wrap},
     {"timer is replaced", timer_is_replaced},
-    {"timer replaced when pending is not early", timer_replaced_when_pending_is_not_early},
+    {"timer replaced as it fires is not early", timer_replaced_as_it_fires_is_not_early},
+    {"timer disarmed as it fires is quiet", timer_disarmed_as_it_fires_is_quiet},
     {"timer is set again in its event", timer_is_set_again_in_its_event},
     {nullptr, nullptr},
 };

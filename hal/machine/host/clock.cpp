@@ -61,10 +61,7 @@ void timer_set(uint64_t when) {
 }
 
 bool timer_expired(Core& core) {
-    if (core.deadline == RUMPK_NEVER) {
-        return false;
-    }
-    if (now() >= core.deadline) {
+    if (now() >= core.deadline) { // which never is for RUMPK_NEVER
         core.deadline = RUMPK_NEVER;
         core.armed = RUMPK_NEVER; // one shot
         return true;
