@@ -220,10 +220,9 @@ BootCell BootTable::cell(uint32_t index) const {
     return cell;
 }
 
-// Byte by byte through a table of 256 words costs 5 instructions a byte on a
-// load/store machine; the table is made here at build time and takes 1 KiB.
+// Four bits at a time: 64 bytes of table instead of 1,024, for a sum over a few
+// KiB once a boot.
 uint32_t crc32(Bytes bytes) {
-    // Four bits at a time: 64 bytes of table instead of 1,024, for a sum over a few KiB once a boot.
     static constexpr auto table = [] {
         std::array<uint32_t, 16> made{};
         for (uint32_t i = 0; i < made.size(); ++i) {

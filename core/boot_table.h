@@ -67,7 +67,7 @@ struct BootCell {
 class BootTable {
   public:
     // `image` may be longer than the table and must outlive it. Cost: the checksum
-    // over everything, 5 instructions a byte or less, and a little a cell. Which
+    // over everything, some 17 instructions a byte, and a little a cell. Which
     // cores the machine has is the caller's to check.
     [[nodiscard]] static std::expected<BootTable, BootTableError> read(std::span<const std::byte> image);
 
