@@ -34,7 +34,8 @@ function(rumpk_application NAME DIR)
     set_target_properties(${TARGET} PROPERTIES OUTPUT_NAME "${NAME}" SUFFIX ".elf" LINKER_LANGUAGE CXX
         RUNTIME_OUTPUT_DIRECTORY "${APP_OUTPUT}" LINK_DEPENDS "${RUMPK_CELL_SCRIPT}")
     target_link_libraries(${TARGET} PRIVATE cell_options -Wl,--start-group nexus cell_string libc -Wl,--end-group)
-    target_link_options(${TARGET} PRIVATE --target=${RUMPK_TARGET} -nostdlib -static -fuse-ld=lld
+    # Linux's triple only makes clang call lld itself; for a bare x86-64 it would call gcc.
+    target_link_options(${TARGET} PRIVATE --target=${RUMPK_ARCH}-unknown-linux-gnu -nostdlib -static -fuse-ld=lld
         -Wl,-T,${RUMPK_CELL_SCRIPT} -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,max-page-size=4096
         -Wl,--no-relax ${RUMPK_CELL_LINK_FLAGS})
     set(IMAGE "${APP_OUTPUT}/${NAME}.img")

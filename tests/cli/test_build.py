@@ -143,10 +143,10 @@ class Ninja(Command):
         order = []
 
         def other():
-            with build.locked("p"):
+            with common.locked(self.folder, "build of p"):
                 order.append("other")
 
-        with build.locked("p"):
+        with common.locked(self.folder, "build of p"):
             thread = threading.Thread(target=other)
             thread.start()
             while "waiting for another build of p" not in self.said.getvalue():

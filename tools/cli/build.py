@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`./rumpk build`, and what the other commands use of it: from an application's folder to its image."""
 
-import fcntl
 import hashlib
 import os
 import re
@@ -9,7 +8,6 @@ import shlex
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -108,7 +106,7 @@ def application(spec: str, machine: str, verbose: bool = False, preset: str = ""
     inputs = digest(app, built.image)
     if inputs and same(stamp, inputs):
         return built
-    with locked(preset):
+    with common.locked(common.BUILD / preset, f"build of {preset}"):
         configure(preset, [app.folder] if app.outside else [])
         ninja(preset, [str(built.image.relative_to(common.BUILD / preset))], f"{app.name} for {preset}", verbose)
     stamp.write_text(digest(app, built.image))
@@ -118,7 +116,7 @@ def application(spec: str, machine: str, verbose: bool = False, preset: str = ""
 def target(preset: str, targets: list[str], what: str, verbose: bool = False) -> Path:
     """Builds targets of a preset (none: all) and returns its build folder."""
     setup.ensure()
-    with locked(preset):
+    with common.locked(common.BUILD / preset, f"build of {preset}"):
         configure(preset, [])
         ninja(preset, targets, what, verbose)
     return common.BUILD / preset
@@ -161,20 +159,6 @@ def listing(top: str) -> list[str]:
             status = entry.stat()
             lines.append(f"{entry.path} {status.st_size} {status.st_mtime_ns}\n")
     return lines
-
-
-@contextmanager
-def locked(preset: str):
-    """One build at a time in a build folder: ninja itself does not see another one."""
-    folder = common.BUILD / preset
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            common.say(f"waiting for another build of {preset}")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def cached(cache: Path, name: str) -> str:

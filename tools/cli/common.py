@@ -2,10 +2,12 @@
 """What the subcommands share: places, exit codes, messages, progress, and starting programs."""
 
 import argparse
+import fcntl
 import importlib
 import os
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,6 +87,19 @@ def relative(path: Path) -> str:
         return str(path.relative_to(Path.cwd()))
     except ValueError:
         return str(path)
+
+
+@contextmanager
+def locked(folder: Path, what: str):
+    """One process at a time in a folder of build/: ninja and meson themselves do not see another one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"waiting for another {what}")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 class Steps:

@@ -4,6 +4,7 @@
 import os
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 from . import common
@@ -42,10 +43,11 @@ def main(args) -> int:
 
 
 def stamp_text() -> str:
-    """Changes when a newer commit wants other packages or parts. Kept free of imports: `run` reads it each time."""
+    """Changes when a newer commit wants other packages or parts, and when the repository was moved. Imports no
+    recipe: `run` reads this each time."""
     folder = common.ROOT / "tools" / "third_party"
-    recipes = [f"{one.name} {one.stat().st_mtime_ns}" for one in sorted(folder.glob("*.py"))]
-    return "\n".join([str(common.ROOT), *PACKAGES, *recipes])
+    recipes = [f"{one.name} {zlib.crc32(one.read_bytes()):08x}" for one in sorted(folder.glob("*.py"))]
+    return "\n".join([str(STAMP.parent.resolve()), *PACKAGES, *recipes])
 
 
 def on_path(program: str) -> bool:
@@ -66,12 +68,17 @@ def ensure(yes: bool = False, archs: tuple[str, ...] = ARCHS) -> None:
     with what to do."""
     if ready(archs):
         return
+    with common.locked(STAMP.parent, "setup"):
+        if not ready(archs):
+            bring(yes, archs)
+
+
+def bring(yes: bool, archs: tuple[str, ...]) -> None:
     from ..third_party import fetch, parts, paths, picolibc
 
     lacking = missing_packages()
     pending = [part for part in parts.PARTS if not fetch.present(part)]
     archs = [name for name in archs if not picolibc.present(name)]
-    common.BUILD.mkdir(exist_ok=True)
     steps = common.Steps(2 * bool(lacking) + len(pending) + len(archs))
     if lacking:
         install(lacking, yes, steps)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
-HOME = ROOT / "build" / "third_party"
+HOME = (ROOT / "build" / "third_party").resolve()  # clones may share it by a link
 
 
 class Part(NamedTuple):
