@@ -15,7 +15,7 @@ PACKAGES = (
     "clang-format-19", "clang-tidy-19",  # check
     "cmake", "ninja-build", "meson",  # the build, and picolibc's
     "qemu-system-misc", "opensbi",  # the riscv64 machine and its firmware
-    "libgtest-dev", "libc6-dev", "libstdc++-12-dev", "device-tree-compiler",  # unit tests
+    "libgtest-dev", "relacy-dev", "libc6-dev", "libstdc++-12-dev", "device-tree-compiler",  # unit tests
 )
 # Their programs: gone means that a package was removed after setup.
 PROGRAMS = ("clang-19", "ld.lld-19", "llvm-nm-19", "clang-format-19", "clang-tidy-19", "cmake", "ninja", "meson",
