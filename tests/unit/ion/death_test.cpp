@@ -351,7 +351,7 @@ constexpr unsigned most_steps = 40; // of one party in its life, more than it ha
 
 TEST(Death, NobodyDies) {
     Tally tally;
-    both_ways([&](Plan plan) { all_switches(plan, 2, tally); });
+    both_ways([&](const Plan& plan) { all_switches(plan, 2, tally); });
     print(tally);
     EXPECT_EQ(tally.deaths, 0u);
     EXPECT_EQ(tally.again, 0u);
@@ -386,7 +386,7 @@ TEST(Death, ConsumerAtEveryStep) {
 // The successor dies, too: most of its steps are resume's.
 TEST(Death, SuccessorAtEveryStep) {
     Tally tally;
-    both_ways([&](Plan plan) {
+    both_ways([&](const Plan& plan) {
         for (unsigned first = 0; first < most_steps; ++first) {
             for (unsigned second = 0; second < most_steps; ++second) {
                 Plan deaths = plan;
