@@ -6,6 +6,8 @@
 // Interrupts say what the last `read` and `write` asked for: see there.
 #pragma once
 
+#include <initializer_list>
+
 #include "hal/device/register_access.h"
 
 namespace rumpk::hal {
@@ -23,10 +25,18 @@ class Ns16550 {
     bool present() const { return registers_ != 0; }
 
     // FIFOs on, what has arrived still in them; no interrupts, the interrupt line connected.
-    void begin() {
+    // False: nothing there behaves like a port.
+    [[nodiscard]] bool begin() {
+        for (uint8_t pattern : {uint8_t{0x55}, uint8_t{0xaa}}) {
+            write_register(scratch, pattern);
+            if (read_register(scratch) != pattern) {
+                return false;
+            }
+        }
         write_register(interrupt_enable, 0);
         write_register(fifo_control, fifo_on | fifo_trigger_14);
         write_register(modem_control, modem_ready);
+        return true;
     }
 
     // Takes what has arrived, up to size. Less than size: an interrupt says when more comes. All
@@ -78,6 +88,7 @@ class Ns16550 {
     static constexpr uint32_t fifo_control = 2;
     static constexpr uint32_t modem_control = 4;
     static constexpr uint32_t line_status = 5;
+    static constexpr uint32_t scratch = 7; // 8.10: does nothing
     // 8.4
     static constexpr uint8_t status_input = 1 << 0;
     static constexpr uint8_t status_output_empty = 1 << 5;

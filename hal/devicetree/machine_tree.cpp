@@ -1,40 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hal/devicetree/machine_tree.h"
 
-#include <initializer_list>
-
 #include "hal/devicetree/flat_tree.h"
+#include "hal/devicetree/tree_reader.h"
 
 namespace rumpk::hal {
 
 namespace {
-
-// The properties that are read, sorted by their first letter.
-enum PropertyId : uint32_t {
-    property_address_cells,
-    property_size_cells,
-    property_arguments,
-    property_compatible,
-    property_device_type,
-    property_interrupts,
-    property_interrupt_parent,
-    property_extended,
-    property_phandle,
-    property_reg,
-    property_ranges,
-    property_isa,
-    property_plic_lines,
-    property_seed,
-    property_status,
-    property_timebase,
-    property_count
-};
-
-constexpr const char* property_names[property_count] = {
-    "#address-cells", "#size-cells", "bootargs",         "compatible",
-    "device_type",    "interrupts",  "interrupt-parent", "interrupts-extended",
-    "phandle",        "reg",         "ranges",           "riscv,isa",
-    "riscv,ndev",     "rng-seed",    "status",           "timebase-frequency"};
 
 // Which of them begin with a letter: most properties of a tree are told from all by their first.
 struct PropertySpan {
@@ -76,37 +48,7 @@ constexpr bool spans_fit() {
 }
 static_assert(spans_fit());
 
-// What a node's `compatible` makes of it.
-enum class Kind : uint8_t { unknown, serial, plic, rtc, finisher, virtio, hart_controller };
-
-struct KindName {
-    const char* name;
-    Kind kind;
-};
-constexpr KindName kind_names[] = {
-    {"ns16550a", Kind::serial},       {"sifive,plic-1.0.0", Kind::plic},
-    {"riscv,plic0", Kind::plic},      {"google,goldfish-rtc", Kind::rtc},
-    {"sifive,test0", Kind::finisher}, {"sifive,test1", Kind::finisher},
-    {"virtio,mmio", Kind::virtio},    {"riscv,cpu-intc", Kind::hart_controller}};
-
-struct Property {
-    const uint8_t* data = nullptr;
-    uint32_t length = 0;
-};
-
-// What an open node means for its children.
-enum class Role : uint8_t { other, cpus, cpu, reserved_memory, chosen };
-
-struct Level {
-    const char* name = "";
-    Role role = Role::other;
-    bool enabled = true;
-    bool mapped = true; // its children's addresses are the processor's
-    uint32_t address_cells = 2;
-    uint32_t size_cells = 1;
-    uint32_t interrupt_parent = 0;
-    TreeHart* hart = nullptr; // of a cpu node
-};
+} // namespace
 
 bool same(const char* left, const char* right) {
     while (*left != '\0' && *left == *right) {
@@ -124,60 +66,15 @@ bool begins_with(const char* text, const char* start) {
     return *start == '\0';
 }
 
-class Reader {
-  public:
-    Reader(MachineTree& machine, uint64_t boot_hart) : machine_(machine), boot_hart_id_(boot_hart) {}
-
-    TreeProblem read(const void* blob, uint64_t readable);
-
-  private:
-    TreeProblem fail(const char* what) const { return {what, levels_[depth_].name}; }
-
-    TreeProblem enter(const char* name);
-    void take_property(const FlatTree& tree);
-    TreeProblem finish_node();
-    TreeProblem finish_level(Level& level, const Level& parent);
-    TreeProblem read_memory(const Level& parent);
-    TreeProblem read_reserved(const Level& parent);
-    TreeProblem read_cpu(Level& level, const Level& parent);
-    TreeProblem read_timebase();
-    TreeProblem read_chosen();
-    TreeProblem read_device(const Level& level, const Level& parent);
-    TreeProblem read_registers(const Level& level, const Level& parent, uint64_t least, TreeDevice& device);
-    TreeProblem read_plic(const Level& level, const Level& parent);
-
-    TreeProblem check() const;
-    TreeProblem check_devices();
-    TreeProblem resolve_contexts();
-    bool in_memory(AddressRange range) const;
-
-    bool has(PropertyId id) const { return (present_ & (1u << id)) != 0; }
-    TreeProblem cell(PropertyId id, uint32_t most, uint32_t& value) const;
-    TreeProblem string(PropertyId id, const char*& text) const;
-    Kind kind() const;
-    TreeProblem entry(const Level& parent, uint32_t index, AddressRange& range, bool& there) const;
-
-    MachineTree& machine_;
-    uint64_t boot_hart_id_;
-    bool boot_hart_seen_ = false;
-    uint32_t depth_ = 0;   // levels_[depth_] is the innermost open node; [0] stands above the root
-    bool pending_ = false; // its properties are being collected
-    uint32_t present_ = 0; // bit per property collected
-    Property properties_[property_count];
-    const char* seen_[property_count] = {}; // where a property's name stood last
-    Property contexts_; // the PLIC's interrupts-extended
-    Level levels_[FlatTree::max_depth + 1];
-};
-
-TreeProblem Reader::read(const void* blob, uint64_t readable) {
+TreeProblem TreeReader::read(const void* blob, uint64_t readable) {
     FlatTree tree;
     if (const char* problem = tree.open(blob, readable)) {
-        return {problem, "header"};
+        return {.what = problem, .node = "header"};
     }
     machine_.sstc = true;
     for (AddressRange range; tree.next_reservation(range);) {
         if (range.size != 0 && !machine_.reserved.add(range)) {
-            return {"too many reservations", "header"};
+            return {.what = "too many reservations", .node = "header"};
         }
     }
     // Ends: every token moves forward in a block that has an end.
@@ -216,7 +113,7 @@ TreeProblem Reader::read(const void* blob, uint64_t readable) {
     return check_devices();
 }
 
-TreeProblem Reader::enter(const char* name) {
+TreeProblem TreeReader::enter(const char* name) {
     // FlatTree lets max_depth nodes be open, and there is one level more.
     levels_[++depth_] = Level{.name = name};
     pending_ = true;
@@ -224,7 +121,7 @@ TreeProblem Reader::enter(const char* name) {
     return {};
 }
 
-void Reader::take_property(const FlatTree& tree) {
+void TreeReader::take_property(const FlatTree& tree) {
     const char* name = tree.name();
     PropertySpan span = properties_with(*name);
     for (uint32_t id = span.begin; id < span.end; ++id) {
@@ -238,51 +135,31 @@ void Reader::take_property(const FlatTree& tree) {
     }
 }
 
-TreeProblem Reader::cell(PropertyId id, uint32_t most, uint32_t& value) const {
+TreeProblem TreeReader::cell(PropertyId id, uint32_t most, uint32_t& value) const {
     if (!has(id)) {
         return {};
     }
     if (properties_[id].length != 4) {
-        return fail(property_names[id]);
+        return fail(id);
     }
     value = tree_u32(properties_[id].data);
-    return value <= most ? TreeProblem{} : fail(property_names[id]);
+    return value <= most ? TreeProblem{} : fail(id);
 }
 
-TreeProblem Reader::string(PropertyId id, const char*& text) const {
+TreeProblem TreeReader::string(PropertyId id, const char*& text) const {
     if (!has(id)) {
         return {};
     }
     const Property& property = properties_[id];
     if (property.length == 0 || property.data[property.length - 1] != '\0') {
-        return fail(property_names[id]);
+        return fail(id);
     }
     text = reinterpret_cast<const char*>(property.data);
     return {};
 }
 
-// `compatible` is a list of strings, each with its NUL (2.3.1).
-Kind Reader::kind() const {
-    const Property& list = properties_[property_compatible];
-    if (!has(property_compatible) || list.length == 0 || list.data[list.length - 1] != '\0') {
-        return Kind::unknown;
-    }
-    auto text = reinterpret_cast<const char*>(list.data);
-    for (auto end = text + list.length; text < end; ++text) {
-        for (const KindName& known : kind_names) {
-            if (*text == *known.name && same(text, known.name)) {
-                return known.kind;
-            }
-        }
-        while (*text != '\0') {
-            ++text;
-        }
-    }
-    return Kind::unknown;
-}
-
 // Entry `index` of reg (2.3.6). No wrap; what the parent's cells cannot say is a problem.
-TreeProblem Reader::entry(const Level& parent, uint32_t index, AddressRange& range, bool& there) const {
+TreeProblem TreeReader::entry(const Level& parent, uint32_t index, AddressRange& range, bool& there) const {
     there = false;
     if (!has(property_reg)) {
         return {};
@@ -308,7 +185,7 @@ TreeProblem Reader::entry(const Level& parent, uint32_t index, AddressRange& ran
     return range.base + range.size < range.base ? fail("reg wraps") : TreeProblem{};
 }
 
-TreeProblem Reader::finish_node() {
+TreeProblem TreeReader::finish_node() {
     pending_ = false;
     Level& level = levels_[depth_];
     const Level& parent = levels_[depth_ - 1];
@@ -350,7 +227,7 @@ TreeProblem Reader::finish_node() {
 }
 
 // What the node means for its children, and whether it counts.
-TreeProblem Reader::finish_level(Level& level, const Level& parent) {
+TreeProblem TreeReader::finish_level(Level& level, const Level& parent) {
     if (TreeProblem problem = cell(property_address_cells, 4, level.address_cells)) {
         return problem;
     }
@@ -385,7 +262,7 @@ TreeProblem Reader::finish_level(Level& level, const Level& parent) {
     return {};
 }
 
-TreeProblem Reader::read_memory(const Level& parent) {
+TreeProblem TreeReader::read_memory(const Level& parent) {
     bool there = true;
     for (uint32_t index = 0; there; ++index) {
         AddressRange range;
@@ -407,7 +284,7 @@ TreeProblem Reader::read_memory(const Level& parent) {
     return {};
 }
 
-TreeProblem Reader::read_reserved(const Level& parent) {
+TreeProblem TreeReader::read_reserved(const Level& parent) {
     bool there = true;
     for (uint32_t index = 0; there; ++index) {
         AddressRange range;
@@ -421,7 +298,7 @@ TreeProblem Reader::read_reserved(const Level& parent) {
     return {};
 }
 
-TreeProblem Reader::read_timebase() {
+TreeProblem TreeReader::read_timebase() {
     if (!has(property_timebase)) {
         return {};
     }
@@ -435,7 +312,7 @@ TreeProblem Reader::read_timebase() {
     return sane ? TreeProblem{} : fail("timebase-frequency out of range");
 }
 
-TreeProblem Reader::read_cpu(Level& level, const Level& parent) {
+TreeProblem TreeReader::read_cpu(Level& level, const Level& parent) {
     const Property& reg = properties_[property_reg];
     uint32_t cells = parent.address_cells;
     if (!has(property_reg) || cells < 1 || cells > 2 || reg.length != 4 * cells) {
@@ -474,7 +351,7 @@ TreeProblem Reader::read_cpu(Level& level, const Level& parent) {
     return {};
 }
 
-TreeProblem Reader::read_chosen() {
+TreeProblem TreeReader::read_chosen() {
     if (TreeProblem problem = string(property_arguments, machine_.arguments)) {
         return problem;
     }
@@ -485,146 +362,8 @@ TreeProblem Reader::read_chosen() {
     return {};
 }
 
-TreeProblem Reader::read_registers(const Level& level, const Level& parent, uint64_t least,
-                                   TreeDevice& device) {
-    if (device.present()) {
-        return {}; // the first one of its kind counts
-    }
-    bool there = false;
-    AddressRange range;
-    if (TreeProblem problem = entry(parent, 0, range, there)) {
-        return problem;
-    }
-    if (!there || range.size < least) {
-        return fail("reg is too small");
-    }
-    device.registers = range;
-    device.parent = level.interrupt_parent;
-    if (has(property_interrupts)) {
-        const Property& property = properties_[property_interrupts];
-        if (property.length < 4 || property.length % 4 != 0) {
-            return fail("interrupts has a bad length");
-        }
-        device.line = tree_u32(property.data);
-    }
-    return {};
-}
-
-TreeProblem Reader::read_device(const Level& level, const Level& parent) {
-    switch (kind()) {
-    case Kind::serial:
-        return read_registers(level, parent, 8, machine_.serial);
-    case Kind::plic:
-        return read_plic(level, parent);
-    case Kind::rtc:
-        return read_registers(level, parent, 8, machine_.rtc);
-    case Kind::finisher:
-        return read_registers(level, parent, 4, machine_.finisher);
-    case Kind::virtio: {
-        TreeDevice slot;
-        if (TreeProblem problem = read_registers(level, parent, 0x100, slot)) {
-            return problem;
-        }
-        machine_.virtio.add(slot); // slots past the list's end stay unused
-        return {};
-    }
-    case Kind::hart_controller:
-    case Kind::unknown:
-        break;
-    }
-    return {};
-}
-
-TreeProblem Reader::read_plic(const Level& level, const Level& parent) {
-    if (machine_.plic.present()) {
-        return {};
-    }
-    // Up to the first context's registers (PLIC specification 1.0.0, chapter 3).
-    if (TreeProblem problem = read_registers(level, parent, 0x201000, machine_.plic)) {
-        return problem;
-    }
-    if (TreeProblem problem = cell(property_phandle, ~0u, machine_.plic_phandle)) {
-        return problem;
-    }
-    if (TreeProblem problem = cell(property_plic_lines, 1023, machine_.plic_lines)) {
-        return problem;
-    }
-    contexts_ = has(property_extended) ? properties_[property_extended] : Property{};
-    return contexts_.length % 8 == 0 ? TreeProblem{} : fail("interrupts-extended has a bad length");
-}
-
-TreeProblem Reader::check() const {
-    const char* missing = machine_.memory.size() == 0  ? "no memory"
-                          : !boot_hart_seen_           ? "the hart that runs is not in it"
-                          : machine_.timebase == 0     ? "no timebase-frequency"
-                          : !machine_.plic.present()   ? "no interrupt controller (sifive,plic-1.0.0)"
-                          : machine_.plic_lines == 0   ? "no interrupt lines"
-                          : machine_.plic_phandle == 0 ? "no phandle of the interrupt controller"
-                          : !machine_.serial.present() ? "no serial port (ns16550a)"
-                                                       : nullptr;
-    return missing != nullptr ? fail(missing) : TreeProblem{};
-}
-
-// interrupts-extended: pairs of a hart's local controller and a cause. A pair's
-// number is the context's; cause 9 is the supervisor external interrupt.
-TreeProblem Reader::resolve_contexts() {
-    constexpr uint32_t supervisor_external = 9;
-    constexpr uint64_t first_context = 0x200000;
-    constexpr uint64_t context_size = 0x1000;
-    for (uint32_t context = 0; context < contexts_.length / 8; ++context) {
-        uint32_t controller = tree_u32(contexts_.data + 8 * context);
-        uint32_t cause = tree_u32(contexts_.data + 8 * context + 4);
-        for (TreeHart& hart : machine_.harts) {
-            if (cause == supervisor_external && controller != 0 && hart.controller == controller) {
-                hart.context = context;
-            }
-        }
-    }
-    uint64_t contexts = (machine_.plic.registers.size - first_context) / context_size;
-    for (const TreeHart& hart : machine_.harts) {
-        if (hart.context >= contexts) {
-            return fail("a hart has no place at the interrupt controller");
-        }
-    }
-    return {};
-}
-
-bool Reader::in_memory(AddressRange range) const {
-    for (const AddressRange& memory : machine_.memory) {
-        if (memory.overlaps(range)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-TreeProblem Reader::check_devices() {
-    for (const TreeDevice* device : {&machine_.serial, &machine_.plic, &machine_.rtc, &machine_.finisher}) {
-        if (device->present() && in_memory(device->registers)) {
-            return fail("device registers in memory");
-        }
-    }
-    auto routed = [this](const TreeDevice& device) {
-        return device.parent == machine_.plic_phandle && device.line >= 1 &&
-               device.line <= machine_.plic_lines;
-    };
-    if (!routed(machine_.serial)) {
-        return fail("the serial port's interrupt goes nowhere");
-    }
-    size_t kept = 0;
-    for (const TreeDevice& slot : machine_.virtio) {
-        if (routed(slot) && !in_memory(slot.registers)) {
-            machine_.virtio[kept++] = slot;
-        }
-    }
-    machine_.virtio.truncate(kept);
-    return {};
-}
-
-} // namespace
-
 TreeProblem read_machine_tree(const void* blob, uint64_t readable, uint64_t boot_hart, MachineTree& machine) {
-    return Reader(machine, boot_hart).read(blob, readable);
+    return TreeReader(machine, boot_hart).read(blob, readable);
 }
 
 } // namespace rumpk::hal

@@ -52,10 +52,11 @@ struct MachineTree {
     uint32_t seed_size = 0;
 };
 
-// What is wrong, and in which node; what == nullptr: nothing.
+// "node: property what", to be read in this order; what == nullptr: nothing is wrong.
 struct TreeProblem {
     const char* what = nullptr;
     const char* node = "";
+    const char* property = "";
 
     explicit operator bool() const { return what != nullptr; }
 };

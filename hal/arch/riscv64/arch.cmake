@@ -32,4 +32,5 @@ set(RUMPK_ARCH_SOURCES
 set(RUMPK_HAL_SOURCES
     devicetree/flat_tree.cpp
     devicetree/machine_tree.cpp
-    devicetree/memory_map.cpp)
+    devicetree/memory_map.cpp
+    devicetree/tree_devices.cpp)

@@ -77,7 +77,8 @@ const MachineTree& read_tree(uint64_t address, uint64_t readable, uint64_t hart)
     auto tree = new (reinterpret_cast<void*>(page)) MachineTree;
     TreeProblem problem = read_machine_tree(reinterpret_cast<const void*>(address), readable, hart, *tree);
     if (problem) {
-        refuse("device tree: ", *problem.node != '\0' ? problem.node : "/", ": ", problem.what);
+        refuse("device tree: ", *problem.node != '\0' ? problem.node : "/", ": ", problem.property,
+               problem.what);
     }
     return *tree;
 }
@@ -112,11 +113,11 @@ void lay_out_memory(const MachineTree& tree, AddressRange blob, hal_boot& boot) 
             fits = memory.add_memory(between(range.base, end)) && fits;
         }
     }
-    if (boot.memory_total < machine_facts.least_memory || !memory.holds(fixed_memory)) {
+    if (boot.memory_total < machine_facts.least_memory) {
         refuse("not enough memory: this machine has ", boot.memory_total >> 20, " MiB, and ",
                machine_facts.least_memory >> 20, " MiB are needed");
     }
-    if (!memory.holds(kernel_image())) {
+    if (!memory.holds(kernel_image()) || !memory.holds(fixed_memory)) {
         refuse("device tree: the kernel lies in no memory");
     }
     AddressRange image = find_image(tree, blob);
@@ -185,8 +186,8 @@ extern "C" [[noreturn]] void hal_boot_main(uint64_t hart, uint64_t tree_address)
     clear_systable();
 
     // 6. Devices: console, interrupt controller, clock chip, the machine's switch.
-    if (!devices_begin(tree)) {
-        refuse("device tree: devices do not fit into the address space");
+    if (const char* problem = devices_begin(tree)) {
+        refuse("device tree: ", problem);
     }
     device_lines_begin();
 

@@ -19,7 +19,7 @@ struct Core {
     uint64_t interrupt_base;
     uint64_t interrupt_top;
     uint64_t emergency_top; // where faults of handlers run
-    uint64_t emergency_low; // its lowest byte, guard page included
+    uint64_t reporting;     // not 0: from a fault until its handler returns or switches away
     uint64_t start_stack;   // top of the stack that core_start was given (entry.S)
 
     // 2. Written by the boot core before the core runs, constant then.
@@ -38,7 +38,7 @@ static_assert(offsetof(Core, trap_t1) == CORE_TRAP_T1);
 static_assert(offsetof(Core, interrupt_base) == CORE_INTERRUPT_BASE);
 static_assert(offsetof(Core, interrupt_top) == CORE_INTERRUPT_TOP);
 static_assert(offsetof(Core, emergency_top) == CORE_EMERGENCY_TOP);
-static_assert(offsetof(Core, emergency_low) == CORE_EMERGENCY_LOW);
+static_assert(offsetof(Core, reporting) == CORE_REPORTING);
 static_assert(offsetof(Core, start_stack) == CORE_START_STACK);
 
 // By index. Assembly starts with cores[0]; boot moves to the right one.

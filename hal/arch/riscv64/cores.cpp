@@ -23,7 +23,6 @@ constinit std::atomic<uint32_t> started = 1;
 // Until interrupt_stack says more, everything runs on the emergency stack.
 void set_stacks(Core& core, uint32_t place) {
     core.emergency_top = kernel_memory::emergency_top(place);
-    core.emergency_low = core.emergency_top - kernel_memory::emergency_size - kernel_memory::guard;
     core.interrupt_base = core.emergency_top;
     core.interrupt_top = core.emergency_top;
 }

@@ -16,13 +16,12 @@ namespace rumpk::hal {
 
 namespace {
 
-constinit Ns16550<Mmio> serial;
+constinit Ns16550<Mmio> serial; // firmware prints as long as it is not present
 constinit Plic<Mmio> plic;
 constinit uint64_t rtc = 0;      // address of its registers; 0: none
 constinit uint64_t finisher = 0; // likewise
 constinit bool tree_was_read = false;
 
-// Firmware prints as long as there is no port of our own.
 bool map_registers(const TreeDevice& device, uint64_t& address) {
     if (!device.present()) {
         return true;
@@ -33,19 +32,28 @@ bool map_registers(const TreeDevice& device, uint64_t& address) {
 
 } // namespace
 
-bool devices_begin(const MachineTree& tree) {
+const char* devices_begin(const MachineTree& tree) {
     uint64_t serial_registers = 0;
     uint64_t plic_registers = 0;
     bool mapped = map_registers(tree.finisher, finisher) && map_registers(tree.serial, serial_registers) &&
                   map_registers(tree.plic, plic_registers) && map_registers(tree.rtc, rtc);
     if (!mapped) {
-        return false;
+        return "devices do not fit into the address space";
     }
-    tree_was_read = true;
-    serial = Ns16550<Mmio>(serial_registers);
-    serial.begin();
+    // Before anything is printed through it: what is no port would be waited for for ever.
+    Ns16550<Mmio> port(serial_registers);
+    if (!port.begin()) {
+        return "the serial port does not answer";
+    }
+    serial = port;
     plic = Plic<Mmio>(plic_registers, tree.plic_lines);
-    return true;
+    tree_was_read = true;
+    return nullptr;
+}
+
+void devices_distrust() {
+    serial = Ns16550<Mmio>();
+    tree_was_read = false;
 }
 
 void device_lines_begin() {

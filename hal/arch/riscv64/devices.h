@@ -9,8 +9,10 @@
 
 namespace rumpk::hal {
 
-// Maps and starts what the tree names. [boot] False: no page for tables.
-[[nodiscard]] bool devices_begin(const MachineTree& tree);
+// Maps and starts what the tree names. [boot] nullptr, or what is wrong.
+[[nodiscard]] const char* devices_begin(const MachineTree& tree);
+// The devices cannot be used, not even for a report: from now on firmware prints. [any]
+void devices_distrust();
 // This core's context at the interrupt controller starts empty. [masked]
 void device_lines_begin();
 // Nanoseconds since 1970-01-01 UTC; 0: no clock chip.

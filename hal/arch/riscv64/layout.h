@@ -15,7 +15,7 @@
 #define CORE_INTERRUPT_BASE 16
 #define CORE_INTERRUPT_TOP 24
 #define CORE_EMERGENCY_TOP 32
-#define CORE_EMERGENCY_LOW 40
+#define CORE_REPORTING 40
 #define CORE_START_STACK 48
 
 /* struct TrapFrame: x[n] at n * REGISTER_SIZE; x[0]'s place is free */

@@ -36,6 +36,9 @@ hal_context_switch:
     callee_saved sd, fsd
     frcsr   t0
     sd      t0, SWITCH_FCSR(sp)
+    /* A fault's handler that leaves this way has dealt with it (trap.S). */
+    csrr    t0, sscratch
+    sd      zero, CORE_REPORTING(t0)
     sd      sp, 0(a0)
     ld      sp, 0(a1)
     ld      t0, SWITCH_FCSR(sp)

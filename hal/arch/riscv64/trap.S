@@ -4,10 +4,10 @@
  * touches the stack of what was interrupted: a fiber that has overflowed its stack
  * still ends in a readable report.
  *
- * An interrupt runs on the core's interrupt stack, and so does a fault. A fault on
- * the interrupt stack, that is in a handler or a report, runs on the emergency
- * stack, which nothing else uses, so the frames that explain it stay as they were. A
- * fault there cannot be reported by anybody but the HAL itself.
+ * An interrupt runs on the core's interrupt stack, and so does a fault. A fault of a
+ * handler runs on the emergency stack, which nothing else uses, so the frames that
+ * explain it stay as they were. A fault during the report of a fault is reported by
+ * the HAL itself, there as well.
  */
 #include "hal/arch/riscv64/layout.h"
 
@@ -69,15 +69,14 @@ trap_return:
     sret
 
 fault:
+    ld      t1, CORE_REPORTING(t0)
+    bnez    t1, in_report
+    sd      t0, CORE_REPORTING(t0)
     ld      t1, CORE_INTERRUPT_BASE(t0)
     bltu    sp, t1, 1f
     ld      t1, CORE_INTERRUPT_TOP(t0)
     bltu    sp, t1, in_handler
-1:  ld      t1, CORE_EMERGENCY_LOW(t0)
-    bltu    sp, t1, 2f
-    ld      t1, CORE_EMERGENCY_TOP(t0)
-    bltu    sp, t1, in_report
-2:  ld      sp, CORE_INTERRUPT_TOP(t0)
+1:  ld      sp, CORE_INTERRUPT_TOP(t0)
     li      t1, NESTED_NOT
     j       3f
 in_handler:
@@ -94,4 +93,6 @@ in_report:
     addi    s0, sp, FRAME_SIZE
     mv      a0, sp
     call    hal_trap_fault
+    csrr    t0, sscratch
+    sd      zero, CORE_REPORTING(t0)
     j       trap_return /* the handler has mended the cause */

@@ -86,9 +86,13 @@ void describe(const TrapFrame& frame, hal_fault& fault) {
     case 0:
         break;
     case 1:
-        power_off(RUMPK_EXIT_PANIC); // even saying so faults
+        devices_distrust(); // saying so has faulted
+        break;
+    case 2:
+        sbi::shutdown(true); // ending has
+        [[fallthrough]];
     default:
-        stop(); // even ending does
+        stop();
     }
     say("\nrumpk: ");
     say(name_of(read_scause()));

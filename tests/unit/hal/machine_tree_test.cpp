@@ -34,7 +34,9 @@ Outcome read(const Node& root, uint64_t boot_hart = 0) {
 // "node: what", "" if there is nothing wrong.
 std::string problem_of(const Node& root, uint64_t boot_hart = 0) {
     Outcome outcome = read(root, boot_hart);
-    return outcome.problem ? std::string(outcome.problem.node) + ": " + outcome.problem.what : "";
+    return outcome.problem
+               ? std::string(outcome.problem.node) + ": " + outcome.problem.property + outcome.problem.what
+               : "";
 }
 
 // `virt` after a change.
@@ -170,8 +172,10 @@ TEST(MachineTree, SaysWhatIsMissing) {
 }
 
 TEST(MachineTree, RefusesBadLengths) {
-    EXPECT_EQ(changed([](Node& root) { root.set("#address-cells", words({2, 2})); }), ": #address-cells");
-    EXPECT_EQ(changed([](Node& root) { root.set("#size-cells", words({5})); }), ": #size-cells");
+    EXPECT_EQ(changed([](Node& root) { root.set("#address-cells", words({2, 2})); }),
+              ": #address-cells has a bad value");
+    EXPECT_EQ(changed([](Node& root) { root.set("#size-cells", words({5})); }),
+              ": #size-cells has a bad value");
     EXPECT_EQ(changed([](Node& root) { root.set("#address-cells", words({3})); }),
               "memory@80000000: reg has cells of unknown size");
     EXPECT_EQ(changed([](Node& root) { root.set("#size-cells", words({0})); }),
@@ -194,12 +198,16 @@ TEST(MachineTree, RefusesBadLengths) {
 }
 
 TEST(MachineTree, RefusesStringsWithoutEnd) {
-    EXPECT_EQ(changed([](Node& root) { root.at("chosen").set("bootargs", {'a', 'b'}); }), "chosen: bootargs");
-    EXPECT_EQ(changed([](Node& root) { root.at("chosen").set("bootargs", {}); }), "chosen: bootargs");
-    EXPECT_EQ(changed([](Node& root) { root.at("soc").set("status", {'o'}); }), "soc: status");
-    EXPECT_EQ(changed([](Node& root) { root.at("cpus/cpu@0").set("riscv,isa", {'_'}); }), "cpu@0: riscv,isa");
+    EXPECT_EQ(changed([](Node& root) { root.at("chosen").set("bootargs", {'a', 'b'}); }),
+              "chosen: bootargs has a bad value");
+    EXPECT_EQ(changed([](Node& root) { root.at("chosen").set("bootargs", {}); }),
+              "chosen: bootargs has a bad value");
+    EXPECT_EQ(changed([](Node& root) { root.at("soc").set("status", {'o'}); }),
+              "soc: status has a bad value");
+    EXPECT_EQ(changed([](Node& root) { root.at("cpus/cpu@0").set("riscv,isa", {'_'}); }),
+              "cpu@0: riscv,isa has a bad value");
     EXPECT_EQ(changed([](Node& root) { root.at("memory@80000000").set("device_type", {}); }),
-              "memory@80000000: device_type");
+              "memory@80000000: device_type has a bad value");
     // One that cannot be read is no device of ours.
     EXPECT_EQ(changed([](Node& root) { root.at("soc/serial@10000000").set("compatible", {'n', 's'}); }),
               "/: no serial port (ns16550a)");
@@ -219,7 +227,7 @@ TEST(MachineTree, RefusesImpossibleValues) {
               }),
               "plic@c000000: reg is too small");
     EXPECT_EQ(changed([](Node& root) { root.at("soc/plic@c000000").set("riscv,ndev", words({1024})); }),
-              "plic@c000000: riscv,ndev");
+              "plic@c000000: riscv,ndev has a bad value");
     EXPECT_EQ(changed([](Node& root) { root.at("cpus").set("timebase-frequency", words({999})); }),
               "cpus: timebase-frequency out of range");
     EXPECT_EQ(changed([](Node& root) { root.at("cpus").set("timebase-frequency", words({1, 0})); }),

@@ -20,6 +20,8 @@ struct Port {
     std::string sent;
     uint8_t enable = 0;
     uint8_t fifo_control = 0;
+    uint8_t scratch = 0;
+    bool deaf = false;           // no port at all
     bool output_pending = false; // the transmitter's interrupt
     uint32_t overruns = 0;
     uint32_t send_after = 0; // status reads until a byte leaves by itself; 0: only when told
@@ -42,12 +44,18 @@ constexpr uint64_t base = 0x10000000;
 
 struct Access {
     static uint8_t read8(uint64_t address) {
+        if (port.deaf) {
+            return 0;
+        }
         if (address == base) {
             uint8_t byte = port.input.empty() ? 0 : port.input.front();
             if (!port.input.empty()) {
                 port.input.pop_front();
             }
             return byte;
+        }
+        if (address == base + 7) {
+            return port.scratch;
         }
         EXPECT_EQ(address, base + 5);
         static uint32_t reads = 0;
@@ -75,6 +83,9 @@ struct Access {
         case 2:
             port.fifo_control = value;
             break;
+        case 7:
+            port.scratch = value;
+            break;
         default:
             EXPECT_EQ(address, base + 4);
         }
@@ -87,7 +98,7 @@ class Serial : public testing::Test {
   protected:
     Serial() {
         port = Port{};
-        serial.begin();
+        EXPECT_TRUE(serial.begin());
     }
     int64_t write(const std::string& text) {
         return static_cast<int64_t>(serial.write(reinterpret_cast<const uint8_t*>(text.data()), text.size()));
@@ -109,6 +120,11 @@ TEST_F(Serial, BeginsQuietWithFifosAndLosesNoInput) {
     EXPECT_EQ(port.fifo_control & 2, 0); // would throw away what has arrived
     arrive("x");
     EXPECT_FALSE(port.line());
+}
+
+TEST_F(Serial, NoPortIsNoPort) {
+    port.deaf = true;
+    EXPECT_FALSE(serial.begin());
 }
 
 TEST_F(Serial, ReadsWhatIsThere) {

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <initializer_list>
+
+#include "hal/devicetree/tree_reader.h"
+
+namespace rumpk::hal {
+
+namespace {
+
+struct KindName {
+    const char* name;
+    Kind kind;
+};
+constexpr KindName kind_names[] = {
+    {"ns16550a", Kind::serial},       {"sifive,plic-1.0.0", Kind::plic},
+    {"riscv,plic0", Kind::plic},      {"google,goldfish-rtc", Kind::rtc},
+    {"sifive,test0", Kind::finisher}, {"sifive,test1", Kind::finisher},
+    {"virtio,mmio", Kind::virtio},    {"riscv,cpu-intc", Kind::hart_controller}};
+
+} // namespace
+
+// `compatible` is a list of strings, each with its NUL (2.3.1).
+Kind TreeReader::kind() const {
+    const Property& list = properties_[property_compatible];
+    if (!has(property_compatible) || list.length == 0 || list.data[list.length - 1] != '\0') {
+        return Kind::unknown;
+    }
+    auto text = reinterpret_cast<const char*>(list.data);
+    for (auto end = text + list.length; text < end; ++text) {
+        for (const KindName& known : kind_names) {
+            if (*text == *known.name && same(text, known.name)) {
+                return known.kind;
+            }
+        }
+        while (*text != '\0') {
+            ++text;
+        }
+    }
+    return Kind::unknown;
+}
+
+TreeProblem TreeReader::read_registers(const Level& level, const Level& parent, uint64_t least,
+                                       TreeDevice& device) {
+    if (device.present()) {
+        return {}; // the first one of its kind counts
+    }
+    bool there = false;
+    AddressRange range;
+    if (TreeProblem problem = entry(parent, 0, range, there)) {
+        return problem;
+    }
+    if (!there || range.size < least) {
+        return fail("reg is too small");
+    }
+    device.registers = range;
+    device.parent = level.interrupt_parent;
+    if (has(property_interrupts)) {
+        const Property& property = properties_[property_interrupts];
+        if (property.length < 4 || property.length % 4 != 0) {
+            return fail("interrupts has a bad length");
+        }
+        device.line = tree_u32(property.data);
+    }
+    return {};
+}
+
+TreeProblem TreeReader::read_device(const Level& level, const Level& parent) {
+    switch (kind()) {
+    case Kind::serial:
+        return read_registers(level, parent, 8, machine_.serial);
+    case Kind::plic:
+        return read_plic(level, parent);
+    case Kind::rtc:
+        return read_registers(level, parent, 8, machine_.rtc);
+    case Kind::finisher:
+        return read_registers(level, parent, 4, machine_.finisher);
+    case Kind::virtio: {
+        TreeDevice slot;
+        if (TreeProblem problem = read_registers(level, parent, 0x100, slot)) {
+            return problem;
+        }
+        machine_.virtio.add(slot); // slots past the list's end stay unused
+        return {};
+    }
+    case Kind::hart_controller:
+    case Kind::unknown:
+        break;
+    }
+    return {};
+}
+
+TreeProblem TreeReader::read_plic(const Level& level, const Level& parent) {
+    if (machine_.plic.present()) {
+        return {};
+    }
+    // Up to the first context's registers (PLIC specification 1.0.0, chapter 3).
+    if (TreeProblem problem = read_registers(level, parent, 0x201000, machine_.plic)) {
+        return problem;
+    }
+    if (TreeProblem problem = cell(property_phandle, ~0u, machine_.plic_phandle)) {
+        return problem;
+    }
+    if (TreeProblem problem = cell(property_plic_lines, 1023, machine_.plic_lines)) {
+        return problem;
+    }
+    contexts_ = has(property_extended) ? properties_[property_extended] : Property{};
+    return contexts_.length % 8 == 0 ? TreeProblem{} : fail("interrupts-extended has a bad length");
+}
+
+TreeProblem TreeReader::check() const {
+    const char* missing = machine_.memory.size() == 0  ? "no memory"
+                          : !boot_hart_seen_           ? "the hart that runs is not in it"
+                          : machine_.timebase == 0     ? "no timebase-frequency"
+                          : !machine_.plic.present()   ? "no interrupt controller (sifive,plic-1.0.0)"
+                          : machine_.plic_lines == 0   ? "no interrupt lines"
+                          : machine_.plic_phandle == 0 ? "no phandle of the interrupt controller"
+                          : !machine_.serial.present() ? "no serial port (ns16550a)"
+                                                       : nullptr;
+    return missing != nullptr ? fail(missing) : TreeProblem{};
+}
+
+// interrupts-extended: pairs of a hart's local controller and a cause. A pair's
+// number is the context's; cause 9 is the supervisor external interrupt.
+TreeProblem TreeReader::resolve_contexts() {
+    constexpr uint32_t supervisor_external = 9;
+    constexpr uint64_t first_context = 0x200000;
+    constexpr uint64_t context_size = 0x1000;
+    for (uint32_t context = 0; context < contexts_.length / 8; ++context) {
+        uint32_t controller = tree_u32(contexts_.data + 8 * context);
+        uint32_t cause = tree_u32(contexts_.data + 8 * context + 4);
+        for (TreeHart& hart : machine_.harts) {
+            if (cause == supervisor_external && controller != 0 && hart.controller == controller) {
+                hart.context = context;
+            }
+        }
+    }
+    uint64_t contexts = (machine_.plic.registers.size - first_context) / context_size;
+    for (const TreeHart& hart : machine_.harts) {
+        if (hart.context >= contexts) {
+            return fail("a hart has no place at the interrupt controller");
+        }
+    }
+    return {};
+}
+
+bool TreeReader::in_memory(AddressRange range) const {
+    for (const AddressRange& memory : machine_.memory) {
+        if (memory.overlaps(range)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+TreeProblem TreeReader::check_devices() {
+    for (const TreeDevice* device : {&machine_.serial, &machine_.plic, &machine_.rtc, &machine_.finisher}) {
+        if (device->present() && in_memory(device->registers)) {
+            return fail("device registers in memory");
+        }
+    }
+    auto routed = [this](const TreeDevice& device) {
+        return device.parent == machine_.plic_phandle && device.line >= 1 &&
+               device.line <= machine_.plic_lines;
+    };
+    if (!routed(machine_.serial)) {
+        return fail("the serial port's interrupt goes nowhere");
+    }
+    size_t kept = 0;
+    for (const TreeDevice& slot : machine_.virtio) {
+        if (routed(slot) && !in_memory(slot.registers)) {
+            machine_.virtio[kept++] = slot;
+        }
+    }
+    machine_.virtio.truncate(kept);
+    return {};
+}
+
+} // namespace rumpk::hal
