@@ -43,11 +43,11 @@ class channel {
     // it was. ETIMEDOUT; EAGAIN: the deadline had passed before and there is no room; EPIPE: the channel
     // is closed.
     [[nodiscard]] Result<void> send(T&& value, Instant deadline = never) {
-        Result<void> sent = try_send(std::move(value));
+        Result<void> sent = offer(value);
         while (!sent && sent.error() == Errno::again) {
             const auto full = [this] { return producer_.full() && producer_.closed() == ion::Close::open; };
             const auto woken = wait(producer_, sender_, deadline, full);
-            sent = try_send(std::move(value)); // also after the deadline: there may be room by now
+            sent = offer(value); // also after the deadline: there may be room by now
             if (!sent && !woken) {
                 return woken;
             }
@@ -59,19 +59,7 @@ class channel {
     }
 
     // The same without waiting: EAGAIN.
-    [[nodiscard]] Result<void> try_send(T&& value) {
-        if (producer_.closed() != ion::Close::open) {
-            return error(Errno::pipe);
-        }
-        auto slot = producer_.claim();
-        if (!slot) {
-            return error(slot.error());
-        }
-        ::new (slot->payload.data()) T(std::move(value));
-        (void)producer_.publish(0, sizeof(T)); // claimed, and it fits: cannot fail
-        ring_if_waiting(producer_, receiver_);
-        return {};
-    }
+    [[nodiscard]] Result<void> try_send(T&& value) { return offer(value); }
     [[nodiscard]] Result<void> try_send(const T& value) { return try_send(T(value)); }
 
     // Waits for a value until the deadline. ETIMEDOUT; EAGAIN: the deadline had passed before and there is
@@ -120,6 +108,21 @@ class channel {
     [[nodiscard]] static void* format(std::byte (&memory)[shape.bytes()]) {
         (void)ion::format(memory, shape); // aligned and large enough by type: cannot fail
         return memory;
+    }
+
+    // Moves the value into a slot, or leaves it alone.
+    [[nodiscard]] Result<void> offer(T& value) {
+        if (producer_.closed() != ion::Close::open) {
+            return error(Errno::pipe);
+        }
+        auto slot = producer_.claim();
+        if (!slot) {
+            return error(slot.error());
+        }
+        ::new (slot->payload.data()) T(std::move(value));
+        (void)producer_.publish(0, sizeof(T)); // claimed, and it fits: cannot fail
+        ring_if_waiting(producer_, receiver_);
+        return {};
     }
 
     // Says who sleeps before it says that someone does: whoever reads `waiting` finds the id.
