@@ -3,7 +3,6 @@
 
 #include <array>
 #include <bit>
-#include <cstring>
 
 namespace rumpk {
 
@@ -33,7 +32,7 @@ template <typename T>
 T copy_of(Bytes bytes, size_t offset) {
     ensure(offset + sizeof(T) <= bytes.size());
     T value;
-    std::memcpy(&value, bytes.data() + offset, sizeof(T));
+    __builtin_memcpy(&value, bytes.data() + offset, sizeof(T));
     return value;
 }
 

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
 
 namespace rumpk {
 
@@ -58,7 +57,7 @@ T number(Bytes bytes, size_t offset) {
     static_assert(std::endian::native == std::endian::little);
     ensure(offset + sizeof(T) <= bytes.size());
     T value;
-    std::memcpy(&value, bytes.data() + offset, sizeof(T));
+    __builtin_memcpy(&value, bytes.data() + offset, sizeof(T));
     return value;
 }
 
