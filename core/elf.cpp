@@ -52,13 +52,18 @@ constexpr uint32_t flag_read = 4;
 using Bytes = std::span<const std::byte>;
 
 // A little-endian number of the file, at any alignment. The caller has checked the bounds.
+uint64_t little_endian(Bytes bytes, size_t offset, size_t width) {
+    ensure(offset + width <= bytes.size());
+    uint64_t value = 0;
+    while (width-- > 0) {
+        value = value << 8 | static_cast<uint8_t>(bytes[offset + width]);
+    }
+    return value;
+}
+
 template <typename T>
 T number(Bytes bytes, size_t offset) {
-    static_assert(std::endian::native == std::endian::little);
-    ensure(offset + sizeof(T) <= bytes.size());
-    T value;
-    __builtin_memcpy(&value, bytes.data() + offset, sizeof(T));
-    return value;
+    return static_cast<T>(little_endian(bytes, offset, sizeof(T)));
 }
 
 template <typename T>
