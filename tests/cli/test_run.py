@@ -431,6 +431,17 @@ class Backtraces(unittest.TestCase):
         self.assertEqual(base % 4096, 0)
         self.assertGreater(base, 0)
 
+    def test_hosted_image_that_ends_at_once(self):
+        """Where it was loaded is known even if it is gone before anyone looks."""
+        program = self.source.with_name("address")
+        text = '#include <stdio.h>\nint main(void) {\n    fprintf(stderr, "rumpk:   #0 %p\\n", (void*)main);\n}\n'
+        subprocess.run(
+            ["clang-19", "-g", "-fPIE", "-pie", "-x", "c", "-", "-o", program], input=text.encode(), check=True
+        )
+        for _ in range(20):
+            done = play(command=[str(program)], runner="hosted.execute", symbols=(str(program), None))
+            self.assertRegex(done.stderr.decode(), r"\Arumpk:   #0 0x[0-9a-f]+ main .*<stdin>:2\n\Z")
+
     def test_other_text_is_not_held_back(self):
         text = backtrace.Filter(backtrace.Symbols(None, None))
         for data in (b"a prompt: ", b"\xff\x00\n", b"run", b"rumpk", b"\n"):

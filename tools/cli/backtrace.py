@@ -91,7 +91,7 @@ def complete(lines, symbols):
     for index, (number, address) in enumerate(frames):
         in_window = address in _WINDOWS
         file = symbols.application if in_window else symbols.kernel
-        if file is None or base is None:
+        if file is None or (base is None and not in_window):
             continue
         # All but the first are return addresses: the call stands before them.
         at = address - (0 if in_window else base) - (1 if number else 0)

@@ -18,11 +18,16 @@ class Process:
     def __init__(self, command, options, signals):
         self.options = options
         self.signals = signals
-        self.process = session.start(command, stderr=subprocess.PIPE)
+        # Only while it lives can be seen where it was loaded, which its backtrace needs: before it begins.
+        try:
+            self.process = session.start(command, held=True, stderr=subprocess.PIPE)
+            self.base = backtrace.loaded_at(self.process.pid, command[0])
+            session.release(self.process)
+        except PermissionError:  # no tracing here, or no such right: the second start says which
+            self.process = session.start(command, stderr=subprocess.PIPE)
+            self.base = None
         self.errors = self.process.stderr.fileno()
         self.ended = os.pidfd_open(self.process.pid)
-        self.image = command[0]
-        self.base = None
         self.text = backtrace.Filter(options.symbols._replace(kernel_base=lambda: self.base))
         self.output = session.Output()
         self.deadline = time.monotonic() + options.timeout if options.timeout else None
@@ -53,8 +58,6 @@ class Process:
         return self._verdict(self.process.wait())
 
     def _read(self):
-        if self.base is None:
-            self.base = backtrace.loaded_at(self.process.pid, self.image)
         data = os.read(self.errors, CHUNK)
         self.output.put(2, self.text.feed(data) if data else self.text.flush())
         return bool(data)

@@ -19,6 +19,9 @@ EXIT_PANIC = 126
 EXIT_USAGE = 127
 EXIT_PIPE = 128 + signal.SIGPIPE
 
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+_PTRACE_TRACEME, _PTRACE_DETACH = 0, 17  # ptrace(2)
+
 CHUNK = 1 << 18
 PENDING_MAX = 1 << 20  # bytes that wait for our readers; above it the line is not read
 
@@ -116,19 +119,37 @@ class Terminal:
                 pass  # the terminal has gone
 
 
-def start(command, **streams):
-    """Starts a program that the kernel kills when this process ends."""
+def start(command, held=False, **streams):
+    """Starts a program that the kernel kills when this process ends. `held`: it stands still once its memory is
+    laid out and before its first instruction, until release() is called; OSError where that is not allowed."""
     import ctypes
 
-    libc = ctypes.CDLL(None)
+    libc = ctypes.CDLL(None, use_errno=True)
     parent = os.getpid()
 
     def dies_with_us():
-        libc.prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent:  # we were killed before the call
             os._exit(1)
+        if held and libc.ptrace(_PTRACE_TRACEME, 0, 0, 0) != 0:
+            raise OSError
 
-    return subprocess.Popen(command, preexec_fn=dies_with_us, **streams)
+    try:
+        process = subprocess.Popen(command, preexec_fn=dies_with_us, **streams)
+    except subprocess.SubprocessError as error:  # what preexec_fn raises
+        raise PermissionError("it cannot be traced") from error
+    if held:
+        # A traced program stops at the end of exec. One that was killed instead is left for Popen to wait for.
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+    return process
+
+
+def release(process):
+    """Lets a held program go."""
+    import ctypes
+
+    if os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOHANG):
+        ctypes.CDLL(None).ptrace(_PTRACE_DETACH, process.pid, 0, 0)
 
 
 class Output:

@@ -154,7 +154,7 @@ def _no_golden(machine):
 def _golden(machine, file):
     manifest = GOLDEN / (file.stem.removesuffix(f"-{machine.arch}") + ".toml")
     kind = "process" if machine.kind == "process" else "raw"
-    kernel = common.BUILD / machine.name / ("kernel.elf" if kind == "process" else "kernel.bin")
+    kernel = common.BUILD / machine.name / ("kernel.stripped" if kind == "process" else "kernel.elf")
     image = common.BUILD / machine.name / f"{file.stem}.img"
     checked(
         [sys.executable, common.ROOT / "tools/cli/image.py", "--kind", kind, "--arch", machine.arch, "--kernel", kernel,
