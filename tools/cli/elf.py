@@ -99,7 +99,7 @@ def strip(elf: Elf) -> bytes:
     at = _HEADER.size + _SEGMENT.size * len(loads)
     headers, body = [], bytearray()
     for segment in loads:
-        gap = (segment.address - at) % 16 if segment.file_size else 0
+        gap = (segment.address - at) % 16  # of a segment without content, too: the reader holds it to its word
         body += bytes(gap)
         at += gap
         headers.append(_SEGMENT.pack(PT_LOAD, segment.flags, at, segment.address, segment.physical,
