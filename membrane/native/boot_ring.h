@@ -15,11 +15,9 @@
 namespace nexus::detail {
 
 // The cell's end of a boot ring; empty where the image has none. Made at first use.
-template <class End>
+template <class End, rumpk_boot_ring which>
 class BootRing {
   public:
-    explicit constexpr BootRing(rumpk_boot_ring which) : which_(which) {}
-
     // nullptr: this image has no such ring, use the calls read and write.
     [[nodiscard]] End* end() {
         if (!looked_) {
@@ -62,7 +60,7 @@ class BootRing {
     }
 
     [[nodiscard]] console::Statistics statistics() const {
-        const rumpk_ring_descriptor& ring = systable().ring[which_];
+        const rumpk_ring_descriptor& ring = systable().ring[which];
         console::Statistics answer{ring.slots, ring.slot_size, {}, {}};
         if (ring.base == 0) {
             return {};
@@ -78,19 +76,18 @@ class BootRing {
   private:
     // The table says where cell A's stands; every window has its own at the same place.
     [[nodiscard]] void* base() const {
-        const uint64_t address = systable().ring[which_].base + process.self.cell * RUMPK_WINDOW_SIZE;
+        const uint64_t address = systable().ring[which].base + process.self.cell * RUMPK_WINDOW_SIZE;
         return reinterpret_cast<void*>(static_cast<uintptr_t>(address));
     }
 
     void open() {
-        const rumpk_ring_descriptor& ring = systable().ring[which_];
+        const rumpk_ring_descriptor& ring = systable().ring[which];
         const auto geometry = ion::Geometry::make(ring.slots, ring.slot_size);
         if (ring.base != 0 && geometry) {
             end_.emplace(base(), *geometry);
         }
     }
 
-    rumpk_boot_ring which_;
     bool looked_ = false;
     uint32_t waiters_ = 0; // fibers asleep in wait()
     std::optional<End> end_;

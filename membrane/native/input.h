@@ -90,7 +90,7 @@ class Input {
         ring_.ring_if_waiting();
     }
 
-    detail::BootRing<ion::Consumer> ring_{RUMPK_RING_RX};
+    detail::BootRing<ion::Consumer, RUMPK_RING_RX> ring_;
     std::span<const std::byte> rest_; // of the message at the ring's head
     bool holding_ = false;            // that message is peeked and not released
     bool ended_ = false;

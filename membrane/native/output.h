@@ -91,8 +91,8 @@ class Output {
         ring_.ring_if_waiting();
     }
 
-    detail::BootRing<ion::Producer> ring_{RUMPK_RING_TX};
-    Stream stream_ = Stream::output;        // of the bytes in slot_
+    detail::BootRing<ion::Producer, RUMPK_RING_TX> ring_;
+    Stream stream_{};                       // of the bytes in slot_
     std::span<std::byte> slot_;             // the claimed slot's payload, while used_ > 0
     size_t used_ = 0;                       // bytes collected there
     std::array<std::byte, 256> fallback_{}; // the slot, where the image has no ring

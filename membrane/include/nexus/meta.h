@@ -76,7 +76,9 @@ enum class RingEnd : uint64_t { rx = 0, tx = 1 };
     if (!version) {
         return error(version.error());
     }
-    return version->substr(version->rfind(' ') + 1);
+    std::string_view name = *version;
+    name.remove_prefix(name.rfind(' ') + 1); // npos + 1 is 0
+    return name;
 }
 
 } // namespace nexus
