@@ -6,6 +6,7 @@ import subprocess
 import sys
 import unittest
 from pathlib import Path
+from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
@@ -153,6 +154,13 @@ class Tidy(Case):
 
     def test_what_does_not_compile_is_no_pass(self):
         self.assertNotEqual(tidy.check_tidy(self.project("int f( {\n")), [])
+
+    def test_what_was_stopped_is_no_pass_and_is_not_remembered(self):
+        tree = self.project("int* f() { return nullptr; }\n")
+        killed = subprocess.CompletedProcess([], -9, stdout="", stderr="")
+        with mock.patch.object(tidy, "run_tool", return_value=killed):
+            self.assertEqual([f.text for f in tidy.check_tidy(tree)], [f"{tidy.TIDY} ended with -9: "])
+        self.assertEqual(tidy.check_tidy(Tree(self.folder)), [])
 
     def test_no_database_is_no_pass(self):
         self.assert_finds(tidy.check_tidy, {"core/a.cpp": ""}, "run ./rumpk build")

@@ -94,14 +94,13 @@ def key_of(tree: Tree, unit: Unit, known: dict[str, set[str]], version: str) -> 
 def look(tree: Tree, unit: Unit, key: str) -> list[Finding]:
     remembered = tree.root / CACHE / key
     if not remembered.exists():
-        done = run_tool(
-            [TIDY, "-p", str(tree.root / "build" / unit.preset), "--quiet", str(tree.root / unit.name)], cwd=tree.root
-        )
-        text = done.stdout
-        if done.returncode != 0 and not _LINE.search(text.split("\n", 1)[0]):
-            text += f"{tree.root / unit.name}:1:1: error: {TIDY} failed: {done.stderr.strip()[-300:]!r}\n"
+        command = [TIDY, "-p", str(tree.root / "build" / unit.preset), "--quiet", str(tree.root / unit.name)]
+        done = run_tool(command, cwd=tree.root)
+        if done.returncode != 0 and not parse(tree.root, done.stdout):
+            # Stopped, or unable to start: that says nothing about the file, so it is not remembered.
+            return [Finding(unit.name, 0, f"{TIDY} ended with {done.returncode}: {done.stderr.strip()[-300:]}")]
         partial = remembered.with_suffix(f".{os.getpid()}")
-        partial.write_text(text, encoding="utf-8")
+        partial.write_text(done.stdout, encoding="utf-8")
         partial.rename(remembered)
     return parse(tree.root, remembered.read_text(encoding="utf-8"))
 
