@@ -66,6 +66,12 @@ def ends_soon(pid):
     return False
 
 
+def setUpModule():
+    """A shell that starts the tests in the background ignores SIGINT, and so would all they start."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 class PassThrough(unittest.TestCase):
     def test_all_byte_values_both_ways(self):
         data = bytes(range(256)) * 3 + b"\x10\x04\x10\x10\x04" + bytes(reversed(range(256)))
