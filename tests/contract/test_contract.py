@@ -54,6 +54,12 @@ def run(*words, cores=1, **options):
     return subprocess.run(command(*words, cores=cores), **options)
 
 
+def setUpModule():
+    """A shell that starts the tests in the background ignores SIGINT, and so would all they start."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 class Contract(unittest.TestCase):
     def holds(self, cores):
         done = run(cores=cores)
