@@ -128,7 +128,7 @@ void Cell::make_first_fiber() {
     first.stack = main_stack_;
     first.entry = reinterpret_cast<rumpk_entry>(static_cast<uintptr_t>(entry_.value()));
     // The cell's name: a program finds its own name there.
-    std::copy_n(name_.data(), std::min(name_.size(), sizeof(first.name)), first.name);
+    std::ranges::copy(name_.substr(0, sizeof(first.name)), first.name);
     fiber_prepare(first);
     this_scheduler().make_ready(first);
 }

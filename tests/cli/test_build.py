@@ -130,6 +130,10 @@ class Ninja(Command):
         self.refused("did not build", self.run_ninja, "echo a.c:1: error: no; false")
         self.assertEqual(self.said.getvalue(), "a.c:1: error: no\nrumpk: the thing did not build\n")
 
+    def test_a_failure_without_words(self):
+        self.refused("FAILED: out.*\n.*kill.*\n(.*\n)*rumpk: the thing did not build .ninja ended with 1", self.run_ninja,
+                     "kill -9 $$$$")
+
     def test_verbose_shows_commands(self):
         self.run_ninja("touch out", verbose=True)
         self.assertIn("touch out", self.said.getvalue())

@@ -123,6 +123,13 @@ bool spin_until(uint64_t when, Condition condition) {
 bool faults(void (*function)(void*), void* argument);
 extern struct hal_fault caught;
 
+// The console's line: a device event that counts itself in console_interrupts, and a numbered
+// line of text, its newline included.
+extern uint64_t console_interrupts;
+void note_device(uint32_t line);
+constexpr uint64_t line_length = 64;
+void line_make(uint8_t* line, uint64_t number);
+
 } // namespace contract
 
 #endif

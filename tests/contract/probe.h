@@ -18,6 +18,10 @@ extern uint32_t rumpk_probe_stop;
 // function(argument); returns how many have changed.
 uint64_t rumpk_probe_call(void (*function)(void*), void* argument, uint64_t seed);
 
+// How many promises of the calling convention about the state at a function's entry are broken
+// right now: those that no register shows, a direction flag for one.
+uint64_t rumpk_probe_entry(void);
+
 // Position-independent code that returns 42, without a frame.
 extern const uint8_t rumpk_probe_code[];
 extern const uint64_t rumpk_probe_code_size;

@@ -83,7 +83,9 @@ void spin_probe(void* argument) {
     machine->context_switch(&self->context, &main_context);
 }
 
+uint64_t broken_entries = 0;
 void preempt() {
+    broken_entries += rumpk_probe_entry();
     if (current != nullptr) {
         Spinner* self = current;
         current = nullptr;
@@ -92,6 +94,7 @@ void preempt() {
 }
 
 void spinners_make() {
+    broken_entries = 0;
     __atomic_store_n(&rumpk_probe_stop, 0, __ATOMIC_RELEASE);
     hooks.interrupt_exit = preempt;
     for (unsigned i = 0; i < 2; i++) {
@@ -110,6 +113,7 @@ void go_on(Spinner& spinner, uint64_t when) {
     use_interrupt_stack(stack(spinner.interrupts));
     machine->timer_set(when);
     machine->context_switch(&main_context, &spinner.context);
+    broken_entries += rumpk_probe_entry();
     current = nullptr;
 }
 
@@ -122,6 +126,7 @@ void spinners_end() {
         EXPECT(spinner.done);
         EXPECT_EQUAL(spinner.changed, 0);
     }
+    EXPECT_EQUAL(broken_entries, 0);
     machine->timer_set(RUMPK_NEVER);
     use_interrupt_stack(stack(common_interrupts));
 }

@@ -194,7 +194,8 @@ def configure(preset: str, outside: list[Path]) -> None:
 
 
 def ninja(preset: str, targets: list[str], what: str, verbose: bool) -> None:
-    """Runs ninja; shows one line of progress on a terminal, and of the output only what compilers say."""
+    """Runs ninja; shows one line of progress on a terminal, and of the output only what compilers say.
+    When it fails and nobody has said why, all of it."""
     begun = time.monotonic()
     live = sys.stderr.isatty() and not verbose
     with subprocess.Popen(
@@ -203,6 +204,7 @@ def ninja(preset: str, targets: list[str], what: str, verbose: bool) -> None:
         env={**os.environ, "NINJA_STATUS": "[%f/%t] "},
     ) as process:
         skip = False  # the line after "FAILED: x" is its command
+        held = []  # shown if ninja fails and no compiler has said why
         for line in process.stdout:
             status = re.match(r"\[\d+/\d+\] ", line)
             if status and live:
@@ -210,13 +212,19 @@ def ninja(preset: str, targets: list[str], what: str, verbose: bool) -> None:
                 sys.stderr.flush()
             elif not skip and not line.startswith(("FAILED: ", "ninja: ", "-- ")) and (verbose or not status):
                 sys.stderr.write(("\r\033[K" if live else "") + line)
+                held = None
             elif line.startswith("ninja: error:"):
                 sys.stderr.write(line)
+                held = None
+            if held is not None and not status:
+                held.append(line)
             skip = line.startswith("FAILED: ") and not verbose
     seconds = time.monotonic() - begun
     if live:
         sys.stderr.write("\r\033[K")
     if process.returncode != 0:
-        common.fail(f"{what} did not build")
+        sys.stderr.writelines(held or ())
+        ended = f" (ninja ended with {process.returncode})" if held is not None else ""
+        common.fail(f"{what} did not build{ended}")
     if seconds >= 1:
         common.say(f"built {what} in {seconds:.0f} s")

@@ -78,6 +78,8 @@ void joins() {
     test::check("a join ends at its deadline", outcome == nexus::error(nexus::Errno::timedout));
     test::check("kill", sleeper.kill(7).has_value());
     test::check("a join sees the reason", sleeper.join() == -7);
+    auto quitter = *nexus::spawn([] { nexus::exit_fiber(42); });
+    test::check("a join sees what exit_fiber was given", quitter.join() == 42);
     test::check("a second kill is ESRCH", sleeper.kill(7) == nexus::error(nexus::Errno::srch));
 }
 

@@ -190,6 +190,15 @@ TEST_F(Tables, CutsLargePages) {
     EXPECT_EQ(rights(gigapage + 8 * megapage), Sv39::read | Sv39::write);
 }
 
+TEST_F(Tables, CutsWhereTheRangeEnds) {
+    ASSERT_EQ(map(megapage, megapage, 3 * megapage), 0);
+    ASSERT_EQ(tables.change(megapage, megapage + 3 * page, HAL_MAP_READ), 0);
+    EXPECT_EQ(rights(megapage), Sv39::read);
+    EXPECT_EQ(rights(2 * megapage + 2 * page), Sv39::read);
+    EXPECT_EQ(rights(2 * megapage + 3 * page), Sv39::read | Sv39::write);
+    EXPECT_EQ(physical(2 * megapage + 3 * page), 2 * megapage + 3 * page);
+}
+
 TEST_F(Tables, NoPageForTables) {
     limit(2);
     EXPECT_EQ(map(0, 0, page), -RUMPK_ENOMEM); // needs two tables, has one

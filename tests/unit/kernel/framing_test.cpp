@@ -52,14 +52,14 @@ Received receive(const Bytes& line) {
             got.by_channel[channel].push_back(static_cast<char>(line[at]));
             continue;
         }
-        const auto frame = static_cast<char>(line.at(++at));
+        const auto frame = std::to_integer<uint8_t>(line.at(++at));
         if (frame == RUMPK_CONSOLE_DLE) {
-            got.by_channel[channel].push_back(frame);
+            got.by_channel[channel].push_back(static_cast<char>(frame));
         } else if (frame == RUMPK_CONSOLE_EXIT) {
             got.exit = static_cast<int>(line.at(++at));
         } else {
             got.panic |= frame == RUMPK_CONSOLE_PANIC;
-            channel = static_cast<size_t>(frame == RUMPK_CONSOLE_PANIC ? RUMPK_CONSOLE_KERNEL : frame);
+            channel = frame == RUMPK_CONSOLE_PANIC ? size_t{RUMPK_CONSOLE_KERNEL} : frame;
         }
     }
     return got;

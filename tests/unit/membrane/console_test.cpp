@@ -283,12 +283,46 @@ TEST(Input, a_lying_producer_is_eio) {
     EXPECT_EQ(input.next(nexus::never), error(Errno::io));
 }
 
-TEST(Statistics, no_ring_no_slots) {
+TEST(WithoutRings, output_goes_by_call) {
     test::FakeKernel kernel;
-    auto& table = const_cast<rumpk_systable&>(nexus::systable());
-    table.ring[RUMPK_RING_TX].base = 0;
-    const Output output;
+    kernel.hide_rings();
+    Output output;
+    put(output, Stream::output, "one ");
+    put(output, Stream::error, "two ");
+    EXPECT_EQ(kernel.written, "one ");
+    put(output, Stream::error, std::string(1000, 'x'));
+    output.flush();
+    EXPECT_EQ(kernel.written, "one two " + std::string(1000, 'x'));
     EXPECT_EQ(output.statistics().slots, 0u);
+}
+
+TEST(WithoutRings, input_comes_by_call_and_is_asked_for_again) {
+    test::FakeKernel kernel;
+    kernel.hide_rings();
+    Input input;
+    int asked = 0;
+    kernel.on_read = [&](std::span<char> buffer) -> int64_t {
+        ++asked;
+        if (asked < 3) {
+            return -RUMPK_EAGAIN;
+        }
+        buffer[0] = 'x';
+        return asked == 3 ? 1 : 0;
+    };
+    int slept = 0;
+    kernel.on_wait = [&](const test::Yield& yield) -> int64_t {
+        ++slept;
+        EXPECT_EQ(yield.wait, 0u);
+        EXPECT_EQ(yield.deadline, static_cast<uint64_t>(kernel.now) + 1'000'000);
+        return 0;
+    };
+    EXPECT_EQ(input.next(nexus::Instant{}), error(Errno::again));
+    EXPECT_EQ(text_of(*input.next(nexus::never)), "x");
+    EXPECT_EQ(slept, 1);
+    input.consume(1);
+    EXPECT_TRUE(input.next(nexus::never)->empty());
+    EXPECT_TRUE(input.next(nexus::never)->empty());
+    EXPECT_EQ(asked, 4) << "the end stays the end";
 }
 
 } // namespace

@@ -54,6 +54,17 @@ int64_t yield(uint64_t wait, uint64_t bell, uint64_t deadline, uint64_t flags, u
     return kernel->on_wait(call);
 }
 
+int64_t read(uint64_t descriptor, uint64_t buffer, uint64_t length, uint64_t, uint64_t, uint64_t) {
+    EXPECT_EQ(descriptor, RUMPK_FD_INPUT);
+    return kernel->on_read(std::span(reinterpret_cast<char*>(buffer), length));
+}
+
+int64_t write(uint64_t descriptor, uint64_t bytes, uint64_t length, uint64_t, uint64_t, uint64_t) {
+    EXPECT_EQ(descriptor, RUMPK_FD_OUTPUT);
+    kernel->written.append(reinterpret_cast<const char*>(bytes), length);
+    return static_cast<int64_t>(length);
+}
+
 int64_t spawn(uint64_t args, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t) {
     return kernel->on_spawn(*reinterpret_cast<const rumpk_spawn_args*>(args));
 }
@@ -109,6 +120,8 @@ FakeKernel::FakeKernel() : memory_(2 * ring_bytes + 63) {
     for (uint64_t& call : shown.call) {
         call = reinterpret_cast<uintptr_t>(unexpected);
     }
+    shown.call[RUMPK_CALL_READ] = reinterpret_cast<uintptr_t>(read);
+    shown.call[RUMPK_CALL_WRITE] = reinterpret_cast<uintptr_t>(write);
     shown.call[RUMPK_CALL_YIELD] = reinterpret_cast<uintptr_t>(yield);
     shown.call[RUMPK_CALL_SPAWN] = reinterpret_cast<uintptr_t>(spawn);
     shown.call[RUMPK_CALL_KILL] = reinterpret_cast<uintptr_t>(kill);
@@ -128,6 +141,11 @@ FakeKernel::FakeKernel() : memory_(2 * ring_bytes + 63) {
 
 FakeKernel::~FakeKernel() {
     kernel = nullptr;
+}
+
+void FakeKernel::hide_rings() {
+    table().ring[RUMPK_RING_RX].base = 0;
+    table().ring[RUMPK_RING_TX].base = 0;
 }
 
 std::vector<std::string> FakeKernel::drain() {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,6 +41,9 @@ class FakeKernel {
     ion::Producer& rx() { return *rx_; }
     ion::Consumer& tx() { return *tx_; }
 
+    // Takes both rings out of the table, as in an image without them.
+    void hide_rings();
+
     // All that tx holds, released: "o:text" and "e:text" by tag, one string a message.
     std::vector<std::string> drain();
     void feed(std::string_view text);
@@ -50,6 +54,8 @@ class FakeKernel {
     std::vector<Yield> bells; // yields with NOWAIT
 
     // Other calls' answers.
+    std::function<int64_t(std::span<char>)> on_read; // read(0)
+    std::string written;                             // by write(1)
     std::function<int64_t(const rumpk_spawn_args&)> on_spawn;
     std::function<int64_t(uint64_t, uint64_t)> on_kill;
     std::function<bool(uint64_t)> is_alive = [](uint64_t) { return false; }; // meta(FIBER)

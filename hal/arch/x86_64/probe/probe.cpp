@@ -118,9 +118,19 @@ constinit uint32_t rumpk_probe_stop = 0;
         "9:\n"
         ".endm\n"
         "each load\n"
-        "1: cmpl $0, rumpk_probe_stop(%rip)\n"
-        "je 1b\n"
+        "std\n"                      // legal in between, and nothing that the kernel's code could live with
+        ".globl rumpk_probe_waits\n" // for a tracer
+        "rumpk_probe_waits:\n"
+        "cmpl $0, rumpk_probe_stop(%rip)\n"
+        "je rumpk_probe_waits\n"
         "each check\n"
+        "pushfq\n"
+        "pop %rax\n"
+        "cld\n"
+        "test $0x400, %eax\n" // DF
+        "jnz 2f\n"
+        "incq 120(%rsp)\n"
+        "2:\n"
         "mov 136(%rsp), %eax\n"
         "xor %edx, %edx\n"
         "mov 128(%rsp), %rdi\n"
@@ -202,6 +212,15 @@ uint64_t rumpk_probe_spin(uint64_t seed) {
         "add $72, %rsp\n"
         "pop %r15; pop %r14; pop %r13; pop %r12; pop %rbx; pop %rbp\n"
         "ret\n");
+}
+
+// At a function's entry DF is clear and the x87 stack empty (psABI 3.2.1 and 3.2.3).
+uint64_t rumpk_probe_entry() {
+    uint64_t flags = 0;
+    uint32_t environment[7] = {}; // FNSTENV: the tag word is the third, two bits a register, 3: empty
+    asm volatile("pushfq; pop %0; fnstenv %1; fldenv %1" : "=r"(flags), "+m"(environment));
+    constexpr uint64_t direction = 0x400;
+    return ((flags & direction) != 0 ? 1 : 0) + ((environment[2] & 0xffff) != 0xffff ? 1 : 0);
 }
 
 // mov $42, %eax; ret
