@@ -77,7 +77,17 @@ AddressRange kernel_stack(uint64_t size, std::string_view what) {
     return {VirtAddr{reinterpret_cast<uintptr_t>(boot_memory().touch(physical))}, size};
 }
 
-void prepare_scheduler() {
+// Every fiber may wait for a deadline: those of the cells, and the console's.
+std::span<DeadlineQueue::Family> deadline_storage(const BootTable& table) {
+    size_t fibers = 1;
+    for (uint32_t i = 0; i < table.cell_count(); ++i) {
+        fibers += table.cell(i).fibers;
+    }
+    return boot_memory().take_objects<DeadlineQueue::Family>(DeadlineQueue::families_for(fibers),
+                                                             "deadlines");
+}
+
+void prepare_scheduler(const BootTable& table) {
     std::array<AddressRange, interrupt_stacks> interrupts;
     const uint64_t size =
         align_up(interrupt_stack_size + machine().boot->interrupt_stack_size, HAL_PAGE_SIZE);
@@ -86,7 +96,7 @@ void prepare_scheduler() {
     }
     Scheduler& scheduler = boot_memory().take_objects<Scheduler>(1, "scheduler")[0];
     scheduler.prepare(CoreId{machine().boot->boot_core}, interrupts,
-                      kernel_stack(kernel_stack_size, "kernel stack"));
+                      kernel_stack(kernel_stack_size, "kernel stack"), deadline_storage(table));
 }
 
 void device_event(uint32_t line) {
@@ -223,7 +233,7 @@ void rumpk_core_main(const struct hal* table) {
     boot_memory().prepare(*table->boot); //  4. who wants memory takes it from here, and only until step 10
     random().seed(std::as_bytes(std::span(table->boot->seed, table->boot->seed_size)));
     const BootTable image = read_boot_table(); // 5. what is there to run
-    prepare_scheduler();                       //  6. fibers can be made ready, none runs yet
+    prepare_scheduler(image);                  //  6. fibers can be made ready, none runs yet
     prepare_cells(image);                      //  7. memory, program, rings, first fiber; then the SysTable
     table->start(&events);                     //  8. interrupts have somewhere to go; still masked
     start_console();                           //  9. the driver that moves stdin and stdout

@@ -2,157 +2,107 @@
 #include "core/deadline_queue.h"
 
 #include <algorithm>
-#include <bit>
 
 namespace rumpk {
 
-// Level of the highest digit that differs. While a slot is being opened, what
-// belongs in it goes to its end, behind those that came earlier.
-uint32_t DeadlineQueue::slot_for(Instant when) const {
-    const uint64_t key = when.nanoseconds();
-    const uint64_t differs = (key ^ base_.nanoseconds()) | 1; // equal: level 0
-    const uint32_t level = static_cast<uint32_t>(std::bit_width(differs) - 1) / bits_per_level;
-    if (opening_ != no_slot && level < opening_ / slots_per_level) {
-        return opening_;
+void DeadlineQueue::prepare(std::span<Family> storage) {
+    ensure(empty() && !storage.empty() && storage.size() <= families_for(max_capacity));
+    entries_ = storage.front().members.data();
+    storage_end_ = static_cast<uint32_t>(storage.size()) * arity;
+}
+
+bool DeadlineQueue::before(const Entry& a, const Entry& b) {
+    if (a.when == b.when) [[unlikely]] {
+        return a.node->order < b.node->order;
     }
-    return level * slots_per_level + (key >> (level * bits_per_level) & (slots_per_level - 1));
+    return a.when < b.when;
 }
 
-// Of those with a time; there is one.
-uint32_t DeadlineQueue::first_slot() const {
-    const auto level = static_cast<uint32_t>(std::countr_zero(levels_));
-    return level * slots_per_level + static_cast<uint32_t>(std::countr_zero(used_[level]));
+void DeadlineQueue::put(uint32_t place, const Entry& what) {
+    entries_[place] = what;
+    what.node->place = place;
 }
 
-// The slot's first nanosecond: the base's digits above the level, then the slot's own.
-Instant DeadlineQueue::start_of(uint32_t slot) const {
-    const uint32_t low = slot / slots_per_level * bits_per_level;
-    const uint64_t above = base_.nanoseconds() >> low >> bits_per_level << bits_per_level;
-    return Instant{(above | slot % slots_per_level) << low};
-}
-
-// Exact where it costs little, else the moment from which on it could be.
-Instant DeadlineQueue::earliest_in(uint32_t slot) const {
-    if (slot < slots_per_level) {
-        return start_of(slot);
+// The place is free; what is later than the entry moves down into it.
+void DeadlineQueue::put_at_or_above(uint32_t place, Entry what) {
+    while (place != top && before(what, entries_[above(place)])) {
+        put(place, entries_[above(place)]);
+        place = above(place);
     }
-    Instant earliest = Instant::never();
-    uint32_t seen = 0;
-    for (const DeadlineNode* node = slots_[slot]; node != nullptr; node = node->next) {
-        if (++seen > few) {
-            return start_of(slot);
+    put(place, what);
+}
+
+// Most members are later than the earliest so far: one compare is all they cost.
+inline uint32_t DeadlineQueue::earliest_of(uint32_t first, uint32_t end) const {
+    const Entry* earliest = entries_ + first;
+    const Entry* const stop = entries_ + end;
+    Instant when = earliest->when;
+    for (const Entry* other = earliest + 1; other != stop; ++other) {
+        if (other->when > when || (other->when == when && other->node->order > earliest->node->order)) {
+            continue;
         }
-        earliest = std::min(earliest, node->when);
+        earliest = other;
+        when = other->when;
     }
-    return earliest;
+    return static_cast<uint32_t>(earliest - entries_);
 }
 
-bool DeadlineQueue::nothing_timed() const {
-    return (levels_ & ((1U << level_count) - 1)) == 0;
-}
-
-void DeadlineQueue::append(DeadlineNode& node, uint32_t slot) {
-    node.slot = slot;
-    node.next = nullptr;
-    DeadlineNode* const first = slots_[slot];
-    if (first != nullptr) {
-        node.previous = first->previous;
-        first->previous->next = &node;
-        first->previous = &node;
-        return;
+// The place is free; of those below the earliest moves up, and so on below it.
+// The place that is free then is at the bottom.
+uint32_t DeadlineQueue::move_down(uint32_t place) {
+    for (uint32_t first = first_below(place); first < end_; first = first_below(place)) {
+        const uint32_t earliest = earliest_of(first, std::min(first + arity, end_));
+        put(place, entries_[earliest]);
+        place = earliest;
     }
-    node.previous = &node;
-    slots_[slot] = &node;
-    const uint32_t level = slot / slots_per_level;
-    used_[level] |= uint64_t{1} << slot % slots_per_level;
-    levels_ |= 1U << level;
-}
-
-// node.slot stays as it was.
-void DeadlineQueue::unlink(DeadlineNode& node) {
-    const uint32_t slot = node.slot;
-    DeadlineNode* const first = slots_[slot];
-    if (&node != first) {
-        node.previous->next = node.next;
-        (node.next != nullptr ? node.next : first)->previous = node.previous;
-        return;
-    }
-    slots_[slot] = node.next;
-    if (node.next != nullptr) {
-        node.next->previous = node.previous;
-        return;
-    }
-    const uint32_t level = slot / slots_per_level;
-    used_[level] &= ~(uint64_t{1} << slot % slots_per_level);
-    if (used_[level] == 0) {
-        levels_ &= ~(1U << level);
-    }
-    if (slot == opening_) {
-        opening_ = no_slot;
-    }
+    return place;
 }
 
 void DeadlineQueue::insert(DeadlineNode& node, Instant when) {
-    ensure(!node.pending() && when != Instant::never());
-    node.when = std::max(when, now_);
-    append(node, slot_for(node.when));
+    ensure(!node.pending() && when != Instant::never() && end_ < storage_end_);
+    node.order = order_++;
+    put_at_or_above(end_++, {when, &node});
 }
 
+// The last entry fills the gap. It nearly always belongs at the bottom, where it
+// was: the way down does not compare with it, and it seldom rises from there.
 void DeadlineQueue::cancel(DeadlineNode& node) {
-    ensure(node.pending());
-    unlink(node);
-    node.slot = DeadlineNode::not_pending;
-}
-
-// The first entry of the slot that is being opened goes where it belongs now.
-void DeadlineQueue::lower_one() {
-    const uint32_t from = opening_;
-    DeadlineNode& node = *slots_[from];
-    unlink(node);
-    opening_ = no_slot;
-    append(node, slot_for(node.when));
-    opening_ = slots_[from] != nullptr ? from : no_slot;
+    ensure(node.pending() && entries_[node.place].node == &node);
+    const uint32_t place = node.place;
+    node.place = DeadlineNode::not_pending;
+    const Entry last = entries_[--end_];
+    if (place != end_) {
+        put_at_or_above(move_down(place), last);
+    }
 }
 
 void DeadlineQueue::advance(Instant now) {
-    now_ = std::max(now_, now);
-    for (uint32_t moves = 0; moves < moves_per_advance;) {
-        if (opening_ != no_slot) {
-            lower_one();
-            ++moves;
-            continue;
-        }
-        if (nothing_timed() || start_of(first_slot()) > now_) {
-            base_ = now_;
-            return;
-        }
-        const uint32_t slot = first_slot();
-        if (slot < slots_per_level) {
-            base_ = start_of(slot);
-            DeadlineNode& node = *slots_[slot];
-            unlink(node);
-            append(node, due_slot);
-            ++moves;
-        } else {
-            base_ = std::min(earliest_in(slot), now_);
-            opening_ = slot;
-        }
+    now_ = now;
+    budget_ = moves_per_advance;
+}
+
+// At most: one on each level below the top, and the last entry, which takes the
+// lowest of their places.
+uint32_t DeadlineQueue::moves_to_remove_top() const {
+    uint32_t levels = 0;
+    for (uint32_t place = end_ - 1; place != top; place = above(place)) {
+        ++levels;
     }
+    return levels + 1;
 }
 
 DeadlineNode* DeadlineQueue::pop_due() {
-    DeadlineNode* const node = slots_[due_slot];
-    if (node != nullptr) {
-        cancel(*node);
+    if (empty() || entries_[top].when > now_) {
+        return nullptr;
     }
-    return node;
-}
-
-Instant DeadlineQueue::next() const {
-    if (opening_ != no_slot || slots_[due_slot] != nullptr) {
-        return base_;
+    const uint32_t moves = moves_to_remove_top();
+    if (moves > budget_) {
+        return nullptr;
     }
-    return nothing_timed() ? Instant::never() : earliest_in(first_slot());
+    budget_ -= moves;
+    DeadlineNode& node = *entries_[top].node;
+    cancel(node);
+    return &node;
 }
 
 } // namespace rumpk

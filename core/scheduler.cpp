@@ -34,8 +34,9 @@ Scheduler& this_scheduler() {
 }
 
 void Scheduler::prepare(CoreId core, std::span<const AddressRange, interrupt_stacks> interrupts,
-                        AddressRange calls) {
+                        AddressRange calls, std::span<DeadlineQueue::Family> deadlines) {
     core_ = core;
+    deadlines_.prepare(deadlines);
     std::ranges::copy(interrupts, interrupts_.begin());
     calls_ = calls;
     since_ = now();

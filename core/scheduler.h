@@ -36,8 +36,10 @@ class Scheduler {
     // The stacks on which interrupts of this core run, by tier of the fiber that
     // was interrupted: an interrupted fiber's registers stay on its tier's stack
     // until it goes on, and within a tier only one can be interrupted at a time.
-    // `calls` is the stack of kernel calls that need depth.
-    void prepare(CoreId core, std::span<const AddressRange, interrupt_stacks> interrupts, AddressRange calls);
+    // `calls` is the stack of kernel calls that need depth. `deadlines` has room for
+    // one of each fiber that may wait on this core.
+    void prepare(CoreId core, std::span<const AddressRange, interrupt_stacks> interrupts, AddressRange calls,
+                 std::span<DeadlineQueue::Family> deadlines);
 
     // The calling context becomes the idle context. Masked; never returns.
     [[noreturn]] void run();

@@ -163,7 +163,7 @@ Machine::Machine(uint64_t seed) {
         ++world->machine->timer_sets;
     };
     std::array<AddressRange, interrupt_stacks> stacks{};
-    scheduler.prepare(CoreId{0}, stacks, {});
+    scheduler.prepare(CoreId{0}, stacks, {}, deadlines);
 }
 
 Machine::~Machine() {

@@ -4,6 +4,7 @@
 // the core waits. When exactly is drawn from a seed, so that every run replays.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -30,6 +31,7 @@ class Machine {
     // A device interrupts once, at a moment the seed chooses, and calls `handler` masked.
     void interrupt_later(std::function<void()> handler);
 
+    std::array<DeadlineQueue::Family, DeadlineQueue::families_for(1000)> deadlines{}; // scheduler's
     Scheduler scheduler;
     uint64_t timer_sets = 0;
 };
