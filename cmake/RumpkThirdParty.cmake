@@ -15,10 +15,12 @@ function(rumpk_quiet TARGET)
     target_compile_options(${TARGET} PRIVATE -w)
 endfunction()
 
-# `fdt`: reading device trees, libfdt.
+# `fdt`: reading device trees, libfdt. Its mask (libfdt_internal.h) leaves out what nobody needs: versions
+# before 17, which the caller refuses, and doubts of libfdt in itself. Doubts of the tree stay in.
 function(rumpk_libfdt OPTIONS)
     set(folder "${RUMPK_SOURCE_LIBFDT}/libfdt")
-    add_library(fdt STATIC "${folder}/fdt.c" "${folder}/fdt_ro.c")
+    add_library(fdt STATIC "${folder}/fdt.c" "${folder}/fdt_ro.c" "${folder}/fdt_check.c")
+    target_compile_definitions(fdt PRIVATE FDT_ASSUME_MASK=0x2c) # LATEST, NO_ROLLBACK, LIBFDT_FLAWLESS
     target_include_directories(fdt SYSTEM PUBLIC "${folder}")
     target_link_libraries(fdt PRIVATE ${OPTIONS})
     rumpk_quiet(fdt)
@@ -34,8 +36,8 @@ function(rumpk_chacha OPTIONS)
     rumpk_quiet(chacha)
 endfunction()
 
-# picolibc's memcpy and its family, a target of their own at -O2: at -Os, as libc.a is built,
-# they go byte by byte.
+# picolibc's memcpy and its family: compiled with the caller's own options, which decide whether they
+# go word by word (-O2) or byte by byte (for size). memset always by words: most of boot is clearing memory.
 function(rumpk_string NAME OPTIONS)
     set(folder "${RUMPK_SOURCE_PICOLIBC}/newlib/libc")
     foreach(name memcpy memmove memset memcmp memchr strlen strnlen strchr strrchr strcmp strncmp)
@@ -44,6 +46,8 @@ function(rumpk_string NAME OPTIONS)
     add_library(${NAME} STATIC ${sources})
     target_include_directories(${NAME} PRIVATE "${folder}/locale")
     target_link_libraries(${NAME} PRIVATE ${OPTIONS})
-    target_compile_options(${NAME} PRIVATE -O2 -fno-builtin)
+    target_compile_options(${NAME} PRIVATE -fno-builtin)
+    # Said of the source: options of what a target links come behind its own, and win.
+    set_source_files_properties("${folder}/string/memset.c" PROPERTIES COMPILE_OPTIONS -O2)
     rumpk_quiet(${NAME})
 endfunction()

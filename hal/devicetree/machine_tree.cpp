@@ -1,54 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hal/devicetree/machine_tree.h"
 
-#include "hal/devicetree/flat_tree.h"
+#include <libfdt.h>
+
 #include "hal/devicetree/tree_reader.h"
 
 namespace rumpk::hal {
-
-namespace {
-
-// Which of them begin with a letter: most properties of a tree are told from all by their first.
-struct PropertySpan {
-    uint32_t begin;
-    uint32_t end;
-};
-constexpr PropertySpan properties_with(char first) {
-    switch (first) {
-    case '#':
-        return {property_address_cells, property_arguments};
-    case 'b':
-        return {property_arguments, property_compatible};
-    case 'c':
-        return {property_compatible, property_device_type};
-    case 'd':
-        return {property_device_type, property_interrupts};
-    case 'i':
-        return {property_interrupts, property_phandle};
-    case 'p':
-        return {property_phandle, property_reg};
-    case 'r':
-        return {property_reg, property_status};
-    case 's':
-        return {property_status, property_timebase};
-    case 't':
-        return {property_timebase, property_count};
-    default:
-        return {0, 0};
-    }
-}
-constexpr bool spans_fit() {
-    for (uint32_t id = 0; id < property_count; ++id) {
-        PropertySpan span = properties_with(property_names[id][0]);
-        if (id < span.begin || id >= span.end) {
-            return false;
-        }
-    }
-    return true;
-}
-static_assert(spans_fit());
-
-} // namespace
 
 bool same(const char* left, const char* right) {
     while (*left != '\0' && *left == *right) {
@@ -66,41 +23,130 @@ bool begins_with(const char* text, const char* start) {
     return *start == '\0';
 }
 
-TreeProblem TreeReader::read(const void* blob, uint64_t readable) {
-    FlatTree tree;
-    if (const char* problem = tree.open(blob, readable)) {
-        return {.what = problem, .node = "header"};
+uint32_t Property::u32(uint32_t offset) const {
+    return fdt32_ld(reinterpret_cast<const fdt32_t*>(data + offset));
+}
+
+uint64_t Property::u64(uint32_t offset) const {
+    return fdt64_ld(reinterpret_cast<const fdt64_t*>(data + offset));
+}
+
+uint64_t machine_tree_size(const void* blob) {
+    return fdt_magic(blob) == FDT_MAGIC ? fdt_totalsize(blob) : 0;
+}
+
+// nullptr, or what is wrong with the blob. After this libfdt's answers are inside it.
+const char* TreeReader::check_blob(uint64_t readable) const {
+    if (readable < machine_tree_header || fdt_magic(blob_) != FDT_MAGIC) {
+        return "no device tree there";
     }
-    machine_.sstc = true;
-    for (AddressRange range; tree.next_reservation(range);) {
-        if (range.size != 0 && !machine_.reserved.add(range)) {
+    if (fdt_version(blob_) < FDT_LAST_SUPPORTED_VERSION ||
+        fdt_last_comp_version(blob_) > FDT_LAST_SUPPORTED_VERSION) {
+        return "unknown version";
+    }
+    // libfdt looks for the end of a property's name at each visit. Names of bounded length (the
+    // specification, 2.2.4, allows 31) keep that from taking for ever.
+    constexpr uint32_t longest_name = 63;
+    const char* damaged = "it is cut off or damaged";
+    if (fdt_check_header(blob_) != 0 || fdt_totalsize(blob_) > readable) {
+        return damaged;
+    }
+    auto strings = static_cast<const char*>(blob_) + fdt_off_dt_strings(blob_);
+    uint32_t length = 0;
+    for (uint32_t at = 0; at < fdt_size_dt_strings(blob_); ++at) {
+        length = strings[at] == '\0' ? 0 : length + 1;
+        if (length > longest_name) {
+            return damaged;
+        }
+    }
+    // libfdt does not ask for these (5.1).
+    bool aligned = fdt_off_dt_struct(blob_) % 4 == 0 && fdt_off_mem_rsvmap(blob_) % 8 == 0;
+    return aligned && fdt_check_full(blob_, readable) == 0 ? nullptr : damaged;
+}
+
+TreeProblem TreeReader::read_reservations() {
+    int count = fdt_num_mem_rsv(blob_);
+    for (int index = 0; index < count; ++index) {
+        AddressRange range;
+        fdt_get_mem_rsv(blob_, index, &range.base, &range.size);
+        if (range.base + range.size < range.base) {
+            return {.what = "a reservation wraps", .node = "header"};
+        }
+        if (!machine_.reserved.add(range)) {
             return {.what = "too many reservations", .node = "header"};
         }
     }
-    // Ends: every token moves forward in a block that has an end.
-    for (;;) {
-        TreeToken token = tree.next();
-        if (token == TreeToken::property) {
-            take_property(tree);
+    return {};
+}
+
+// Properties come before children (5.4.2), so a node's are complete when anything else comes.
+TreeProblem TreeReader::read_nodes() {
+    // Ends: fdt_check_full has come to the end, too.
+    for (int offset = 0, next = 0;; offset = next) {
+        uint32_t tag = fdt_next_tag(blob_, offset, &next);
+        if (tag == FDT_NOP) {
             continue;
         }
-        if (token == TreeToken::broken) {
-            return fail(tree.problem());
+        if (tag == FDT_PROP) {
+            if (TreeProblem problem = take_property(offset)) {
+                return problem;
+            }
+            continue;
         }
-        // Properties come before children, so here the innermost node's are complete.
         if (pending_) {
             if (TreeProblem problem = finish_node()) {
                 return problem;
             }
         }
-        if (token == TreeToken::end) {
-            break;
+        if (tag == FDT_END) {
+            return {};
         }
-        if (token == TreeToken::node_end) {
+        if (tag == FDT_END_NODE) {
             --depth_;
-        } else if (TreeProblem problem = enter(tree.name())) {
+        } else if (TreeProblem problem = enter(fdt_get_name(blob_, offset, nullptr))) {
             return problem;
         }
+    }
+}
+
+TreeProblem TreeReader::enter(const char* name) {
+    if (depth_ == deepest_node) {
+        return fail("nested too deep");
+    }
+    levels_[++depth_] = Level{.name = name};
+    pending_ = true;
+    for (Property& property : properties_) {
+        property = {};
+    }
+    return {};
+}
+
+TreeProblem TreeReader::take_property(int offset) {
+    if (!pending_) {
+        return fail("a property outside its node");
+    }
+    const char* name = nullptr;
+    int length = 0;
+    auto data = static_cast<const uint8_t*>(fdt_getprop_by_offset(blob_, offset, &name, &length));
+    for (uint32_t id = 0; id < property_count; ++id) {
+        if (same(name, property_names[id])) {
+            properties_[id] = {data, static_cast<uint32_t>(length)};
+            break;
+        }
+    }
+    return {};
+}
+
+TreeProblem TreeReader::read(uint64_t readable) {
+    if (const char* problem = check_blob(readable)) {
+        return {.what = problem, .node = "header"};
+    }
+    machine_.sstc = true;
+    if (TreeProblem problem = read_reservations()) {
+        return problem;
+    }
+    if (TreeProblem problem = read_nodes()) {
+        return problem;
     }
     levels_[0].name = "/";
     depth_ = 0;
@@ -113,44 +159,23 @@ TreeProblem TreeReader::read(const void* blob, uint64_t readable) {
     return check_devices();
 }
 
-TreeProblem TreeReader::enter(const char* name) {
-    // FlatTree lets max_depth nodes be open, and there is one level more.
-    levels_[++depth_] = Level{.name = name};
-    pending_ = true;
-    present_ = 0;
-    return {};
-}
-
-void TreeReader::take_property(const FlatTree& tree) {
-    const char* name = tree.name();
-    PropertySpan span = properties_with(*name);
-    for (uint32_t id = span.begin; id < span.end; ++id) {
-        // Names are mostly shared: one string for all properties of that name.
-        if (name == seen_[id] || same(name, property_names[id])) {
-            seen_[id] = name;
-            properties_[id] = {tree.data(), tree.length()};
-            present_ |= 1u << id;
-            return;
-        }
-    }
-}
-
 TreeProblem TreeReader::cell(PropertyId id, uint32_t most, uint32_t& value) const {
-    if (!has(id)) {
+    const Property& property = properties_[id];
+    if (!property) {
         return {};
     }
-    if (properties_[id].length != 4) {
+    if (property.length != 4) {
         return fail(id);
     }
-    value = tree_u32(properties_[id].data);
+    value = property.u32(0);
     return value <= most ? TreeProblem{} : fail(id);
 }
 
 TreeProblem TreeReader::string(PropertyId id, const char*& text) const {
-    if (!has(id)) {
+    const Property& property = properties_[id];
+    if (!property) {
         return {};
     }
-    const Property& property = properties_[id];
     if (property.length == 0 || property.data[property.length - 1] != '\0') {
         return fail(id);
     }
@@ -160,8 +185,9 @@ TreeProblem TreeReader::string(PropertyId id, const char*& text) const {
 
 // Entry `index` of reg (2.3.6). No wrap; what the parent's cells cannot say is a problem.
 TreeProblem TreeReader::entry(const Level& parent, uint32_t index, AddressRange& range, bool& there) const {
+    const Property& reg = properties_[property_reg];
     there = false;
-    if (!has(property_reg)) {
+    if (!reg) {
         return {};
     }
     uint32_t address_cells = parent.address_cells;
@@ -169,7 +195,6 @@ TreeProblem TreeReader::entry(const Level& parent, uint32_t index, AddressRange&
     if (address_cells < 1 || address_cells > 2 || size_cells < 1 || size_cells > 2) {
         return fail("reg has cells of unknown size");
     }
-    const Property& reg = properties_[property_reg];
     uint32_t bytes = 4 * (address_cells + size_cells);
     if (reg.length == 0 || reg.length % bytes != 0) {
         return fail("reg has a bad length");
@@ -177,10 +202,10 @@ TreeProblem TreeReader::entry(const Level& parent, uint32_t index, AddressRange&
     if (index >= reg.length / bytes) {
         return {};
     }
-    const uint8_t* at = reg.data + uint64_t{index} * bytes;
-    range.base = address_cells == 2 ? tree_u64(at) : tree_u32(at);
+    uint32_t at = index * bytes;
+    range.base = address_cells == 2 ? reg.u64(at) : reg.u32(at);
     at += 4 * address_cells;
-    range.size = size_cells == 2 ? tree_u64(at) : tree_u32(at);
+    range.size = size_cells == 2 ? reg.u64(at) : reg.u32(at);
     there = true;
     return range.base + range.size < range.base ? fail("reg wraps") : TreeProblem{};
 }
@@ -189,7 +214,7 @@ TreeProblem TreeReader::finish_node() {
     pending_ = false;
     Level& level = levels_[depth_];
     const Level& parent = levels_[depth_ - 1];
-    if (TreeProblem problem = finish_level(level, parent)) {
+    if (TreeProblem problem = read_level(level, parent)) {
         return problem;
     }
     if (!level.enabled) {
@@ -227,7 +252,7 @@ TreeProblem TreeReader::finish_node() {
 }
 
 // What the node means for its children, and whether it counts.
-TreeProblem TreeReader::finish_level(Level& level, const Level& parent) {
+TreeProblem TreeReader::read_level(Level& level, const Level& parent) {
     if (TreeProblem problem = cell(property_address_cells, 4, level.address_cells)) {
         return problem;
     }
@@ -245,8 +270,8 @@ TreeProblem TreeReader::finish_level(Level& level, const Level& parent) {
     level.enabled = parent.enabled && (same(status, "okay") || same(status, "ok"));
     // An empty `ranges` says that addresses pass unchanged (2.3.8). Buses that move them
     // carry nothing that this machine needs.
-    level.mapped =
-        depth_ == 1 || (parent.mapped && has(property_ranges) && properties_[property_ranges].length == 0);
+    const Property& ranges = properties_[property_ranges];
+    level.mapped = depth_ == 1 || (parent.mapped && ranges && ranges.length == 0);
     if (depth_ == 2) {
         level.role = same(level.name, "cpus")              ? Role::cpus
                      : same(level.name, "chosen")          ? Role::chosen
@@ -299,14 +324,14 @@ TreeProblem TreeReader::read_reserved(const Level& parent) {
 }
 
 TreeProblem TreeReader::read_timebase() {
-    if (!has(property_timebase)) {
+    const Property& property = properties_[property_timebase];
+    if (!property) {
         return {};
     }
-    const Property& property = properties_[property_timebase];
     if (property.length != 4 && property.length != 8) {
         return fail("timebase-frequency has a bad length");
     }
-    machine_.timebase = property.length == 8 ? tree_u64(property.data) : tree_u32(property.data);
+    machine_.timebase = property.length == 8 ? property.u64(0) : property.u32(0);
     // `now` and `timer_set` are exact in this range (see clock.h).
     bool sane = machine_.timebase >= 1000 && machine_.timebase <= 1000000000;
     return sane ? TreeProblem{} : fail("timebase-frequency out of range");
@@ -315,7 +340,7 @@ TreeProblem TreeReader::read_timebase() {
 TreeProblem TreeReader::read_cpu(Level& level, const Level& parent) {
     const Property& reg = properties_[property_reg];
     uint32_t cells = parent.address_cells;
-    if (!has(property_reg) || cells < 1 || cells > 2 || reg.length != 4 * cells) {
+    if (!reg || cells < 1 || cells > 2 || reg.length != 4 * cells) {
         return fail("reg has a bad length");
     }
     const char* isa = "";
@@ -327,7 +352,7 @@ TreeProblem TreeReader::read_cpu(Level& level, const Level& parent) {
     for (; *isa != '\0' && !sstc; ++isa) {
         sstc = begins_with(isa, "_sstc") && (isa[5] == '\0' || isa[5] == '_');
     }
-    uint64_t id = cells == 2 ? tree_u64(reg.data) : tree_u32(reg.data);
+    uint64_t id = cells == 2 ? reg.u64(0) : reg.u32(0);
     for (const TreeHart& other : machine_.harts) {
         if (other.id == id) {
             return fail("two harts of one id");
@@ -355,15 +380,14 @@ TreeProblem TreeReader::read_chosen() {
     if (TreeProblem problem = string(property_arguments, machine_.arguments)) {
         return problem;
     }
-    if (has(property_seed)) {
-        machine_.seed = properties_[property_seed].data;
-        machine_.seed_size = properties_[property_seed].length;
-    }
+    const Property& seed = properties_[property_seed];
+    machine_.seed = seed.data;
+    machine_.seed_size = seed.length;
     return {};
 }
 
 TreeProblem read_machine_tree(const void* blob, uint64_t readable, uint64_t boot_hart, MachineTree& machine) {
-    return TreeReader(machine, boot_hart).read(blob, readable);
+    return TreeReader(blob, machine, boot_hart).read(readable);
 }
 
 } // namespace rumpk::hal

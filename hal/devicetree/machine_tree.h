@@ -61,8 +61,15 @@ struct TreeProblem {
     explicit operator bool() const { return what != nullptr; }
 };
 
+// Bytes of a tree's header, which says how long the tree is.
+inline constexpr uint64_t machine_tree_header = 40;
+
+// How long the tree says it is; 0: this is no device tree. Reads the header only.
+// blob: 8-byte aligned
+uint64_t machine_tree_size(const void* blob);
+
 // Reads a device tree into `machine`, which must be fresh. The strings in `machine` and in
-// the problem point into the blob.
+// the problem point into the blob. Takes time in proportion to the blob's size, whatever is in it.
 // blob: 8-byte aligned; readable: bytes that may be read there; boot_hart: id of the hart that runs.
 [[nodiscard]] TreeProblem read_machine_tree(const void* blob, uint64_t readable, uint64_t boot_hart,
                                             MachineTree& machine);

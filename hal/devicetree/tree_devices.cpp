@@ -22,7 +22,7 @@ constexpr KindName kind_names[] = {
 // `compatible` is a list of strings, each with its NUL (2.3.1).
 Kind TreeReader::kind() const {
     const Property& list = properties_[property_compatible];
-    if (!has(property_compatible) || list.length == 0 || list.data[list.length - 1] != '\0') {
+    if (!list || list.length == 0 || list.data[list.length - 1] != '\0') {
         return Kind::unknown;
     }
     auto text = reinterpret_cast<const char*>(list.data);
@@ -54,12 +54,11 @@ TreeProblem TreeReader::read_registers(const Level& level, const Level& parent, 
     }
     device.registers = range;
     device.parent = level.interrupt_parent;
-    if (has(property_interrupts)) {
-        const Property& property = properties_[property_interrupts];
+    if (const Property& property = properties_[property_interrupts]) {
         if (property.length < 4 || property.length % 4 != 0) {
             return fail("interrupts has a bad length");
         }
-        device.line = tree_u32(property.data);
+        device.line = property.u32(0);
     }
     return {};
 }
@@ -103,7 +102,7 @@ TreeProblem TreeReader::read_plic(const Level& level, const Level& parent) {
     if (TreeProblem problem = cell(property_plic_lines, 1023, machine_.plic_lines)) {
         return problem;
     }
-    contexts_ = has(property_extended) ? properties_[property_extended] : Property{};
+    contexts_ = properties_[property_extended];
     return contexts_.length % 8 == 0 ? TreeProblem{} : fail("interrupts-extended has a bad length");
 }
 
@@ -126,8 +125,8 @@ TreeProblem TreeReader::resolve_contexts() {
     constexpr uint64_t first_context = 0x200000;
     constexpr uint64_t context_size = 0x1000;
     for (uint32_t context = 0; context < contexts_.length / 8; ++context) {
-        uint32_t controller = tree_u32(contexts_.data + 8 * context);
-        uint32_t cause = tree_u32(contexts_.data + 8 * context + 4);
+        uint32_t controller = contexts_.u32(8 * context);
+        uint32_t cause = contexts_.u32(8 * context + 4);
         for (TreeHart& hart : machine_.harts) {
             if (cause == supervisor_external && controller != 0 && hart.controller == controller) {
                 hart.context = context;

@@ -4,12 +4,11 @@
 // memory and harts, tree_devices.cpp devices, and checks that all fits together.
 #pragma once
 
-#include "hal/devicetree/flat_tree.h"
 #include "hal/devicetree/machine_tree.h"
 
 namespace rumpk::hal {
 
-// The properties that are read, sorted by their first letter.
+// The properties that are read.
 enum PropertyId : uint32_t {
     property_address_cells,
     property_size_cells,
@@ -39,10 +38,19 @@ inline constexpr const char* property_names[property_count] = {
 // What a node's `compatible` makes of it.
 enum class Kind : uint8_t { unknown, serial, plic, rtc, finisher, virtio, hart_controller };
 
+// A property's value: inside the blob, 4-byte aligned.
 struct Property {
-    const uint8_t* data = nullptr;
+    const uint8_t* data = nullptr; // null: the node has no such property
     uint32_t length = 0;
+
+    explicit operator bool() const { return data != nullptr; }
+    // Big-endian words.
+    uint32_t u32(uint32_t offset) const;
+    uint64_t u64(uint32_t offset) const;
 };
+
+// Deepest nesting that is read; a deeper tree is refused.
+inline constexpr uint32_t deepest_node = 16;
 
 // What an open node means for its children.
 enum class Role : uint8_t { other, cpus, cpu, reserved_memory, chosen };
@@ -64,9 +72,10 @@ bool begins_with(const char* text, const char* start);
 
 class TreeReader {
   public:
-    TreeReader(MachineTree& machine, uint64_t boot_hart) : machine_(machine), boot_hart_id_(boot_hart) {}
+    TreeReader(const void* blob, MachineTree& machine, uint64_t boot_hart)
+        : blob_(blob), machine_(machine), boot_hart_id_(boot_hart) {}
 
-    TreeProblem read(const void* blob, uint64_t readable);
+    TreeProblem read(uint64_t readable);
 
   private:
     TreeProblem fail(const char* what) const { return {.what = what, .node = levels_[depth_].name}; }
@@ -74,10 +83,13 @@ class TreeReader {
         return {.what = " has a bad value", .node = levels_[depth_].name, .property = property_names[id]};
     }
 
+    const char* check_blob(uint64_t readable) const;
+    TreeProblem read_reservations();
+    TreeProblem read_nodes();
     TreeProblem enter(const char* name);
-    void take_property(const FlatTree& tree);
+    TreeProblem take_property(int offset);
     TreeProblem finish_node();
-    TreeProblem finish_level(Level& level, const Level& parent);
+    TreeProblem read_level(Level& level, const Level& parent);
     TreeProblem read_memory(const Level& parent);
     TreeProblem read_reserved(const Level& parent);
     TreeProblem read_cpu(Level& level, const Level& parent);
@@ -92,22 +104,21 @@ class TreeReader {
     TreeProblem resolve_contexts();
     bool in_memory(AddressRange range) const;
 
-    bool has(PropertyId id) const { return (present_ & (1u << id)) != 0; }
+    // Of the node that is being read.
     TreeProblem cell(PropertyId id, uint32_t most, uint32_t& value) const;
     TreeProblem string(PropertyId id, const char*& text) const;
     Kind kind() const;
     TreeProblem entry(const Level& parent, uint32_t index, AddressRange& range, bool& there) const;
 
+    const void* blob_;
     MachineTree& machine_;
     uint64_t boot_hart_id_;
     bool boot_hart_seen_ = false;
     uint32_t depth_ = 0;   // levels_[depth_] is the innermost open node; [0] stands above the root
-    bool pending_ = false; // its properties are being collected
-    uint32_t present_ = 0; // bit per property collected
-    Property properties_[property_count];
-    const char* seen_[property_count] = {}; // where a property's name stood last
-    Property contexts_;                     // the PLIC's interrupts-extended
-    Level levels_[FlatTree::max_depth + 1];
+    bool pending_ = false; // its properties are being collected:
+    Property properties_[property_count]; // ... by PropertyId
+    Property contexts_;                   // the PLIC's interrupts-extended
+    Level levels_[deepest_node + 1];
 };
 
 } // namespace rumpk::hal

@@ -30,7 +30,6 @@ set(RUMPK_ARCH_SOURCES
     trap.S
     trap.cpp)
 set(RUMPK_HAL_SOURCES
-    devicetree/flat_tree.cpp
     devicetree/machine_tree.cpp
     devicetree/memory_map.cpp
     devicetree/tree_devices.cpp)

@@ -17,7 +17,6 @@
 #include "hal/arch/riscv64/report.h"
 #include "hal/arch/riscv64/table.h"
 #include "hal/arch/riscv64/trap.h"
-#include "hal/devicetree/flat_tree.h"
 #include "hal/devicetree/machine_tree.h"
 #include "hal/devicetree/memory_map.h"
 
@@ -57,7 +56,7 @@ AddressRange map_tree(uint64_t address) {
     if (!memory_map_read_only(head)) {
         refuse("device tree: it lies in the kernel");
     }
-    uint32_t size = FlatTree::total_size(reinterpret_cast<const void*>(address));
+    uint64_t size = machine_tree_size(reinterpret_cast<const void*>(address));
     if (size == 0 || size > largest_tree) {
         refuse(size == 0 ? "device tree: no device tree there" : "device tree: impossible size");
     }

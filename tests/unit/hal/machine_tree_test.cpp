@@ -7,7 +7,6 @@
 
 #include <gtest/gtest.h>
 
-#include "hal/devicetree/flat_tree.h"
 #include "tests/unit/hal/tree_model.h"
 
 using namespace rumpk::hal;
@@ -305,7 +304,7 @@ TEST(MachineTree, EveryTruncatedOrFlippedTreeEnds) {
     Blob whole = flatten(virt({0, 1}));
     for (size_t size = 0; size < whole.size(); ++size) {
         Blob cut(Bytes(whole.bytes(), whole.bytes() + size));
-        if (size >= FlatTree::header_size) {
+        if (size >= machine_tree_header) {
             cut.set_header(header_word::total, static_cast<uint32_t>(size));
         }
         EXPECT_TRUE(read(cut).problem);
