@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // map and unmap: pages of the cell's own pool, zeroed, W^X.
-#include <algorithm>
-
 #include "core/calls.h"
 #include "core/memory.h"
 #include "core/scheduler.h"
@@ -14,7 +12,7 @@ namespace {
 // page, with interrupts unmasked in between.
 void zero_frames(PhysAddr first, uint64_t bytes) {
     for (uint64_t at = 0; at < bytes; at += MapPool::page_size) {
-        std::fill_n(boot_memory().touch(first + at), MapPool::page_size, std::byte{0});
+        __builtin_memset(boot_memory().touch(first + at), 0, MapPool::page_size);
     }
 }
 

@@ -49,10 +49,10 @@ static void map_or_stop(std::string_view cell, AddressRange range, PhysAddr phys
 void Cell::load_segment(const ElfSegment& segment, std::span<const std::byte> file, std::byte* memory) {
     std::byte* const at = memory + (segment.memory.base - window_.base);
     std::copy_n(file.data() + segment.file_offset, segment.file_size, at);
-    const uint64_t end = align_up(segment.memory.end().value(), page);
-    std::fill(at + segment.file_size, memory + (end - window_.base.value()), std::byte{0});
-    const uint64_t start = align_down(segment.memory.base.value(), page);
-    std::fill(memory + (start - window_.base.value()), at, std::byte{0});
+    const uint64_t file_end = segment.memory.base.value() + segment.file_size;
+    __builtin_memset(at + segment.file_size, 0, align_up(segment.memory.end().value(), page) - file_end);
+    const uint64_t before = segment.memory.base.value() % page;
+    __builtin_memset(at - before, 0, before);
 }
 
 void Cell::load(const BootCell& description) {

@@ -48,7 +48,7 @@ std::byte* BootMemory::touch(PhysAddr address) const {
 
 std::byte* BootMemory::take_bytes(uint64_t bytes, uint64_t alignment, std::string_view what) {
     std::byte* const at = touch(PhysAddr{take(bytes, alignment, what)});
-    std::fill_n(at, bytes, std::byte{0});
+    __builtin_memset(at, 0, bytes);
     return at;
 }
 
