@@ -38,6 +38,13 @@ enum class Tier : uint32_t {
 
 namespace nexus::call {
 
+namespace detail {
+
+// Is the caller on the tier and the core of the fibers that use libc?
+[[nodiscard]] bool is_at_home();
+
+} // namespace detail
+
 // Any call by number, as abi/call.h describes it: >= 0 a result, < 0 a negated error number. A number
 // outside the table is ENOSYS.
 inline int64_t raw(uint32_t number, uint64_t a = 0, uint64_t b = 0, uint64_t c = 0, uint64_t d = 0,
@@ -118,13 +125,16 @@ inline int64_t raw(uint32_t number, uint64_t a = 0, uint64_t b = 0, uint64_t c =
 // second bell), then waits until one of `wait` is ready or `deadline` (monotonic ns) has passed. The
 // channels that were ready. EAGAIN: NOWAIT and none; ETIMEDOUT; EBADF: no such channel; EINVAL, EFAULT,
 // ESRCH (peers). wait 0: with deadline 0 the end of the turn, with a later one a sleep; both give 0.
-// errno is the caller's own again when this returns, whoever ran meanwhile.
+// errno is the caller's own again when this returns, whoever ran meanwhile. A bare fiber has none: it may
+// have interrupted the one whose number stands there, so what it saw before it slept is not put back.
 [[nodiscard]] inline Result<uint64_t> yield(uint64_t wait, uint64_t bell, uint64_t deadline, uint32_t flags,
                                             std::span<const uint64_t> peers = {}) {
     const int own_errno = errno;
     const int64_t answer =
         raw(RUMPK_CALL_YIELD, wait, bell, deadline, flags, address(peers.data()), peers.size());
-    errno = own_errno;
+    if (errno != own_errno && detail::is_at_home()) {
+        errno = own_errno;
+    }
     return result_of(answer);
 }
 

@@ -39,6 +39,19 @@ TEST(Call, yield_keeps_errno) {
     EXPECT_EQ(errno, EDOM);
 }
 
+// Whoever it interrupted has set errno meanwhile.
+TEST(Call, yield_of_a_fiber_elsewhere_leaves_errno_alone) {
+    test::FakeKernel kernel;
+    kernel.tier = 1;
+    kernel.on_wait = [](const test::Yield&) -> int64_t {
+        errno = EIO;
+        return 0;
+    };
+    errno = EDOM;
+    EXPECT_EQ(nexus::call::yield(1, 0, 5, 0), 0u);
+    EXPECT_EQ(errno, EIO);
+}
+
 TEST(Call, yield_passes_its_arguments) {
     test::FakeKernel kernel;
     const uint64_t peers[] = {7, 9};

@@ -101,6 +101,7 @@ int64_t meta(uint64_t operation, uint64_t buffer, uint64_t length, uint64_t inde
         }
         rumpk_meta_fiber fiber{};
         fiber.size = sizeof fiber;
+        fiber.tier = kernel->tier;
         std::copy_n(kernel->first_fiber_name.begin(),
                     std::min(kernel->first_fiber_name.size(), sizeof fiber.name), fiber.name);
         return give(buffer, length, &fiber, sizeof fiber);

@@ -64,6 +64,7 @@ class FakeKernel {
     std::function<void()> on_time; // before each answer of the clock: what happens at that moment
     std::string arguments;
     std::string first_fiber_name = "program";
+    uint32_t tier = 0; // the caller's; home is 0, on core 0
     uint32_t meta_calls = 0;
 
   private:
