@@ -111,6 +111,44 @@ enum rumpk_meta_op {
     RUMPK_META_VERSION = 7 /* bytes: "rumpk <version> <machine>" */
 };
 
+/* Bit numbers of rumpk_meta_self.promises; names and meaning follow OpenBSD's pledge(2). ERROR, the last
+ * one, is no permission and has no bit there. */
+enum rumpk_promise {
+    RUMPK_PROMISE_STDIO = 0,
+    RUMPK_PROMISE_RPATH = 1,
+    RUMPK_PROMISE_WPATH = 2,
+    RUMPK_PROMISE_CPATH = 3,
+    RUMPK_PROMISE_DPATH = 4,
+    RUMPK_PROMISE_TMPPATH = 5,
+    RUMPK_PROMISE_INET = 6,
+    RUMPK_PROMISE_MCAST = 7,
+    RUMPK_PROMISE_FATTR = 8,
+    RUMPK_PROMISE_CHOWN = 9,
+    RUMPK_PROMISE_FLOCK = 10,
+    RUMPK_PROMISE_UNIX = 11,
+    RUMPK_PROMISE_DNS = 12,
+    RUMPK_PROMISE_GETPW = 13,
+    RUMPK_PROMISE_SENDFD = 14,
+    RUMPK_PROMISE_RECVFD = 15,
+    RUMPK_PROMISE_TAPE = 16,
+    RUMPK_PROMISE_TTY = 17,
+    RUMPK_PROMISE_PROC = 18,
+    RUMPK_PROMISE_EXEC = 19,
+    RUMPK_PROMISE_PROT_EXEC = 20,
+    RUMPK_PROMISE_SETTIME = 21,
+    RUMPK_PROMISE_PS = 22,
+    RUMPK_PROMISE_VMINFO = 23,
+    RUMPK_PROMISE_ID = 24,
+    RUMPK_PROMISE_PF = 25,
+    RUMPK_PROMISE_ROUTE = 26,
+    RUMPK_PROMISE_WROUTE = 27,
+    RUMPK_PROMISE_AUDIO = 28,
+    RUMPK_PROMISE_VIDEO = 29,
+    RUMPK_PROMISE_BPF = 30,
+    RUMPK_PROMISE_UNVEIL = 31,
+    RUMPK_PROMISE_ERROR = 32
+};
+
 struct rumpk_meta_self {
     uint32_t size;
     uint32_t cell;  /* index of the window */
@@ -121,7 +159,7 @@ struct rumpk_meta_self {
     uint32_t home_tier;
     uint32_t home_core;
     uint32_t fiber_slots; /* fibers the cell may have at once, the first included */
-    uint32_t promises;    /* rumpk_promise bits still held */
+    uint32_t promises;    /* still held: bit n is rumpk_promise n */
 };
 
 struct rumpk_meta_cap {
@@ -194,6 +232,7 @@ RUMPK_ASSERT(offsetof(struct rumpk_spawn_args, tx_slots) == 52);
 RUMPK_ASSERT(offsetof(struct rumpk_spawn_args, tx_slot_size) == 56);
 RUMPK_ASSERT(offsetof(struct rumpk_spawn_args, reserved) == 60);
 RUMPK_ASSERT(offsetof(struct rumpk_spawn_args, name) == 64);
+RUMPK_ASSERT(RUMPK_PROMISE_UNVEIL == 31);
 RUMPK_ASSERT(sizeof(struct rumpk_meta_self) == 56);
 RUMPK_ASSERT(sizeof(struct rumpk_meta_cap) == 24);
 RUMPK_ASSERT(sizeof(struct rumpk_meta_system) == 96);

@@ -7,45 +7,45 @@
 #include <cstddef>
 #include <string_view>
 
+#include "abi/call.h"
 #include "core/types.h"
 
 namespace rumpk {
 
-// Bit numbers. The first 32 are what meta(SELF).promises shows.
 enum class Promise : uint8_t {
-    stdio,
-    rpath,
-    wpath,
-    cpath,
-    dpath,
-    tmppath,
-    inet,
-    mcast,
-    fattr,
-    chown,
-    flock,
-    unix_, // `unix` is a macro of some compilers
-    dns,
-    getpw,
-    sendfd,
-    recvfd,
-    tape,
-    tty,
-    proc,
-    exec,
-    prot_exec,
-    settime,
-    ps,
-    vminfo,
-    id,
-    pf,
-    route,
-    wroute,
-    audio,
-    video,
-    bpf,
-    unveil,
-    error, // not a permission: a broken promise is answered with ENOSYS and does not kill
+    stdio = RUMPK_PROMISE_STDIO,
+    rpath = RUMPK_PROMISE_RPATH,
+    wpath = RUMPK_PROMISE_WPATH,
+    cpath = RUMPK_PROMISE_CPATH,
+    dpath = RUMPK_PROMISE_DPATH,
+    tmppath = RUMPK_PROMISE_TMPPATH,
+    inet = RUMPK_PROMISE_INET,
+    mcast = RUMPK_PROMISE_MCAST,
+    fattr = RUMPK_PROMISE_FATTR,
+    chown = RUMPK_PROMISE_CHOWN,
+    flock = RUMPK_PROMISE_FLOCK,
+    unix_ = RUMPK_PROMISE_UNIX, // `unix` is a macro of some compilers
+    dns = RUMPK_PROMISE_DNS,
+    getpw = RUMPK_PROMISE_GETPW,
+    sendfd = RUMPK_PROMISE_SENDFD,
+    recvfd = RUMPK_PROMISE_RECVFD,
+    tape = RUMPK_PROMISE_TAPE,
+    tty = RUMPK_PROMISE_TTY,
+    proc = RUMPK_PROMISE_PROC,
+    exec = RUMPK_PROMISE_EXEC,
+    prot_exec = RUMPK_PROMISE_PROT_EXEC,
+    settime = RUMPK_PROMISE_SETTIME,
+    ps = RUMPK_PROMISE_PS,
+    vminfo = RUMPK_PROMISE_VMINFO,
+    id = RUMPK_PROMISE_ID,
+    pf = RUMPK_PROMISE_PF,
+    route = RUMPK_PROMISE_ROUTE,
+    wroute = RUMPK_PROMISE_WROUTE,
+    audio = RUMPK_PROMISE_AUDIO,
+    video = RUMPK_PROMISE_VIDEO,
+    bpf = RUMPK_PROMISE_BPF,
+    unveil = RUMPK_PROMISE_UNVEIL,
+    error = RUMPK_PROMISE_ERROR, // a broken promise is answered with ENOSYS and does not kill
 };
 inline constexpr size_t promise_count = static_cast<size_t>(Promise::error) + 1;
 
