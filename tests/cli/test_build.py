@@ -5,6 +5,7 @@ import contextlib
 import io
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import threading
@@ -97,6 +98,21 @@ class New(Command):
         (self.folder / "sample/main.cpp").write_text("mine")
         self.refused("already has main.cpp, cell.toml, README.md; nothing was written", self.make, "sample")
         self.assertEqual((self.folder / "sample/main.cpp").read_text(), "mine")
+
+    def test_the_printed_line_works(self):
+        """From the root, from a folder below it, and from outside; in a folder whose name needs quotes."""
+        for number, place in enumerate((ROOT, ROOT / "docs", self.folder)):
+            wanted = self.folder / "a folder" / f"sample{number}"
+            done = subprocess.run(
+                [sys.executable, str(ROOT / "rumpk"), "new", str(wanted)], cwd=place, capture_output=True, text=True, check=True
+            )
+            line = done.stdout.splitlines()[-1].removeprefix("now: ")
+            again = subprocess.run(
+                ["/bin/sh", "-c", f"{line} --machine pdp11; {line}/nowhere"], cwd=place, capture_output=True, text=True, check=False
+            )
+            self.assertEqual(again.returncode, 127, again)
+            self.assertIn("no machine 'pdp11'", again.stderr)
+            self.assertIn(f"no application '{wanted}/nowhere'", again.stderr)
 
     def test_bad_places(self):
         self.refused("cannot name an application", self.make, "a b")

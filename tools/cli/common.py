@@ -89,6 +89,17 @@ def relative(path: Path) -> str:
         return str(path)
 
 
+def command() -> str:
+    """This command as one would type it here, quoted for a shell."""
+    import shlex
+
+    here = Path.cwd()
+    path = ROOT / "rumpk"
+    if here == ROOT:
+        return "./rumpk"
+    return shlex.quote(os.path.relpath(path, here) if here.is_relative_to(ROOT) else str(path))
+
+
 @contextmanager
 def locked(folder: Path, what: str):
     """One process at a time in a folder of build/: ninja and meson themselves do not see another one."""

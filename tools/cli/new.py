@@ -2,6 +2,7 @@
 """`./rumpk new DIR`: a small application to start from."""
 
 import re
+import shlex
 from pathlib import Path
 
 from . import common
@@ -64,9 +65,9 @@ def main(args) -> int:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
-            text = text.replace("@NAME@", folder.name).replace("@COMMAND@", str(common.ROOT / "rumpk"))
+            text = text.replace("@NAME@", folder.name).replace("@COMMAND@", shlex.quote(str(common.ROOT / "rumpk")))
             (folder / name).write_text(text)
     except OSError as error:
         common.fail(f"{args.folder}: {error.strerror}")
-    print(f"wrote {', '.join(texts)} in {args.folder}\nnow: {common.relative(common.ROOT / 'rumpk')} run {args.folder}")
+    print(f"wrote {', '.join(texts)} in {args.folder}\nnow: {common.command()} run {shlex.quote(args.folder)}")
     return 0
