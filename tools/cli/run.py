@@ -51,7 +51,7 @@ def register(subparsers):
     parser.add_argument("--smp", default="1", metavar="N", help="cores (default 1)")
     parser.add_argument("--memory", metavar="SIZE", help="as 128M or 1G; the machine has a default and a minimum")
     parser.add_argument("--timeout", metavar="SECONDS", help="stop the machine after so long, with code 124")
-    parser.add_argument("--gdb", action="store_true", help="start stopped and wait for a debugger")
+    parser.add_argument("--gdb", action="store_true", help="start stopped, and say how to attach a debugger")
     parser.add_argument("--gdb-port", metavar="PORT", help="for --gdb; default: a free one")
     parser.add_argument("--verbose", action="store_true", help="show the firmware's text and the kernel's log")
     parser.set_defaults(arguments=[])
@@ -83,16 +83,21 @@ def main(args) -> int:
     symbols = backtrace.Symbols(target.kernel, target.application)
     options = session.Options(timeout, args.verbose, port is not None, symbols)
     if machine.kind == "process":
-        if args.gdb:
-            return _debug_process(target, machine, memory, cores, args)
         command = process_command(target.image, memory, cores, args.arguments, args.verbose)
+        if args.gdb:
+            from . import debug
+
+            debug.process(machine, target, command)
+            return 0
         from . import hosted
 
         return session.guarded(hosted.execute, command, options)
     command = emulator_command(machine, target.image, memory, cores, args.arguments, args.verbose)
     if port is not None:
         command += ["-S", "-gdb", f"tcp:127.0.0.1:{port}"]
-        _print_debuggers(machine, target, port)
+        from . import debug
+
+        debug.emulated(machine, target, port)
     if args.verbose:
         import shlex
 
@@ -211,36 +216,3 @@ def process_command(image, memory, cores, arguments=(), verbose=False):
     if verbose:
         command.append("rumpk.log=verbose")
     return command + ["--"] + list(arguments)
-
-
-# --- Debuggers ------------------------------------------------------------------------------------
-
-_GDB = {"riscv64": ("gdb-multiarch", "riscv:rv64"), "x86_64": ("gdb", "i386:x86-64"), "aarch64": ("gdb-multiarch", "aarch64")}
-
-
-def _print_debuggers(machine, target, port):
-    import shlex
-
-    gdb, architecture = _GDB[machine.arch]
-    first = [gdb, "-ex", f"set architecture {architecture}", "-ex", f"target remote 127.0.0.1:{port}"]
-    second = ["lldb-19", "-o", f"gdb-remote 127.0.0.1:{port}"]
-    if target.application:
-        first += ["-ex", f"add-symbol-file {target.application}"]
-        second[1:1] = ["-o", f"target modules add {target.application}"]
-    if target.kernel:
-        first.append(str(target.kernel))
-        second.append(str(target.kernel))
-    common.say(f"the machine waits for a debugger on port {port}; either of:")
-    common.say("  " + shlex.join(first))
-    common.say("  " + shlex.join(second))
-
-
-def _debug_process(target, machine, memory, cores, args):
-    import shlex
-
-    command = process_command(target.image, memory, cores, args.arguments, args.verbose)
-    symbols = ["-ex", f"add-symbol-file {target.application}"] if target.application else []
-    common.say(f"{machine.name} is a process: start it under a debugger, with either of:")
-    common.say("  " + shlex.join(["gdb", *symbols, "--args", *command]))
-    common.say("  " + shlex.join(["lldb-19", "--", *command]))
-    return 0

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`./rumpk run --gdb`: the emulator waits, a debugger stops it in the application's main, and it goes on to its end."""
+
+import re
+import select
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+HELLO = b"Hello from Rumpk on qemu-riscv64\n"
+SECONDS = 60
+
+
+class Remote:
+    """As much of gdb's remote protocol as a test needs: packets, acknowledged, each with its answer."""
+
+    def __init__(self, port):
+        self.line = socket.create_connection(("127.0.0.1", port), timeout=SECONDS)
+        self.data = b""
+
+    def ask(self, text):
+        body = text.encode()
+        self.line.sendall(b"$" + body + b"#%02x" % (sum(body) & 0xFF))
+        return self.answer()
+
+    def answer(self):
+        while not (found := re.match(rb"\+*\$([^#]*)#..", self.data)):
+            piece = self.line.recv(4096)
+            if not piece:
+                return None
+            self.data += piece
+        self.data = self.data[found.end() :]
+        self.line.sendall(b"+")
+        return found[1].decode()
+
+
+def address_of_main(machine):
+    symbols = subprocess.run(
+        ["llvm-nm-19", str(ROOT / "build" / machine / "images/hello.elf")], capture_output=True, text=True, check=True
+    ).stdout
+    return int(re.search(r"^([0-9a-f]+) T main$", symbols, re.MULTILINE)[1], 16)
+
+
+class Waiting(unittest.TestCase):
+    """One that waits for its debugger."""
+
+    def setUp(self):
+        subprocess.run([sys.executable, str(ROOT / "rumpk"), "build", "hello"], capture_output=True, check=True)
+        self.process = subprocess.Popen(
+            [sys.executable, str(ROOT / "rumpk"), "run", "hello", "--gdb"], stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )
+        self.addCleanup(self.end)
+        self.said = [self.process.stderr.readline().decode() for _ in range(4)]
+        self.gdb = shlex.split(self.said[1].removeprefix("rumpk: "))
+        self.port = int(re.search(r"^target remote 127\.0\.0\.1:(\d+)$", Path(self.gdb[-1]).read_text(), re.MULTILINE)[1])
+
+    def end(self):
+        self.process.kill()
+        self.process.communicate()
+
+    def ended_well(self):
+        out, error = self.process.communicate(timeout=SECONDS)
+        self.assertEqual((self.process.returncode, out), (0, HELLO), error)
+
+    def connect(self):
+        """Once it listens, which is not at once."""
+        for _ in range(SECONDS * 10):
+            try:
+                return Remote(self.port)
+            except ConnectionRefusedError:
+                select.select([], [], [], 0.1)
+        self.fail("nobody listens")
+
+    def test_stops_in_main(self):
+        main = address_of_main("qemu-riscv64")
+        remote = self.connect()
+        self.addCleanup(remote.line.close)
+        self.assertRegex(remote.ask("?"), "^T05")
+        self.assertEqual(remote.ask(f"Z0,{main:x},4"), "OK")
+        self.assertRegex(remote.ask("c"), "^T05")
+        pc = bytes.fromhex(remote.ask("g"))[32 * 8 : 33 * 8]  # behind x0 to x31
+        self.assertEqual(int.from_bytes(pc, "little"), main)
+        self.assertEqual(remote.ask(f"z0,{main:x},4"), "OK")
+        remote.ask("c")
+        self.ended_well()
+
+    def test_the_printed_command(self):
+        """With the debugger itself where it is installed; else what is printed has to be there to be read."""
+        self.assertIn("in another terminal", self.said[0].lower())
+        self.assertEqual(self.gdb[:2], ["gdb-multiarch", "-x"])
+        if not shutil.which(self.gdb[0]):
+            self.assertIn("add-symbol-file", Path(self.gdb[-1]).read_text())
+            return
+        words = ["break main", "continue", "backtrace", "frame 1", "continue"]
+        done = subprocess.run(
+            [*self.gdb, "-batch", *(word for each in words for word in ("-ex", each))], stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=SECONDS, cwd="/",
+        )
+        self.assertRegex(done.stdout, r"(?m)^#0 .*main \(.*\) at .*apps/hello/main\.cpp:\d+$")
+        self.assertRegex(done.stdout, r"(?m)^\d+\t.*nexus::machine")  # a line of the source
+        self.ended_well()
+
+
+class Process(unittest.TestCase):
+    def test_a_process_is_started_by_the_debugger(self):
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "rumpk"), "run", "hello", "--machine", "host", "--gdb", "--", "a b"],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True,
+        )
+        lines = [line for line in done.stderr.splitlines() if ": built" not in line]
+        command = shlex.split(lines[1].removeprefix("rumpk: "))
+        self.assertEqual(command[:2], ["gdb", "-x"])
+        if not shutil.which("gdb"):
+            self.assertIn("symbol-file", Path(command[-1]).read_text())
+            return
+        words = [f"hbreak *{address_of_main('host'):#x}", "continue", "backtrace", "delete", "continue"]
+        done = subprocess.run(
+            [*command, "-batch", *(word for each in words for word in ("-ex", each))], stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=SECONDS, cwd="/",
+        )
+        self.assertIn("apps/hello/main.cpp", done.stdout)
+        self.assertIn("Hello from Rumpk on host", done.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()
