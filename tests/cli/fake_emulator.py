@@ -6,6 +6,7 @@ unless the behaviour says otherwise."""
 import hashlib
 import os
 import random
+import select
 import signal
 import sys
 import time
@@ -171,6 +172,17 @@ def linger():
     output(b"o", b"done\n")
     leave(5)
     time.sleep(600)
+
+
+def early():
+    """Nothing is sent to a UART that firmware may still be setting up: not before the first frame."""
+    send(BOOT)
+    if select.select([0], [], [], 0.5)[0]:
+        sys.exit("the runner sent input before the first frame")
+    send(READY)
+    for data in received():
+        output(b"o", data)
+    leave(0)
 
 
 def ignores_input():

@@ -112,6 +112,10 @@ class PassThrough(unittest.TestCase):
         self.assertNotIn(b"OpenSBI", play("code", 0).stderr)
         self.assertIn(b"OpenSBI v1.1\n", play("code", 0, verbose=True).stderr)
 
+    def test_input_waits_for_the_first_frame(self):
+        done = play("early", input=b"typed at once")
+        self.assertEqual((done.returncode, done.stdout), (0, b"typed at once"), done.stderr)
+
     def test_input_that_nobody_reads(self):
         done = play("ignores_input", input=bytes(10 << 20))
         self.assertEqual(done.returncode, 3)
