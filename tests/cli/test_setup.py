@@ -4,6 +4,7 @@
 import contextlib
 import hashlib
 import io
+import subprocess
 import sys
 import tarfile
 import tempfile
@@ -169,10 +170,15 @@ class Packages(unittest.TestCase):
             self.assertEqual(setup.missing_packages(), ["cmake", "meson"])
 
     def test_without_rights_the_command_is_printed(self):
-        with mock.patch.object(setup, "privilege", return_value=None), self.assertRaises(SystemExit) as ended:
-            setup.install(["cmake", "meson"], True, common.Steps(2))
-        self.assertEqual(ended.exception.code, 127)
-        self.assertIn("apt-get update && apt-get install --no-install-recommends cmake meson", self.said.getvalue())
+        for sudo, words in ((False, "As root, run this, then the same command again:\n  apt-get update && apt-get install "
+                             "--no-install-recommends cmake meson\n"),
+                            (True, "Run this, then the same command again:\n  sudo apt-get update && sudo apt-get install "
+                             "--no-install-recommends cmake meson\n")):
+            with (mock.patch.object(setup, "privilege", return_value=None), self.assertRaises(SystemExit) as ended,
+                  mock.patch.object(setup, "on_path", return_value=sudo)):
+                setup.install(["cmake", "meson"], True, common.Steps(2))
+            self.assertEqual(ended.exception.code, 127)
+            self.assertIn(words, self.said.getvalue())
 
     def test_no_is_no(self):
         answer = mock.Mock(isatty=lambda: True, readline=lambda: "n\n")
@@ -190,7 +196,7 @@ class Packages(unittest.TestCase):
             setup.install(["cmake"], False, common.Steps(2))
         self.assertEqual([call.args[0][:5] for call in logged.call_args_list],
                          [["sudo", "-n", "env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]] * 2)
-        self.assertIn("[2/2] installing 1 packages ... done", self.said.getvalue())
+        self.assertIn("[2/2] installing 1 package ... done", self.said.getvalue())
 
     def test_a_failing_command_shows_its_end(self):
         with tempfile.TemporaryDirectory() as name, mock.patch.object(setup, "LOG", Path(name) / "log"):
@@ -209,6 +215,31 @@ class Packages(unittest.TestCase):
                 self.assertFalse(setup.ready(()))
             setup.STAMP.write_text("of another commit")
             self.assertFalse(setup.ready(()))
+
+    def test_two_at_once(self):
+        """The second one waits for the first, and finds everything there."""
+        code = f"""if True:
+            import pathlib, sys, time
+            sys.path.insert(0, {str(ROOT)!r})
+            from tools.cli import setup
+            home = pathlib.Path(sys.argv[1])
+            setup.STAMP, setup.PROGRAMS = home / "third_party/setup.stamp", ()
+            def bring(yes, archs):
+                (home / "busy").mkdir()
+                time.sleep(1)
+                setup.STAMP.write_text(setup.stamp_text())
+                with (home / "log").open("a") as log:
+                    log.write("brought ")
+                (home / "busy").rmdir()
+            setup.bring = bring
+            setup.ensure(archs=())
+            """
+        with tempfile.TemporaryDirectory() as name:
+            both = [subprocess.Popen([sys.executable, "-c", code, name], stderr=subprocess.PIPE) for _ in range(2)]
+            said = b"".join(each.communicate(timeout=60)[1] for each in both)
+            self.assertEqual([each.returncode for each in both], [0, 0], said)
+            self.assertEqual(Path(name, "log").read_text(), "brought ")
+        self.assertEqual(said, b"rumpk: waiting for another setup\n")
 
     def test_architectures(self):
         self.assertEqual(setup.ARCHS, tuple(picolibc.ARCHS))

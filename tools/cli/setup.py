@@ -124,8 +124,9 @@ def install(packages: list[str], yes: bool, steps: common.Steps) -> None:
     command = ["apt-get", "install", "--no-install-recommends", *packages]
     prefix = privilege()
     if prefix is None:
-        common.fail("packages are missing and this user may not install them. As root, run:\n"
-                    f"  apt-get update && {' '.join(command)}")
+        sudo = "sudo " if on_path("sudo") else ""  # which would ask for a password
+        common.fail(f"packages are missing and this user may not install them. {'Run' if sudo else 'As root, run'} this, "
+                    f"then the same command again:\n  {sudo}apt-get update && {sudo}{' '.join(command)}")
     if not yes and sys.stdin.isatty():
         common.say(f"to install: {' '.join(packages)}")
         sys.stderr.write("rumpk: install them now? [Y/n] ")
@@ -136,7 +137,7 @@ def install(packages: list[str], yes: bool, steps: common.Steps) -> None:
     LOG.unlink(missing_ok=True)
     with steps.step("reading the package lists"):
         logged([*prefix, "apt-get", "update"])
-    with steps.step(f"installing {len(packages)} packages"):
+    with steps.step(f"installing {len(packages)} package{'s'[: len(packages) > 1]}"):
         logged([*prefix, *command, "--yes"])
 
 
