@@ -230,7 +230,7 @@ CHECKS = [
     ),
     Check(
         "kernel-code",
-        "the kernel is W^X has no atomic update outside hal/, and leaves gp, tp and floating point to the application",
+        "the kernel is W^X, has no atomic update outside hal/, and leaves gp, tp and floating point to the application",
         f"see where it comes from with {OBJDUMP} -d {KERNEL}; what must be so is listed in {ALLOW}/kernel_code.txt",
         check_kernel_code,
         needs_build=True,
