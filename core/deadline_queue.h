@@ -79,7 +79,7 @@ class DeadlineQueue {
     void advance(Instant now);
     // Takes out the next deadline that is not after the `now` of advance(): earliest
     // first, of equals the first inserted. One is given if one is due; further ones
-    // while no more than moves_per_advance entries move. nullptr: no more for now.
+    // while no more than moves_per_advance entries move. nullptr: no more this time.
     [[nodiscard]] DeadlineNode* pop_due();
 
     // The earliest deadline; never(): there is none. One that has passed means that
