@@ -154,22 +154,37 @@ Result<void> start(Task& task, const FiberOptions& options) {
     return {};
 }
 
-Result<int64_t> join(Task& task, Instant deadline) {
-    std::atomic_ref waiter(task.waiter);
-    const FiberId me = self();
-    if (me == task.fiber) {
+bool has_ended(Task& task) {
+    // seq_cst: pairs with finish, see there; what the fiber wrote before its end is seen, too.
+    return done_flag(task).load(std::memory_order_seq_cst) != 0;
+}
+
+Result<void> begin_join(Task& task, FiberId waiter) {
+    if (waiter == task.fiber) {
         return error(Errno::inval);
     }
     uint64_t nobody = 0;
-    if (!waiter.compare_exchange_strong(nobody, static_cast<uint64_t>(me), std::memory_order_seq_cst)) {
+    std::atomic_ref place(task.waiter);
+    if (!place.compare_exchange_strong(nobody, static_cast<uint64_t>(waiter), std::memory_order_seq_cst)) {
         return error(Errno::busy);
     }
+    return {};
+}
+
+void end_join(Task& task) {
+    std::atomic_ref(task.waiter).store(0, std::memory_order_relaxed);
+}
+
+Result<int64_t> join(Task& task, Instant deadline) {
+    if (const auto begun = begin_join(task, self()); !begun) {
+        return error(begun.error());
+    }
     Result<uint64_t> woken = 0;
-    while (done_flag(task).load(std::memory_order_seq_cst) == 0 && woken) { // pairs with finish
+    while (!has_ended(task) && woken) {
         woken = call::yield(RUMPK_CHANNEL_RX, 0, deadline_of(deadline), 0);
     }
-    waiter.store(0, std::memory_order_relaxed);
-    if (done_flag(task).load(std::memory_order_acquire) == 0) {
+    end_join(task);
+    if (!has_ended(task)) {
         return error(woken.error());
     }
     return task.code;

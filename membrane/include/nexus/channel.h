@@ -17,6 +17,27 @@
 
 namespace nexus {
 
+namespace detail {
+struct ChannelAccess;
+struct Parked;
+template <class T, uint32_t N>
+struct Receive;
+template <class T, uint32_t N>
+struct Send;
+
+// Rings the fiber at the other end, after publish, release or close, if it sleeps.
+template <class End>
+void ring_if_waiting(End& end, const std::atomic<uint64_t>& other) {
+    if (end.peer_waiting()) {
+        end.count_bell();
+        const uint64_t fiber = other.load(std::memory_order_relaxed);
+        // ESRCH: it was killed in its sleep; nobody needs the bell.
+        (void)call::yield(0, 0, 0, RUMPK_YIELD_NOWAIT, std::span(&fiber, 1));
+    }
+}
+
+} // namespace detail
+
 // N values of T at most are under way: N a power of two. T moves into a slot and out of it, and
 // neither may fail. One fiber sends, another receives, of any tiers of one core; both may be bare if
 // moving T needs nothing. The channel outlives their use of it.
@@ -45,8 +66,7 @@ class channel {
     [[nodiscard]] Result<void> send(T&& value, Instant deadline = never) {
         Result<void> sent = offer(value);
         while (!sent && sent.error() == Errno::again) {
-            const auto full = [this] { return producer_.full() && producer_.closed() == ion::Close::open; };
-            const auto woken = wait(producer_, sender_, deadline, full);
+            const auto woken = wait(producer_, sender_, deadline, [this] { return no_room(); });
             sent = offer(value); // also after the deadline: there may be room by now
             if (!sent && !woken) {
                 return woken;
@@ -67,10 +87,7 @@ class channel {
     [[nodiscard]] Result<T> receive(Instant deadline = never) {
         Result<T> value = try_receive();
         while (!value && value.error() == Errno::again) {
-            const auto none = [this] {
-                return consumer_.empty() && consumer_.peer_closed() == ion::Close::open;
-            };
-            const auto woken = wait(consumer_, receiver_, deadline, none);
+            const auto woken = wait(consumer_, receiver_, deadline, [this] { return nothing_to_receive(); });
             value = try_receive(); // also after the deadline: there may be one by now
             if (!value && !woken) {
                 return error(woken.error());
@@ -81,6 +98,41 @@ class channel {
 
     // The same without waiting: EAGAIN.
     [[nodiscard]] Result<T> try_receive() {
+        Result<T> value = take();
+        if (value) {
+            detail::ring_if_waiting(consumer_, sender_);
+        }
+        return value;
+    }
+
+    // By the sender: nothing more will come. What was sent can still be received, then receive is EPIPE.
+    void close() {
+        producer_.close();
+        detail::ring_if_waiting(producer_, receiver_);
+    }
+
+    // How often this side found the channel full (sender) or empty (receiver) and slept.
+    [[nodiscard]] uint64_t send_waits() const { return producer_.waits(); }
+    [[nodiscard]] uint64_t receive_waits() const { return consumer_.waits(); }
+
+  private:
+    // Tasks (nexus/task.h) wait in their own way.
+    friend struct detail::ChannelAccess;
+    friend struct detail::Receive<T, N>;
+    friend struct detail::Send<T, N>;
+
+    [[nodiscard]] static void* format(std::byte (&memory)[shape.bytes()]) {
+        (void)ion::format(memory, shape); // aligned and large enough by type: cannot fail
+        return memory;
+    }
+
+    [[nodiscard]] bool no_room() { return producer_.full() && producer_.closed() == ion::Close::open; }
+    [[nodiscard]] bool nothing_to_receive() {
+        return consumer_.empty() && consumer_.peer_closed() == ion::Close::open;
+    }
+
+    // Moves the oldest value out of its slot. EAGAIN, EPIPE.
+    [[nodiscard]] Result<T> take() {
         const auto message = consumer_.peek();
         if (!message) {
             return error(message.error());
@@ -90,28 +142,11 @@ class channel {
         Result<T> value(std::move(*stored));
         std::destroy_at(stored);
         (void)consumer_.release(); // peeked: cannot fail
-        ring_if_waiting(consumer_, sender_);
         return value;
     }
 
-    // By the sender: nothing more will come. What was sent can still be received, then receive is EPIPE.
-    void close() {
-        producer_.close();
-        ring_if_waiting(producer_, receiver_);
-    }
-
-    // How often this side found the channel full (sender) or empty (receiver) and slept.
-    [[nodiscard]] uint64_t send_waits() const { return producer_.waits(); }
-    [[nodiscard]] uint64_t receive_waits() const { return consumer_.waits(); }
-
-  private:
-    [[nodiscard]] static void* format(std::byte (&memory)[shape.bytes()]) {
-        (void)ion::format(memory, shape); // aligned and large enough by type: cannot fail
-        return memory;
-    }
-
-    // Moves the value into a slot, or leaves it alone.
-    [[nodiscard]] Result<void> offer(T& value) {
+    // Moves the value into a slot, or leaves it alone. EAGAIN, EPIPE.
+    [[nodiscard]] Result<void> place(T& value) {
         if (producer_.closed() != ion::Close::open) {
             return error(Errno::pipe);
         }
@@ -121,8 +156,15 @@ class channel {
         }
         ::new (slot->payload.data()) T(std::move(value));
         (void)producer_.publish(0, sizeof(T)); // claimed, and it fits: cannot fail
-        ring_if_waiting(producer_, receiver_);
         return {};
+    }
+
+    [[nodiscard]] Result<void> offer(T& value) {
+        const Result<void> placed = place(value);
+        if (placed) {
+            detail::ring_if_waiting(producer_, receiver_);
+        }
+        return placed;
     }
 
     // Says who sleeps before it says that someone does: whoever reads `waiting` finds the id.
@@ -144,21 +186,14 @@ class channel {
         return outcome;
     }
 
-    template <class End>
-    static void ring_if_waiting(End& end, const std::atomic<uint64_t>& other) {
-        if (end.peer_waiting()) {
-            end.count_bell();
-            const uint64_t fiber = other.load(std::memory_order_relaxed);
-            // ESRCH: it was killed in its sleep; nobody needs the bell.
-            (void)call::yield(0, 0, 0, RUMPK_YIELD_NOWAIT, std::span(&fiber, 1));
-        }
-    }
-
     alignas(RUMPK_RING_LINE_SIZE) std::byte memory_[shape.bytes()];
     ion::Producer producer_;            // touched by the sender alone
     ion::Consumer consumer_;            // touched by the receiver alone
     std::atomic<uint64_t> sender_{0};   // the fiber to ring when there is room
     std::atomic<uint64_t> receiver_{0}; // the fiber to ring when there is a value
+    // A task that waits, for tasks of the same fiber.
+    detail::Parked* sending_ = nullptr;   // written by the sender
+    detail::Parked* receiving_ = nullptr; // written by the receiver
 };
 
 } // namespace nexus

@@ -100,6 +100,14 @@ struct TaskOf final : Task {
 [[nodiscard]] Result<int64_t> join(Task& task, Instant deadline);
 void let_go(Task& task);
 
+// A join in parts, for those who wait in their own way: `waiter` is rung at the end from begin_join, which
+// is EBUSY while another waits and EINVAL for the fiber itself, to end_join.
+[[nodiscard]] bool has_ended(Task& task);
+[[nodiscard]] Result<void> begin_join(Task& task, FiberId waiter);
+void end_join(Task& task);
+
+struct Join;
+
 } // namespace detail
 
 // A fiber that can be waited for. Movable; destroying it lets the fiber go on alone. To be used by
@@ -137,6 +145,8 @@ class [[nodiscard]] Fiber {
     explicit Fiber(detail::Task& task) : task_(&task) {}
 
   private:
+    friend struct detail::Join;
+
     detail::Task* task_ = nullptr;
 };
 
