@@ -56,7 +56,11 @@ enum rumpk_tier {
  * first fiber may as well wait on RX and TX, which are the same two rings seen as its own. */
 #define RUMPK_CHANNEL_CONSOLE (1ull << 2)
 #define RUMPK_YIELD_NOWAIT (1u << 0) /* ring only; return at once */
-#define RUMPK_PEER_TX (1ull << 63)   /* in a peers entry: ring the fiber's tx channel, not its rx */
+/* First of all, every core that runs fibers passes a full memory barrier, and the caller with them:
+ * what parks on a ring whose other end is on another core says it is waiting, passes this, and looks
+ * again (docs/rings.md). On one core it costs nothing. */
+#define RUMPK_YIELD_BARRIER (1u << 1)
+#define RUMPK_PEER_TX (1ull << 63) /* in a peers entry: ring the fiber's tx channel, not its rx */
 #define RUMPK_PEERS_MAX 64u
 #define RUMPK_NEVER (~0ull) /* no deadline; other deadlines are absolute monotonic ns */
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "abi/console.h"
+#include "core/boot_cores.h"
 #include "core/boot_table.h"
 #include "core/calls.h"
 #include "core/cell.h"
@@ -11,16 +12,13 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/panic.h"
-#include "core/random.h"
-#include "core/scheduler.h"
+#include "core/remote.h"
 #include "core/system.h"
 
 namespace rumpk {
 
 namespace {
 
-constexpr uint64_t interrupt_stack_size = 4096; // beside what the HAL needs
-constexpr uint64_t kernel_stack_size = 8192;
 constexpr uint64_t console_stack_size = 4096;
 
 const hal* the_machine = nullptr;
@@ -72,33 +70,6 @@ BootTable read_boot_table() {
     return *table;
 }
 
-AddressRange kernel_stack(uint64_t size, std::string_view what) {
-    const PhysAddr physical = boot_memory().take_pages(size, what);
-    return {VirtAddr{reinterpret_cast<uintptr_t>(boot_memory().touch(physical))}, size};
-}
-
-// Every fiber may wait for a deadline: those of the cells, and the console's.
-std::span<DeadlineQueue::Family> deadline_storage(const BootTable& table) {
-    size_t fibers = 1;
-    for (uint32_t i = 0; i < table.cell_count(); ++i) {
-        fibers += table.cell(i).fibers;
-    }
-    return boot_memory().take_objects<DeadlineQueue::Family>(DeadlineQueue::families_for(fibers),
-                                                             "deadlines");
-}
-
-void prepare_scheduler(const BootTable& table) {
-    std::array<AddressRange, interrupt_stacks> interrupts;
-    const uint64_t size =
-        align_up(interrupt_stack_size + machine().boot->interrupt_stack_size, HAL_PAGE_SIZE);
-    for (AddressRange& stack : interrupts) {
-        stack = kernel_stack(size, "interrupt stacks");
-    }
-    Scheduler& scheduler = boot_memory().take_objects<Scheduler>(1, "scheduler")[0];
-    scheduler.prepare(CoreId{machine().boot->boot_core}, interrupts,
-                      kernel_stack(kernel_stack_size, "kernel stack"), deadline_storage(table));
-}
-
 void device_event(uint32_t line) {
     this_scheduler().count_device_event();
     if (line == machine().boot->console_line) {
@@ -111,10 +82,10 @@ void device_event(uint32_t line) {
 constexpr hal_events events{
     .timer = [] { this_scheduler().timer_event(); },
     .device = device_event,
-    .message = [] {}, // one core runs fibers: nobody sends any
+    .message = message_event,
     .interrupt_exit = [] { this_scheduler().interrupt_exit(); },
     .fault = [](const hal_fault* fault) { panic_fault(*fault); },
-    .core_start = [](uint32_t) { panic("a core started that nobody asked for"); },
+    .core_start = run_core,
 };
 
 // Written here, once; then shown read-only at its fixed address.
@@ -172,7 +143,8 @@ void prepare_cells(const BootTable& table) {
 void start_console() {
     Fiber& fiber = boot_memory().take_objects<Fiber>(1, "console")[0];
     fiber.tier = Tier::matter;
-    fiber.id = FiberId{0, FiberId::first_generation};
+    fiber.core = this_scheduler().core();
+    fiber.owned = true;
     fiber.stack = kernel_stack(console_stack_size, "console stack");
     std::copy_n("console", 7, fiber.name);
     console().attach(fiber, cells()[0]);
@@ -230,14 +202,14 @@ void rumpk_core_main(const struct hal* table) {
         table->power_off(RUMPK_EXIT_PANIC);
     }
     prepare_console();                   //  3. from here on the kernel can say what is wrong
-    boot_memory().prepare(*table->boot); //  4. who wants memory takes it from here, and only until step 10
-    random().seed(std::as_bytes(std::span(table->boot->seed, table->boot->seed_size)));
+    boot_memory().prepare(*table->boot); //  4. who wants memory takes it from here, and only until step 11
     const BootTable image = read_boot_table(); // 5. what is there to run
-    prepare_scheduler(image);                  //  6. fibers can be made ready, none runs yet
+    prepare_cores(image);                      //  6. fibers can be made ready, none runs yet
     prepare_cells(image);                      //  7. memory, program, rings, first fiber; then the SysTable
     table->start(&events);                     //  8. interrupts have somewhere to go; still masked
     start_console();                           //  9. the driver that moves stdin and stdout
-    boot_memory().seal();                      // 10. nobody gets memory any more
-    say_ready();                               // 11. the one line a quiet kernel prints
-    this_scheduler().run();                    // 12. this context becomes the idle one
+    start_other_cores();                       // 10. they run what this one gives them
+    boot_memory().seal();                      // 11. nobody gets memory any more
+    say_ready();                               // 12. the one line a quiet kernel prints
+    this_scheduler().run();                    // 13. this context becomes the idle one
 }

@@ -4,7 +4,7 @@
 
 #include "core/fiber_start.h"
 #include "core/log.h"
-#include "core/scheduler.h"
+#include "core/remote.h"
 
 namespace rumpk {
 
@@ -15,20 +15,18 @@ Caller caller() {
 }
 
 Result<void> require(const Caller& who, Promises needed, const char* call) {
-    if (who.cell.promises.contains(needed)) {
+    const Promises held = who.cell.promises;
+    if (held.contains(needed)) {
         return {};
     }
-    if (who.cell.promises.contains(Promise::error)) {
+    if (held.contains(Promise::error)) {
         return error(Errno::nosys);
     }
-    (void)who.scheduler.on_kernel_stack([&]() -> int64_t {
-        KernelLine line;
-        line.text("cell ").text(who.cell.name()).text(": fiber ").text(fiber_name(who.fiber));
-        print(line.text(" broke its pledge with ").text(call).text("; the fiber ends"));
-        fiber_end(who.fiber, to_call(Errno::perm));
-        return 0;
-    });
-    who.scheduler.leave();
+    leave_for_ever([&] { fiber_end_by_pledge(who.fiber, call); });
+}
+
+Result<void> require_home(const Caller& who) {
+    return who.cell.at_home() ? Result<void>{} : error(Errno::perm);
 }
 
 namespace {
@@ -59,7 +57,7 @@ Result<void> pledge(Cell& cell, uint64_t address) {
     if (!wanted) {
         return error(wanted.error());
     }
-    auto narrowed = cell.promises.narrowed(*wanted);
+    auto narrowed = Promises{cell.promises}.narrowed(*wanted);
     if (!narrowed) {
         return error(narrowed.error());
     }
@@ -91,6 +89,9 @@ using namespace rumpk;
 extern "C" int64_t rumpk_call_pledge(uint64_t promises) {
     const InterruptsMasked masked;
     const Caller who = caller();
+    if (auto home = require_home(who); !home) {
+        return to_call(home);
+    }
     return who.scheduler.on_kernel_stack([&]() -> int64_t { return to_call(pledge(who.cell, promises)); });
 }
 
@@ -99,6 +100,9 @@ extern "C" int64_t rumpk_call_unveil(uint64_t path, uint64_t length, uint64_t ri
     const Caller who = caller();
     if (auto promised = require(who, promises_of_call[RUMPK_CALL_UNVEIL], "unveil"); !promised) {
         return to_call(promised);
+    }
+    if (auto home = require_home(who); !home) {
+        return to_call(home);
     }
     return who.scheduler.on_kernel_stack(
         [&]() -> int64_t { return to_call(unveil(who.cell, path, length, rights)); });

@@ -24,10 +24,17 @@ struct Caller {
 };
 [[nodiscard]] Caller caller();
 
+// pledge, unveil, read, write, map and unmap belong to the cell's home core: EPERM elsewhere.
+[[nodiscard]] Result<void> require_home(const Caller& who);
+
 // Has the caller promised this? If not it has broken its pledge: with the promise
 // `error` the answer is ENOSYS; without it the fiber ends here and a line says
 // what it tried. Masked, on the fiber's own stack.
 [[nodiscard]] Result<void> require(const Caller& who, Promises needed, const char* call);
+
+// A cell's new fiber, made and given to its core. Masked, on the home core, with a
+// stack of some depth. Returns what the call does; EAGAIN: its core has no room for the message.
+[[nodiscard]] int64_t spawn_at_home(Cell& cell, const Request& request);
 
 // Copies an argument struct in, once.
 template <typename T>

@@ -4,7 +4,7 @@
 
 #include "core/calls.h"
 #include "core/fiber_start.h"
-#include "core/scheduler.h"
+#include "core/remote.h"
 
 namespace rumpk {
 
@@ -56,25 +56,29 @@ void format_ring(const rumpk_ring_descriptor& ring) {
     ensure(ion::format({base, geometry.bytes()}, geometry).has_value());
 }
 
+struct Place {
+    Tier tier;
+    CoreId core;
+};
+
 // Tier, core and flags. EINVAL, EPERM.
-Result<Tier> check_place(const Caller& who, const rumpk_spawn_args& args) {
+Result<Place> check_place(const Cell& cell, Scheduler& home, CoreId asker, const rumpk_spawn_args& args) {
     auto tier = tier_from(args.tier);
     if (!tier || (args.flags & ~uint32_t{RUMPK_SPAWN_BARE}) != 0 || args.reserved != 0) {
         return error(Errno::inval);
     }
-    const uint32_t here = who.scheduler.core().value();
-    const uint32_t core = args.core == RUMPK_SPAWN_ANY_CORE ? here : args.core;
-    if (core >= machine().boot->cores) {
+    const CoreId core = args.core == RUMPK_SPAWN_ANY_CORE ? asker : CoreId{args.core};
+    if (core.value() >= machine().boot->cores) {
         return error(Errno::inval);
     }
-    // One core runs fibers; the others of the machine are asleep.
-    const bool allowed_core = core == here && (who.cell.core_set() >> core & 1) != 0;
-    const bool home = *tier == who.cell.home_tier() && core == who.cell.home_core().value();
+    const bool runs_fibers = core == home.core() || home.mailbox().reaches(core);
+    const bool allowed_core = runs_fibers && (cell.core_set() >> core.value() & 1) != 0;
+    const bool at_home = *tier == cell.home_tier() && core == cell.home_core();
     const bool bare = (args.flags & RUMPK_SPAWN_BARE) != 0;
-    if (runs_before(*tier, who.cell.tier_ceiling()) || !allowed_core || (!home && !bare)) {
+    if (runs_before(*tier, cell.tier_ceiling()) || !allowed_core || (!at_home && !bare)) {
         return error(Errno::perm);
     }
-    return tier;
+    return Place{*tier, core};
 }
 
 // A stack of the cell's own, or the slot's pooled one. EINVAL, EFAULT.
@@ -89,52 +93,86 @@ Result<AddressRange> check_stack(const Cell& cell, const rumpk_spawn_args& args)
     return cell.range(args.stack_base, size, right_read | right_write);
 }
 
-Result<FiberId> spawn(const Caller& who, uint64_t address) {
-    auto args = copy_in<rumpk_spawn_args>(who.cell, address);
-    if (!args) {
-        return error(args.error());
+// Makes the fiber, except for giving it to its core. On the home core.
+Result<Fiber*> make_fiber(Cell& cell, const Request& request) {
+    const rumpk_spawn_args& args = request.spawn;
+    auto place = check_place(cell, this_scheduler(), request.requester.core, args);
+    if (!place) {
+        return error(place.error());
     }
-    if (args->size != sizeof(rumpk_spawn_args)) {
-        return error(Errno::inval);
-    }
-    auto tier = check_place(who, *args);
-    if (!tier) {
-        return error(tier.error());
-    }
-    if (auto entry = who.cell.check_entry(VirtAddr{args->entry}); !entry) {
+    if (auto entry = cell.check_entry(VirtAddr{args.entry}); !entry) {
         return error(entry.error());
     }
-    auto stack = check_stack(who.cell, *args);
+    auto stack = check_stack(cell, args);
     if (!stack) {
         return error(stack.error());
     }
-    Fiber* const fiber = who.cell.take_fiber();
+    Fiber* const fiber = cell.take_fiber();
     if (fiber == nullptr) {
         return error(Errno::nomem);
     }
-    auto rings = plan_rings(who.cell.ring_space(fiber->id.slot()), *args);
+    const uint32_t slot = cell.slot_of(*fiber);
+    auto rings = plan_rings(cell.ring_space(slot), args);
     if (!rings) {
-        who.cell.give_fiber(*fiber);
+        cell.give_fiber(*fiber);
         return error(rings.error());
     }
     fiber->rx = rings->rx;
     fiber->tx = rings->tx;
     format_ring(fiber->rx);
     format_ring(fiber->tx);
-    fiber->tier = *tier;
-    fiber->core = who.scheduler.core();
-    fiber->spawner = who.fiber.id;
-    fiber->stack = stack->empty() ? who.cell.pooled_stack(fiber->id.slot()) : *stack;
+    fiber->tier = place->tier;
+    fiber->core = place->core;
+    fiber->spawner = request.requester.who.id;
+    fiber->stack = stack->empty() ? cell.pooled_stack(slot) : *stack;
     fiber->canary = stack->empty() ? nullptr : static_cast<uint64_t*>(fiber->stack.pointer());
-    fiber->entry = reinterpret_cast<rumpk_entry>(static_cast<uintptr_t>(args->entry));
-    fiber->argument = args->argument;
-    std::copy_n(reinterpret_cast<const char*>(args->name), sizeof fiber->name, fiber->name);
+    fiber->entry = reinterpret_cast<rumpk_entry>(static_cast<uintptr_t>(args.entry));
+    fiber->argument = args.argument;
+    std::copy_n(reinterpret_cast<const char*>(args.name), sizeof fiber->name, fiber->name);
     fiber_prepare(*fiber);
-    who.scheduler.make_ready(*fiber);
-    return fiber->id;
+    cell.name_fiber(*fiber);
+    return fiber;
+}
+
+int64_t kill(const Caller& who, const FiberName& target, uint64_t reason) {
+    const CoreId core = target.fiber->core;
+    if (core != who.scheduler.core()) {
+        const CoreId to = who.cell.at_home() ? core : who.cell.home_core();
+        return ask_and_wait(who.scheduler, to, RequestKind::kill,
+                            {.target = target, .value = reason, .requester = {}, .spawn = {}});
+    }
+    if (!running_here(who.scheduler, target)) {
+        return to_call(Errno::srch);
+    }
+    if (target.fiber == &who.fiber) {
+        leave_for_ever([&] { fiber_end(who.fiber, -static_cast<int64_t>(reason)); });
+    }
+    return who.scheduler.on_kernel_stack([&]() -> int64_t {
+        fiber_end(*target.fiber, -static_cast<int64_t>(reason));
+        return 0;
+    });
 }
 
 } // namespace
+
+int64_t spawn_at_home(Cell& cell, const Request& request) {
+    auto fiber = make_fiber(cell, request);
+    if (!fiber) {
+        return to_call(fiber.error());
+    }
+    const FiberName made{*fiber, (*fiber)->id};
+    Scheduler& here = this_scheduler();
+    if (made.fiber->core == here.core()) {
+        made.fiber->owned = true;
+        here.make_ready(*made.fiber);
+    } else if (!here.mailbox().ask(made.fiber->core, RequestKind::adopt,
+                                   {.target = made, .value = 0, .requester = {}, .spawn = {}})) {
+        cell.give_fiber(*made.fiber);
+        return to_call(Errno::again);
+    }
+    return static_cast<int64_t>(made.id.value());
+}
+
 } // namespace rumpk
 
 using namespace rumpk;
@@ -145,7 +183,27 @@ extern "C" int64_t rumpk_call_spawn(uint64_t args) {
     if (auto promised = require(who, promises_of_call[RUMPK_CALL_SPAWN], "spawn"); !promised) {
         return to_call(promised);
     }
-    const int64_t id = who.scheduler.on_kernel_stack([&]() -> int64_t { return to_call(spawn(who, args)); });
+    auto copy = copy_in<rumpk_spawn_args>(who.cell, args);
+    if (!copy) {
+        return to_call(copy.error());
+    }
+    if (copy->size != sizeof(rumpk_spawn_args)) {
+        return to_call(Errno::inval);
+    }
+    const Request request{.target = {},
+                          .value = 0,
+                          .requester = {{&who.fiber, who.fiber.id}, who.scheduler.core()},
+                          .spawn = *copy};
+    int64_t id = to_call(Errno::again);
+    while (who.cell.at_home() && id == to_call(Errno::again)) {
+        id = who.scheduler.on_kernel_stack([&]() -> int64_t { return spawn_at_home(who.cell, request); });
+        if (id == to_call(Errno::again)) {
+            who.scheduler.yield(); // until the fiber's core has room for it
+        }
+    }
+    if (!who.cell.at_home()) {
+        id = ask_and_wait(who.scheduler, who.cell.home_core(), RequestKind::spawn, request);
+    }
     who.scheduler.reschedule();
     return id;
 }
@@ -159,20 +217,13 @@ extern "C" int64_t rumpk_call_kill(uint64_t id, uint64_t reason) {
     if (reason == 0 || reason > RUMPK_KILL_REASON_MAX) {
         return to_call(Errno::inval);
     }
-    auto fiber = who.cell.find(FiberId::from_call(id));
-    if (!fiber) {
-        return to_call(fiber.error());
+    auto target = who.cell.find(FiberId::from_call(id));
+    if (!target) {
+        return to_call(target.error());
     }
-    const bool self = *fiber == &who.fiber;
-    (void)who.scheduler.on_kernel_stack([&]() -> int64_t {
-        fiber_end(**fiber, -static_cast<int64_t>(reason));
-        return 0;
-    });
-    if (self) {
-        who.scheduler.leave();
-    }
+    const int64_t result = kill(who, *target, reason);
     who.scheduler.reschedule();
-    return 0;
+    return result;
 }
 
 extern "C" int64_t rumpk_call_halt(uint64_t code, uint64_t scope) {
@@ -189,14 +240,15 @@ extern "C" int64_t rumpk_call_halt(uint64_t code, uint64_t scope) {
             return to_call(promised);
         }
     }
-    (void)who.scheduler.on_kernel_stack([&]() -> int64_t {
-        if (scope == RUMPK_SCOPE_FIBER) {
-            fiber_end(who.fiber, static_cast<int64_t>(code));
-        } else {
-            // One cell: with it the machine ends.
-            cell_end(who.cell, static_cast<int64_t>(code));
-        }
-        return 0;
+    if (scope == RUMPK_SCOPE_FIBER) {
+        leave_for_ever([&] { fiber_end(who.fiber, static_cast<int64_t>(code)); });
+    }
+    // One cell: with it the machine ends.
+    if (!who.cell.at_home()) {
+        end_cell_from_here(who.scheduler, {&who.fiber, who.fiber.id}, code);
+    }
+    leave_for_ever([&] {
+        cell_end(who.cell, static_cast<int64_t>(code));
+        who.scheduler.forget(who.fiber);
     });
-    who.scheduler.leave();
 }

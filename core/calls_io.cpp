@@ -39,6 +39,9 @@ Result<AddressRange> begin(uint32_t call, const char* name, bool descriptor_fits
     if (!descriptor_fits) {
         return error(Errno::badf);
     }
+    if (call != RUMPK_CALL_RANDOM && !who.cell.at_home()) {
+        return error(Errno::perm); // the console's driver is on the home core
+    }
     return buffer_of(who.cell, buffer, length, rights);
 }
 
@@ -85,8 +88,8 @@ extern "C" int64_t rumpk_call_random(uint64_t buffer, uint64_t length) {
     while (!rest.empty()) {
         const auto piece = rest.first(std::min(rest.size(), Random::most_at_once));
         const InterruptsMasked masked;
-        const int64_t filled =
-            this_scheduler().on_kernel_stack([&]() -> int64_t { return to_call(random().fill(piece)); });
+        const int64_t filled = this_scheduler().on_kernel_stack(
+            [&]() -> int64_t { return to_call(this_scheduler().random().fill(piece)); });
         if (filled < 0) {
             return filled;
         }

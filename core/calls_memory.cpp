@@ -52,6 +52,9 @@ extern "C" int64_t rumpk_call_map(uint64_t handle, uint64_t offset, uint64_t len
     if (auto promised = require(who, needed, "map"); !promised) {
         return to_call(promised);
     }
+    if (auto home = require_home(who); !home) {
+        return to_call(home);
+    }
     Result<AddressRange> range{};
     const int64_t reserved = who.scheduler.on_kernel_stack([&]() -> int64_t {
         range = reserve(who.cell, handle, offset, length, rights);
@@ -73,6 +76,9 @@ extern "C" int64_t rumpk_call_unmap(uint64_t address, uint64_t length) {
     const Caller who = caller();
     if (auto promised = require(who, promises_of_call[RUMPK_CALL_UNMAP], "unmap"); !promised) {
         return to_call(promised);
+    }
+    if (auto home = require_home(who); !home) {
+        return to_call(home);
     }
     return who.scheduler.on_kernel_stack([&]() -> int64_t {
         auto range = AddressRange::checked(VirtAddr{address}, length);

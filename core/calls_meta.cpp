@@ -4,7 +4,7 @@
 
 #include "core/calls.h"
 #include "core/memory.h"
-#include "core/scheduler.h"
+#include "core/remote.h"
 #include "core/system.h"
 
 namespace rumpk {
@@ -31,14 +31,14 @@ Result<uint64_t> give(const Caller& who, uint64_t buffer, uint64_t length, const
 rumpk_meta_self self(const Caller& who) {
     return {.size = sizeof(rumpk_meta_self),
             .cell = who.cell.id().value(),
-            .fiber = who.fiber.id.value(),
+            .fiber = FiberId{who.fiber.id}.value(),
             .window_base = who.cell.window().base.value(),
             .heap_base = who.cell.heap().base.value(),
             .heap_end = who.cell.heap().end().value(),
             .home_tier = static_cast<uint32_t>(who.cell.home_tier()),
             .home_core = who.cell.home_core().value(),
             .fiber_slots = who.cell.fiber_slots(),
-            .promises = who.cell.promises.meta_bits()};
+            .promises = Promises{who.cell.promises}.meta_bits()};
 }
 
 rumpk_meta_system system(const Caller& who) {
@@ -71,8 +71,19 @@ Result<uint64_t> capability(const Caller& who, uint64_t buffer, uint64_t length,
                                .object = held.object});
 }
 
+// The cell's home core knows them all, others those that they run. ESRCH, EPERM.
 Result<Fiber*> fiber_by(const Caller& who, uint64_t id) {
-    return id == 0 ? Result<Fiber*>{&who.fiber} : who.cell.find(FiberId::from_call(id));
+    if (id == 0) {
+        return &who.fiber;
+    }
+    auto found = who.cell.find(FiberId::from_call(id));
+    if (!found) {
+        return error(found.error());
+    }
+    if (!who.cell.at_home() && !running_here(who.scheduler, *found)) {
+        return error(Errno::perm);
+    }
+    return found->fiber;
 }
 
 // The first fiber's own rings are the boot rings. 0 and 1 are the caller's own.
@@ -88,6 +99,11 @@ Result<uint64_t> ring(const Caller& who, uint64_t buffer, uint64_t length, uint6
     return give(who, buffer, length, tx ? (*fiber)->tx : (*fiber)->rx);
 }
 
+uint32_t state_of(const Fiber& fiber) {
+    const FiberState state = fiber.state;
+    return static_cast<uint32_t>(state == FiberState::asking ? FiberState::waiting : state);
+}
+
 Result<uint64_t> fiber(const Caller& who, uint64_t buffer, uint64_t length, uint64_t id) {
     auto found = fiber_by(who, id);
     if (!found) {
@@ -96,9 +112,9 @@ Result<uint64_t> fiber(const Caller& who, uint64_t buffer, uint64_t length, uint
     const Fiber& shown = **found;
     rumpk_meta_fiber answer{.size = sizeof(rumpk_meta_fiber),
                             .tier = static_cast<uint32_t>(shown.tier),
-                            .core = shown.core.value(),
-                            .state = static_cast<uint32_t>(shown.state),
-                            .id = shown.id.value(),
+                            .core = CoreId{shown.core}.value(),
+                            .state = state_of(shown),
+                            .id = FiberId{shown.id}.value(),
                             .switches = shown.switches,
                             .run_ns = who.scheduler.run_time(shown).value(),
                             .name = {}};

@@ -2,7 +2,7 @@
 // yield: the one scheduling call. Bells first, then the wait.
 #include "core/calls.h"
 #include "core/console.h"
-#include "core/scheduler.h"
+#include "core/remote.h"
 
 namespace rumpk {
 
@@ -11,28 +11,42 @@ namespace {
 constexpr uint64_t own_channels = RUMPK_CHANNEL_RX | RUMPK_CHANNEL_TX;
 constexpr uint64_t not_a_channel = 1ULL << 63;
 
-struct Peers {
-    Fiber* fiber[RUMPK_PEERS_MAX];
-    uint64_t channel[RUMPK_PEERS_MAX];
-    uint32_t count = 0;
-};
-
-// EINVAL: bit 63. EBADF: a slot that holds no channel.
-Result<void> check_channels(const Cell& cell, uint64_t channels) {
+// EINVAL: bit 63. EBADF: a slot that holds no channel. EPERM: the console's, away from home.
+Result<void> check_channels(const Caller& who, uint64_t channels) {
     if ((channels & not_a_channel) != 0) {
         return error(Errno::inval);
     }
     for (uint64_t slots = channels & ~own_channels; slots != 0; slots &= slots - 1) {
         const auto slot = static_cast<size_t>(__builtin_ctzll(slots));
-        if (cell.capabilities[slot].kind != RUMPK_CAP_CONSOLE) {
+        if (who.cell.capabilities[slot].kind != RUMPK_CAP_CONSOLE) {
             return error(Errno::badf);
+        }
+        if (!who.cell.at_home()) {
+            return error(Errno::perm);
         }
     }
     return {};
 }
 
+struct Peer {
+    FiberName fiber{};
+    uint64_t channel = 0;
+};
+
+// ESRCH.
+Result<Peer> peer_at(Cell& cell, AddressRange ids, uint64_t index) {
+    rumpk_fiber_id entry = 0;
+    __builtin_memcpy(&entry, static_cast<const std::byte*>(ids.pointer()) + index * sizeof entry,
+                     sizeof entry);
+    auto fiber = cell.find(FiberId::from_call(entry & ~RUMPK_PEER_TX));
+    if (!fiber) {
+        return error(fiber.error());
+    }
+    return Peer{*fiber, (entry & RUMPK_PEER_TX) != 0 ? RUMPK_CHANNEL_TX : RUMPK_CHANNEL_RX};
+}
+
 // Looks every peer up before any is rung, so that a wrong one changes nothing.
-Result<void> find_peers(Cell& cell, uint64_t address, uint64_t count, Peers& peers) {
+Result<AddressRange> check_peers(Cell& cell, uint64_t address, uint64_t count) {
     if (count > RUMPK_PEERS_MAX) {
         return error(Errno::inval);
     }
@@ -40,18 +54,12 @@ Result<void> find_peers(Cell& cell, uint64_t address, uint64_t count, Peers& pee
     if (!ids) {
         return error(ids.error());
     }
-    for (; peers.count < count; ++peers.count) {
-        rumpk_fiber_id entry = 0;
-        __builtin_memcpy(&entry, static_cast<const std::byte*>(ids->pointer()) + peers.count * sizeof entry,
-                         sizeof entry);
-        auto fiber = cell.find(FiberId::from_call(entry & ~RUMPK_PEER_TX));
-        if (!fiber) {
-            return error(fiber.error());
+    for (uint64_t i = 0; i < count; ++i) {
+        if (auto peer = peer_at(cell, *ids, i); !peer) {
+            return error(peer.error());
         }
-        peers.fiber[peers.count] = *fiber;
-        peers.channel[peers.count] = (entry & RUMPK_PEER_TX) != 0 ? RUMPK_CHANNEL_TX : RUMPK_CHANNEL_RX;
     }
-    return {};
+    return ids;
 }
 
 // The other endpoint of a spawned fiber's rings is its spawner; of the first
@@ -63,7 +71,7 @@ Result<void> ring_channels(const Caller& who, uint64_t bells) {
         if (!spawner) {
             return error(spawner.error());
         }
-        who.scheduler.ring(**spawner, RUMPK_CHANNEL_RX);
+        ring_anywhere(who.scheduler, *spawner, RUMPK_CHANNEL_RX);
     }
     if ((bells & RUMPK_CHANNEL_CONSOLE) != 0 || (first && (bells & own_channels) != 0)) {
         console().bell();
@@ -72,20 +80,26 @@ Result<void> ring_channels(const Caller& who, uint64_t bells) {
 }
 
 Result<void> ring_all(const Caller& who, uint64_t bells, uint64_t address, uint64_t count) {
-    if (auto valid = check_channels(who.cell, bells); !valid) {
+    if (auto valid = check_channels(who, bells); !valid) {
         return valid;
     }
-    Peers peers;
+    AddressRange ids{};
     if (count != 0) {
-        if (auto found = find_peers(who.cell, address, count, peers); !found) {
-            return found;
+        auto checked = check_peers(who.cell, address, count);
+        if (!checked) {
+            return error(checked.error());
         }
+        ids = *checked;
     }
     if (auto rung = ring_channels(who, bells); !rung) {
         return rung;
     }
-    for (uint32_t i = 0; i < peers.count; ++i) {
-        who.scheduler.ring(*peers.fiber[i], peers.channel[i]);
+    // Read again rather than kept: the list would not fit on a small stack. Who ended
+    // in the meantime needs no bell.
+    for (uint64_t i = 0; i < count; ++i) {
+        if (auto peer = peer_at(who.cell, ids, i)) {
+            ring_anywhere(who.scheduler, peer->fiber, peer->channel);
+        }
     }
     return {};
 }
@@ -128,11 +142,14 @@ extern "C" int64_t rumpk_call_yield(uint64_t wait, uint64_t bell, uint64_t deadl
     using namespace rumpk;
     const InterruptsMasked masked;
     const Caller who = caller();
-    if ((flags & ~uint64_t{RUMPK_YIELD_NOWAIT}) != 0) {
+    if ((flags & ~uint64_t{RUMPK_YIELD_NOWAIT | RUMPK_YIELD_BARRIER}) != 0) {
         return to_call(Errno::inval);
     }
+    if ((flags & RUMPK_YIELD_BARRIER) != 0) {
+        barrier_everywhere(who.scheduler);
+    }
     if (wait != 0) {
-        if (auto valid = check_channels(who.cell, wait); !valid) {
+        if (auto valid = check_channels(who, wait); !valid) {
             return to_call(valid);
         }
     }

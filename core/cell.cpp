@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/fiber_start.h"
 #include "core/scheduler.h"
 
 namespace rumpk {
@@ -35,7 +36,7 @@ Result<void> Cell::check(AddressRange range, Rights rights) const {
         }
     }
     if (map_pool.covers(range)) {
-        return map_pool.check(range, rights);
+        return at_home() ? map_pool.check(range, rights) : error(Errno::fault);
     }
     const VirtAddr stacks = window_.base + RUMPK_WINDOW_STACKS + page + main_stack_.size;
     if (range.base >= stacks && !rights.contains(right_execute)) {
@@ -67,35 +68,49 @@ Fiber* Cell::take_fiber() {
         return nullptr;
     }
     ++live_;
-    Fiber& fiber = fibers_[free_[--free_count_]];
-    fiber.run_time = {}; // what the slot's last fiber used on its way out
-    return &fiber;
+    return &fibers_[free_[--free_count_]];
 }
 
-// The next fiber of the slot starts from a clean block. Its id has already moved
-// on, so whoever still holds the old one finds nobody.
+void Cell::name_fiber(Fiber& fiber) {
+    const FiberId id{slot_of(fiber), fiber.generation};
+    fiber.generation = id.successor().generation();
+    fiber.id = id;
+}
+
 void Cell::give_fiber(Fiber& fiber) {
     console_wait_leave(fiber);
-    const FiberId next = fiber.id.successor();
-    const hal_context kept = fiber.context; // the fiber that ends may still be running on it
-    fiber = Fiber{};
-    fiber.context = kept;
-    fiber.id = next;
-    fiber.cell = this;
-    fiber.console_seen = console_bells_;
-    free_[free_count_++] = next.slot();
+    fiber.id = FiberId::none();
+    fiber.latched = 0;
+    fiber.switches = 0;
+    fiber.run_time = 0;
+    fiber.canary = nullptr;
+    fiber.rx = {};
+    fiber.tx = {};
+    free_[free_count_++] = slot_of(fiber);
     --live_;
 }
 
-Result<Fiber*> Cell::find(FiberId id) {
-    if (id.slot() >= fibers_.size()) {
+void Cell::fiber_ended(Fiber& fiber, int64_t code) {
+    post_fiber_end(fiber.id, code);
+    give_fiber(fiber);
+    if (live_ == 0) {
+        cell_end(*this, code);
+    }
+}
+
+Result<FiberName> Cell::find(FiberId id) {
+    if (id.slot() >= fibers_.size() || id == FiberId::none()) {
         return error(Errno::srch);
     }
     Fiber& fiber = fibers_[id.slot()];
-    if (fiber.id != id || fiber.state == FiberState::free) {
+    if (fiber.id != id) {
         return error(Errno::srch);
     }
-    return &fiber;
+    return FiberName{&fiber, id};
+}
+
+bool Cell::at_home() const {
+    return home_core_ == this_scheduler().core();
 }
 
 AddressRange Cell::pooled_stack(uint32_t slot) const {
@@ -112,7 +127,7 @@ AddressRange Cell::ring_space(uint32_t slot) const {
 
 const Fiber* Cell::guard_owner(VirtAddr address) const {
     for (const Fiber& fiber : fibers_) {
-        const AddressRange stack = pooled_stack(fiber.id.slot());
+        const AddressRange stack = pooled_stack(slot_of(fiber));
         if (address >= stack.base - page && address < stack.base) {
             return &fiber;
         }
@@ -125,7 +140,7 @@ void Cell::console_bell(uint64_t channels) {
     while (ConsoleWait* const waiter = console_waiters_.pop_front()) {
         this_scheduler().ring(*waiter->fiber, RUMPK_CHANNEL_CONSOLE);
     }
-    if (Fiber& first = first_fiber(); first.state != FiberState::free) {
+    if (Fiber& first = first_fiber(); first.owned) {
         this_scheduler().ring(first, channels);
     }
 }

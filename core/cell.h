@@ -13,6 +13,7 @@
 #include "core/elf.h"
 #include "core/fiber.h"
 #include "core/machine.h"
+#include "core/mailbox.h"
 #include "core/map_pool.h"
 #include "core/promises.h"
 #include "core/unveil.h"
@@ -55,25 +56,38 @@ class Cell {
     // Virtual; empty for a ring that this image does not have.
     [[nodiscard]] AddressRange boot_ring(rumpk_boot_ring which) const { return boot_rings_[which]; }
 
-    // What the kernel checks at each call.
-    Promises promises = Promises::all();
+    // Masked. Is this the core that keeps the cell's books?
+    [[nodiscard]] bool at_home() const;
+
+    // What the kernel checks at each call. Changed on the home core alone.
+    Shared<Promises> promises{Promises::all()};
     UnveilTable unveil;
     std::array<Capability, RUMPK_CAP_SLOTS> capabilities{};
     MapPool map_pool;
 
-    // May the cell's code touch all of the range so? EFAULT: not.
+    // May the cell's code touch all of the range so? EFAULT: not. What `map` gave is
+    // known on the home core only.
     [[nodiscard]] Result<void> check(AddressRange range, Rights rights) const;
     // EFAULT: not a place the cell may run.
     [[nodiscard]] Result<void> check_entry(VirtAddr entry) const;
     // Numbers of a call into a range that was checked. EFAULT.
     [[nodiscard]] Result<AddressRange> range(uint64_t address, uint64_t size, Rights rights) const;
 
-    // Masked. A control block with its id set and nothing else; nullptr: all are in use. O(1).
+    // Masked, on the home core. A control block without an id; nullptr: all are in use. O(1).
     [[nodiscard]] Fiber* take_fiber();
-    // Masked. Gives a control block back: its id names nobody any more. O(1).
+    // Its slot, whoever has it.
+    [[nodiscard]] uint32_t slot_of(const Fiber& fiber) const {
+        return static_cast<uint32_t>(&fiber - fibers_.data());
+    }
+    // Masked, on the home core. From here on the id can be found. Who it is and where it runs is settled.
+    void name_fiber(Fiber& fiber);
+    // Masked, on the home core. Gives a control block back: its id names nobody any more. O(1).
     void give_fiber(Fiber& fiber);
-    // Masked. ESRCH: nobody, or ended.
-    [[nodiscard]] Result<Fiber*> find(FiberId id);
+    // Masked, any core. ESRCH: nobody, or ended. Who runs on another core may end
+    // at any moment, and whoever is sent there finds out.
+    [[nodiscard]] Result<FiberName> find(FiberId id);
+    // Masked, on the home core. A fiber has ended and nothing touches it any more.
+    void fiber_ended(Fiber& fiber, int64_t code);
     [[nodiscard]] uint32_t live_fibers() const { return live_; }
     [[nodiscard]] std::span<Fiber> fibers() { return fibers_; }
 
@@ -90,8 +104,6 @@ class Cell {
     void console_wait_enter(Fiber& fiber);
     void console_wait_leave(Fiber& fiber);
 
-    // Masked. Tells the cell over its event ring, if there is room.
-    void post_fiber_end(FiberId fiber, int64_t code);
     [[nodiscard]] uint64_t events_dropped() const { return events_dropped_; }
 
   private:
@@ -106,6 +118,7 @@ class Cell {
     void map_rings(uint32_t fiber_rings);
     void map_boot_ring(rumpk_boot_ring which, ion::Geometry geometry, VirtAddr& next);
     void make_first_fiber();
+    void post_fiber_end(FiberId fiber, int64_t code);
     void add_region(AddressRange range, Rights rights);
 
     std::string_view name_;
@@ -140,7 +153,7 @@ class Cell {
     uint64_t events_dropped_ = 0;
 };
 
-// The fiber's address range, name and so on, for lines that people read.
+// For lines that people read.
 [[nodiscard]] std::string_view fiber_name(const Fiber& fiber);
 
 // The cells of this image.

@@ -130,6 +130,8 @@ void Cell::make_first_fiber() {
     // The cell's name: a program finds its own name there.
     std::ranges::copy(name_.substr(0, sizeof(first.name)), first.name);
     fiber_prepare(first);
+    name_fiber(first);
+    first.owned = true;
     this_scheduler().make_ready(first);
 }
 
@@ -146,7 +148,7 @@ void Cell::prepare(const BootCell& description) {
     fibers_ = boot_memory().take_objects<Fiber>(description.fibers, "fibers");
     free_ = boot_memory().take_objects<uint32_t>(description.fibers, "fibers");
     for (uint32_t slot = description.fibers; slot-- > 0;) {
-        fibers_[slot].id = FiberId{slot, FiberId::first_generation};
+        fibers_[slot].generation = FiberId::first_generation;
         fibers_[slot].cell = this;
         free_[free_count_++] = slot; // slot 0 comes out first
     }

@@ -32,6 +32,8 @@ class Console {
     [[noreturn]] void run();
     void attach(Fiber& fiber, Cell& cell);
 
+    [[nodiscard]] Fiber& fiber() { return *fiber_; }
+
     // Any context. Prints at once, polling, behind what was already on its way to the device.
     void put(hal_console_channel channel, std::span<const std::byte> bytes);
     void put(hal_console_channel channel, std::string_view text) {

@@ -2,6 +2,8 @@
 // A fiber: a stack, a place in the scheduler, and who may ring it.
 #pragma once
 
+#include <atomic>
+
 #include "abi/call.h"
 #include "core/deadline_queue.h"
 #include "core/list.h"
@@ -19,6 +21,25 @@ enum class FiberState : uint32_t {
     ready = RUMPK_FIBER_READY,
     running = RUMPK_FIBER_RUNNING,
     waiting = RUMPK_FIBER_WAITING,
+    asking = 4, // waits for another core's answer; shown as waiting
+};
+
+// A value that one core writes and any may read, as it was some moment ago. Plain
+// loads and stores: never an update in one step.
+template <typename T>
+class Shared {
+  public:
+    Shared() = default;
+    explicit Shared(T value) : value_(value) {}
+    Shared& operator=(T value) {
+        value_.store(value, std::memory_order_relaxed);
+        return *this;
+    }
+    operator T() const { return value_.load(std::memory_order_relaxed); } // NOLINT(*-explicit-*)
+    void add(T more) { *this = static_cast<T>(*this + more); }
+
+  private:
+    std::atomic<T> value_{};
 };
 
 // A fiber in the queue of those that wait for its cell's console.
@@ -28,36 +49,45 @@ struct ConsoleWait {
 };
 
 // Control block. Lives in kernel memory, made at boot, reused for ever.
+//
+// Who may touch it: its cell's home core while it is free and until it is given
+// to the core that runs it; that core, its owner, until the fiber has ended;
+// then the home core again. Each hand-over is a message, and the ring's release
+// and acquire carry the fields along. What is atomic may be read by any core,
+// to find out where to send a message; what it then finds is checked by the
+// receiver, who knows.
 struct Fiber {
     // Scheduler's own: touched by the fiber's core alone, masked.
     hal_context context{};   // valid while not running
     RunNode run{};           // in the run queue while ready
     DeadlineNode deadline{}; // in the deadline queue while waiting with a deadline
-    FiberState state = FiberState::free;
-    uint64_t waits_for = 0;    // channels that end the wait, while waiting
+    Shared<FiberState> state{FiberState::free};
+    uint64_t waits_for = 0;    // channels that end the wait, while waiting; while asking: the answer
     uint64_t latched = 0;      // bells that came and were not yet taken: one bit a channel
     ConsoleWait console{};     // in the cell's queue while it waits for the console
     uint64_t console_seen = 0; // the cell's console bells it has taken
 
+    // Where it is. A wrong guess is found out by the receiver of the message.
+    Shared<FiberId> id{FiberId::none()}; // none: free. Written by the home core
+    Shared<CoreId> core{CoreId{}};       // where it runs, while it has an id. Written by the home core
+    Shared<bool> owned{false};           // by the scheduler of `core`. Written by that core
+    uint32_t generation = 0;             // of the last id; the home core's
+
     // Who it is: written at spawn.
-    FiberId id{};         // generation moves at the end, so that old ids find nothing
     Cell* cell = nullptr; // nullptr: a fiber of the kernel
     FiberId spawner{};    // other endpoint of its rings
     Tier tier = Tier::gravity;
-    CoreId core{};
     AddressRange stack{};
     uint64_t* canary = nullptr; // lowest word of a stack that has no guard page, else nullptr
-    AddressRange rings{};       // rx, then tx; empty: none
-    rumpk_ring_descriptor rx{};
+    rumpk_ring_descriptor rx{}; // both stand in the slot's ring space
     rumpk_ring_descriptor tx{};
     rumpk_entry entry = nullptr;
     uint64_t argument = 0;
     char name[16]{}; // need not end in NUL
-    bool pooled_stack = false;
 
     // Statistics: written by its core.
-    uint64_t switches = 0; // times it was given the core
-    Nanoseconds run_time{};
+    Shared<uint64_t> switches{0}; // times it was given the core
+    Shared<uint64_t> run_time{0}; // ns
 };
 
 // What stands at the low end of a stack without a guard page.

@@ -4,7 +4,7 @@
 #include "core/cell.h"
 #include "core/console.h"
 #include "core/log.h"
-#include "core/scheduler.h"
+#include "core/remote.h"
 
 namespace rumpk {
 
@@ -18,8 +18,7 @@ void run_fiber(void* argument) {
     machine().interrupts_restore(1);
     entry(value);
     (void)machine().interrupts_mask();
-    fiber_end(self, 0);
-    this_scheduler().leave();
+    leave_for_ever([&self] { fiber_end(self, 0); });
 }
 
 // The code that the shell sees: an application's own codes end at 123.
@@ -45,30 +44,17 @@ void fiber_prepare(Fiber& fiber) {
     machine().context_make(&fiber.context, fiber.stack.pointer(), fiber.stack.size, run_fiber, &fiber);
 }
 
-void fiber_end(Fiber& fiber, int64_t code) {
-    Cell& cell = *fiber.cell;
-    if (&fiber != this_scheduler().running()) {
-        this_scheduler().remove(fiber);
-    }
-    cell.post_fiber_end(fiber.id, code);
-    cell.give_fiber(fiber);
-    if (cell.live_fibers() == 0) {
-        cell_end(cell, code);
-    }
+// One cell: with it the machine ends. Its fibers are given no core any more.
+void cell_end(Cell& cell, int64_t code) {
+    stop_other_cores();
+    this_scheduler().run_only(console().fiber());
+    console().finish(exit_status(cell, code));
 }
 
-void cell_end(Cell& cell, int64_t code) {
-    Fiber* const self = this_scheduler().running();
-    for (Fiber& fiber : cell.fibers()) {
-        if (fiber.state == FiberState::free) {
-            continue;
-        }
-        if (&fiber != self) {
-            this_scheduler().remove(fiber);
-        }
-        cell.give_fiber(fiber);
-    }
-    console().finish(exit_status(cell, code));
+void say_broken_pledge(const Fiber& fiber, const char* call) {
+    KernelLine line;
+    line.text("cell ").text(fiber.cell->name()).text(": fiber ").text(fiber_name(fiber));
+    print(line.text(" broke its pledge with ").text(call).text("; the fiber ends"));
 }
 
 } // namespace rumpk

@@ -2,7 +2,7 @@
 // How fibers begin and end.
 #pragma once
 
-#include "core/fiber.h"
+#include "core/scheduler.h"
 
 namespace rumpk {
 
@@ -10,11 +10,22 @@ namespace rumpk {
 // where no guard page does it, plants the canary.
 void fiber_prepare(Fiber& fiber);
 
-// Masked. Ends a fiber of a cell, the running one included: tells its cell, gives
-// its slot back. With the last fiber the cell ends, with `code`. Does not switch.
-void fiber_end(Fiber& fiber, int64_t code);
-
-// Masked. Ends every fiber of a cell. With the last cell the machine ends.
+// Masked, on the home core. None of its fibers runs any more. With the last cell
+// the machine ends.
 void cell_end(Cell& cell, int64_t code);
+
+// Masked, on the home core.
+void say_broken_pledge(const Fiber& fiber, const char* call);
+
+// Masked, by the running fiber. `end` ends it, and runs on the core's kernel stack,
+// for once it has ended its own may be another's.
+template <typename End>
+[[noreturn]] void leave_for_ever(End&& end) {
+    (void)this_scheduler().on_kernel_stack([&]() -> int64_t {
+        end();
+        this_scheduler().leave();
+    });
+    __builtin_unreachable();
+}
 
 } // namespace rumpk

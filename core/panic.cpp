@@ -5,7 +5,7 @@
 #include "core/cell.h"
 #include "core/console.h"
 #include "core/log.h"
-#include "core/scheduler.h"
+#include "core/remote.h"
 
 namespace rumpk {
 
@@ -108,6 +108,7 @@ void begin() {
         machine().power_off(RUMPK_EXIT_PANIC);
     }
     panicking = true;
+    stop_other_cores();
     console().begin_panic();
 }
 

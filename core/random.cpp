@@ -12,14 +12,9 @@ extern "C" uint32_t br_chacha20_ct_run(const void* key, const void* nonce, uint3
 namespace rumpk {
 
 namespace {
-Random the_random;
 // The key is never used twice, so the nonce may stay.
 constexpr std::array<std::byte, 12> nonce{};
 } // namespace
-
-Random& random() {
-    return the_random;
-}
 
 void Random::seed(std::span<const std::byte> entropy) {
     if (entropy.size() < least_seed) {

@@ -13,6 +13,7 @@
 
 namespace rumpk {
 
+// Each core has its own.
 class Random {
   public:
     static constexpr size_t most_at_once = 224; // bytes a fill: what keeps a call short
@@ -29,7 +30,5 @@ class Random {
     std::array<std::byte, key_size> key_{};
     bool seeded_ = false;
 };
-
-[[nodiscard]] Random& random();
 
 } // namespace rumpk

@@ -39,6 +39,10 @@ void Scheduler::prepare(CoreId core, std::span<const AddressRange, interrupt_sta
     deadlines_.prepare(deadlines);
     std::ranges::copy(interrupts, interrupts_.begin());
     calls_ = calls;
+    mailbox_.prepare(core);
+}
+
+void Scheduler::enter() {
     since_ = now();
     machine().core_local_set(this);
     machine().interrupt_stack(interrupts_[idle_stack].pointer(), interrupts_[idle_stack].size);
@@ -61,6 +65,13 @@ void Scheduler::run() {
 }
 
 Fiber* Scheduler::pick() {
+    if (only_ != nullptr) [[unlikely]] {
+        if (!only_->run.queued()) {
+            return nullptr;
+        }
+        ready_.remove(only_->run);
+        return only_;
+    }
     RunNode* node = ready_.pop();
     return node != nullptr ? &fiber_of(*node) : nullptr;
 }
@@ -69,19 +80,20 @@ void Scheduler::account(Fiber* next) {
     const Instant at = now();
     const Nanoseconds used = at - since_;
     if (running_ != nullptr) {
-        running_->run_time += used;
+        running_->run_time.add(used.value());
     } else {
         statistics_.idle += used;
     }
     since_ = at;
-    ++statistics_.switches;
     if (next != nullptr) {
-        ++next->switches;
+        ++statistics_.switches;
+        next->switches.add(1);
     }
 }
 
 Nanoseconds Scheduler::run_time(const Fiber& fiber) const {
-    return &fiber == running_ ? fiber.run_time + (now() - since_) : fiber.run_time;
+    const Nanoseconds before{fiber.run_time};
+    return &fiber == running_ ? before + (now() - since_) : before;
 }
 
 void Scheduler::check_canary(const Fiber& fiber) const {
@@ -163,18 +175,49 @@ uint64_t Scheduler::wait(uint64_t channels, Instant deadline) {
     return taken;
 }
 
-void Scheduler::leave() {
+int64_t Scheduler::wait_for_answer() {
+    Fiber& self = *running_;
+    self.state = FiberState::asking;
     hand_over(pick(), machine().context_switch);
-    panic("an ended fiber was given the core");
+    return static_cast<int64_t>(self.waits_for);
 }
 
-void Scheduler::remove(Fiber& fiber) {
-    if (fiber.state == FiberState::ready) {
+void Scheduler::answered(Fiber& fiber, int64_t answer) {
+    if (fiber.state == FiberState::asking) {
+        fiber.waits_for = static_cast<uint64_t>(answer);
+        make_ready(fiber);
+    }
+}
+
+void Scheduler::forget(Fiber& fiber) {
+    if (&fiber == running_) {
+        account(nullptr);
+        running_ = nullptr;
+        forgotten_ = true;
+    } else if (fiber.state == FiberState::ready) {
         ready_.remove(fiber.run);
     } else if (fiber.deadline.pending()) {
         deadlines_.cancel(fiber.deadline);
         program_timer();
     }
+    fiber.state = FiberState::free;
+}
+
+// What ran until now is not looked at: its block may have begun another life, on
+// another core even. Its tier's interrupt stack may be the one that this runs on;
+// nothing comes back to it.
+void Scheduler::leave() {
+    forgotten_ = false;
+    Fiber* const next = pick();
+    account(next);
+    if (next != nullptr) {
+        next->state = FiberState::running;
+    }
+    running_ = next;
+    const AddressRange interrupts = interrupts_[stack_index(next)];
+    machine().interrupt_stack(interrupts.pointer(), interrupts.size);
+    machine().context_switch(&nobodys_, &context_of(next));
+    panic("an ended fiber was given the core");
 }
 
 // The compare register holds the next moment the deadline queue asks for, or
@@ -205,6 +248,9 @@ void Scheduler::timer_event() {
 }
 
 void Scheduler::interrupt_exit() {
+    if (forgotten_) {
+        leave();
+    }
     if (running_ != nullptr ? !ready_.ready_above(running_->tier) : ready_.empty()) {
         return;
     }

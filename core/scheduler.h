@@ -7,7 +7,8 @@
 // nothing ready the core switches to its idle context, which is one WFI.
 //
 // A core owns its scheduler: nobody else touches it, and it is touched only
-// with interrupts masked. So it needs no lock and no atomic.
+// with interrupts masked. So it needs no lock and no atomic. What another core
+// wants of it comes as a message (mailbox.h).
 #pragma once
 
 #include <array>
@@ -15,6 +16,8 @@
 #include <span>
 
 #include "core/fiber.h"
+#include "core/mailbox.h"
+#include "core/random.h"
 
 namespace rumpk {
 
@@ -28,6 +31,7 @@ struct SchedulerStatistics {
     uint64_t timer_interrupts = 0;
     uint64_t timer_empty = 0;
     uint64_t device_interrupts = 0;
+    uint64_t messages = 0; // of other cores
     Nanoseconds idle{};
 };
 
@@ -41,10 +45,14 @@ class Scheduler {
     void prepare(CoreId core, std::span<const AddressRange, interrupt_stacks> interrupts, AddressRange calls,
                  std::span<DeadlineQueue::Family> deadlines);
 
+    // On the core itself, once prepared. Masked.
+    void enter();
     // The calling context becomes the idle context. Masked; never returns.
     [[noreturn]] void run();
 
     [[nodiscard]] CoreId core() const { return core_; }
+    [[nodiscard]] Mailbox& mailbox() { return mailbox_; }
+    [[nodiscard]] Random& random() { return random_; }
     [[nodiscard]] Fiber* running() { return running_; }
     [[nodiscard]] const SchedulerStatistics& statistics() const { return statistics_; }
     // Run time of a fiber, what it has used since it was last given the core included.
@@ -62,10 +70,19 @@ class Scheduler {
     // Running fiber: waits until one of `channels` is latched or the deadline has
     // passed. Returns the channels, latches cleared; 0: the deadline passed.
     [[nodiscard]] uint64_t wait(uint64_t channels, Instant deadline);
-    // Running fiber: gives up the core for ever. The control block may be reused at once.
+    // Running fiber: waits until answered() has come. Returns what it brought.
+    [[nodiscard]] int64_t wait_for_answer();
+    // Whatever `answer` was for: a fiber that no longer asks misses it.
+    void answered(Fiber& fiber, int64_t answer);
+
+    // A fiber of this core that ends: takes it out of every queue. Its control block
+    // is touched no more. If it is the running one, its stack neither: the caller is
+    // on another, and comes to leave() or to the interrupt's end.
+    void forget(Fiber& fiber);
+    // After forget() of the running fiber: the core goes on elsewhere.
     [[noreturn]] void leave();
-    // Another fiber of this core, ready or waiting: takes it out of every queue.
-    void remove(Fiber& fiber);
+    // From now on only this fiber, of the kernel, is given the core.
+    void run_only(Fiber& fiber) { only_ = &fiber; }
 
     // Runs a function on this core's kernel stack; it must not switch.
     template <typename Function>
@@ -83,6 +100,7 @@ class Scheduler {
     // Events, on the interrupt stack.
     void timer_event();
     void count_device_event() { ++statistics_.device_interrupts; }
+    void count_message() { ++statistics_.messages; }
     void interrupt_exit();
 
   private:
@@ -96,10 +114,15 @@ class Scheduler {
 
     CoreId core_{};
     Fiber* running_ = nullptr; // nullptr: the idle context
+    bool forgotten_ = false;   // the running fiber has ended; the core still has to leave it
+    Fiber* only_ = nullptr;    // nullptr: all
     RunQueue ready_;
     DeadlineQueue deadlines_;
     Instant programmed_ = Instant::never(); // what the compare register holds
     hal_context idle_{};
+    hal_context nobodys_{}; // where a context goes that is never gone back to
+    Mailbox mailbox_;
+    Random random_;
     Instant since_{}; // when running_ was given the core
     std::array<AddressRange, interrupt_stacks> interrupts_{};
     AddressRange calls_{};

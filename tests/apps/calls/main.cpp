@@ -174,7 +174,7 @@ void check_spawn_kill() {
 
 void check_yield() {
     const uint64_t peer = ~0ull >> 1;
-    refused("yield with an unknown flag", raw(RUMPK_CALL_YIELD, 0, 0, 0, 2), RUMPK_EINVAL);
+    refused("yield with an unknown flag", raw(RUMPK_CALL_YIELD, 0, 0, 0, 4), RUMPK_EINVAL);
     refused("yield on channel 63", raw(RUMPK_CALL_YIELD, 1ull << 63, 0, 0, 0), RUMPK_EINVAL);
     refused("yield on an empty slot", raw(RUMPK_CALL_YIELD, 1ull << 40, 0, 0, 0), RUMPK_EBADF);
     refused("a bell on channel 63", raw(RUMPK_CALL_YIELD, 0, 1ull << 63, 0, 0), RUMPK_EINVAL);

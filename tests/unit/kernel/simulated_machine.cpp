@@ -136,7 +136,7 @@ void run_body(void* argument) {
     interrupts_restore(1);
     (*static_cast<std::function<void()>*>(argument))();
     (void)interrupts_mask();
-    this_scheduler().running()->state = FiberState::free;
+    this_scheduler().forget(*this_scheduler().running());
     this_scheduler().leave();
 }
 
@@ -164,6 +164,7 @@ Machine::Machine(uint64_t seed) {
     };
     std::array<AddressRange, interrupt_stacks> stacks{};
     scheduler.prepare(CoreId{0}, stacks, {}, deadlines);
+    scheduler.enter();
 }
 
 Machine::~Machine() {

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/remote.h"
+
+#include "core/calls.h"
+#include "core/cell.h"
+#include "core/fiber_start.h"
+
+namespace rumpk {
+
+namespace {
+
+// The one core that goes on once the machine ends; none yet.
+constexpr uint32_t all_go_on = ~0U;
+std::atomic<uint32_t> survivor = all_go_on;
+
+// Messages cost this much of an interrupt's time; one interrupt spends so much.
+constexpr int heavy = 4;
+constexpr int light = 1;
+constexpr int most_at_once = 4;
+
+[[noreturn]] void stop_here() {
+    for (;;) {
+        machine().interrupts_wait(); // masked: whatever comes is not taken
+    }
+}
+
+// This core runs it, and it is the one that is meant. Only this core writes
+// `owned` while `core` says this one, so what it reads is the present state.
+bool owns(const Scheduler& here, const FiberName& name) {
+    return name.fiber->core == here.core() && name.fiber->owned && name.fiber->id == name.id;
+}
+
+void send(Scheduler& here, CoreId to, RequestKind kind, const Request& request) {
+    while (!here.mailbox().ask(to, kind, request)) {
+        // The other core takes its messages as soon as it unmasks. Meanwhile this one's may
+        // come, too: two cores that wait for each other's room both get it.
+        machine().interrupts_restore(1);
+        (void)machine().interrupts_mask();
+        here.yield();
+    }
+}
+
+void adopt(Scheduler& here, Fiber& fiber) {
+    fiber.owned = true;
+    here.make_ready(fiber);
+}
+
+void reply(Scheduler& here, const Requester& to, int64_t value) {
+    if (to.core != here.core()) {
+        here.mailbox().answer(to.core, AnswerKind::reply, {to, value});
+    } else if (owns(here, to.who)) {
+        here.answered(*to.who.fiber, value);
+    }
+}
+
+// At the fiber's home core. Whose fiber runs elsewhere gets the request; EAGAIN:
+// that core has no room, the asker tries again.
+void kill_at_home(Scheduler& here, const Request& request) {
+    const FiberName& target = request.target;
+    if (target.fiber->id != target.id) {
+        reply(here, request.requester, to_call(Errno::srch));
+        return;
+    }
+    const CoreId core = target.fiber->core;
+    if (core != here.core()) {
+        if (!here.mailbox().ask(core, RequestKind::kill, request)) {
+            reply(here, request.requester, to_call(Errno::again));
+        }
+        return;
+    }
+    fiber_end(*target.fiber, -static_cast<int64_t>(request.value));
+    reply(here, request.requester, 0);
+}
+
+void kill_here(Scheduler& here, const Request& request) {
+    const bool found = owns(here, request.target);
+    if (found) {
+        fiber_end(*request.target.fiber, -static_cast<int64_t>(request.value));
+    }
+    const CoreId home = request.target.fiber->cell->home_core();
+    here.mailbox().answer(home, AnswerKind::killed, {request.requester, found ? 0 : to_call(Errno::srch)});
+}
+
+int handle(Scheduler& here, CoreId from, RequestKind kind, const Request& request);
+
+// A fiber's home core gave it to this one before anybody could learn its id. But
+// whoever learned it may be on a third core, and his message may come first: then
+// what the home core sent lies in its ring already.
+bool owns_by_now(Scheduler& here, const FiberName& name) {
+    const CoreId home = name.fiber->cell->home_core();
+    if (!owns(here, name) && home != here.core()) {
+        RequestKind kind{};
+        Request request;
+        while (here.mailbox().take(home, kind, request)) {
+            here.count_message();
+            (void)handle(here, home, kind, request);
+        }
+    }
+    return owns(here, name);
+}
+
+// Returns its cost.
+int handle(Scheduler& here, CoreId from, RequestKind kind, const Request& request) {
+    Fiber* const fiber = request.target.fiber;
+    switch (kind) {
+    case RequestKind::bell: {
+        // From the home core it cannot have come before the fiber itself.
+        const bool here_now =
+            from == fiber->cell->home_core() ? owns(here, request.target) : owns_by_now(here, request.target);
+        if (here_now) {
+            here.ring(*fiber, request.value);
+        }
+        return light;
+    }
+    case RequestKind::adopt:
+        adopt(here, *fiber);
+        return light;
+    case RequestKind::spawn:
+        reply(here, request.requester, spawn_at_home(*request.requester.who.fiber->cell, request));
+        return heavy;
+    case RequestKind::kill:
+        if (fiber->cell->home_core() == here.core()) {
+            kill_at_home(here, request);
+        } else {
+            kill_here(here, request);
+        }
+        return heavy;
+    case RequestKind::end_cell:
+        cell_end(*fiber->cell, static_cast<int64_t>(request.value));
+        return heavy;
+    case RequestKind::barrier:
+        // Taking the interrupt ordered what this core did before against what follows; the
+        // fence says so to the compiler and to machines where an interrupt orders nothing.
+        std::atomic_thread_fence(std::memory_order_seq_cst);
+        reply(here, request.requester, 0);
+        return light;
+    }
+    return light;
+}
+
+int handle(Scheduler& here, AnswerKind kind, const Answer& answer) {
+    switch (kind) {
+    case AnswerKind::reply:
+    case AnswerKind::killed:
+        reply(here, answer.to, answer.value);
+        return light;
+    case AnswerKind::broke_pledge:
+        say_broken_pledge(*answer.to.who.fiber, reinterpret_cast<const char*>(answer.value));
+        answer.to.who.fiber->cell->fiber_ended(*answer.to.who.fiber, to_call(Errno::perm));
+        return heavy;
+    case AnswerKind::ended:
+        answer.to.who.fiber->cell->fiber_ended(*answer.to.who.fiber, answer.value);
+        return heavy;
+    }
+    return light;
+}
+
+} // namespace
+
+void ring_anywhere(Scheduler& here, const FiberName& target, uint64_t channels) {
+    const CoreId core = target.fiber->core;
+    if (core == here.core()) {
+        if (owns_by_now(here, target)) {
+            here.ring(*target.fiber, channels);
+        }
+    } else if (here.mailbox().reaches(core)) {
+        send(here, core, RequestKind::bell,
+             {.target = target, .value = channels, .requester = {}, .spawn = {}});
+    }
+}
+
+int64_t ask_and_wait(Scheduler& here, CoreId to, RequestKind kind, Request request) {
+    Fiber& self = *here.running();
+    request.requester = {{&self, self.id}, here.core()};
+    for (;;) {
+        send(here, to, kind, request);
+        const int64_t answer = here.wait_for_answer();
+        if (answer != to_call(Errno::again)) {
+            return answer;
+        }
+        here.yield();
+    }
+}
+
+void barrier_everywhere(Scheduler& here) {
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    for (uint32_t core = 0; core < machine().boot->cores; ++core) {
+        if (here.mailbox().reaches(CoreId{core})) {
+            (void)ask_and_wait(here, CoreId{core}, RequestKind::barrier, {});
+        }
+    }
+}
+
+namespace {
+
+// The fiber is nobody's after this; its home core may give block and stack to
+// another at once.
+void end(Fiber& fiber, AnswerKind kind, int64_t value) {
+    Scheduler& here = this_scheduler();
+    const Answer answer{{{&fiber, fiber.id}, here.core()}, value};
+    fiber.owned = false;
+    here.forget(fiber);
+    const CoreId home = fiber.cell->home_core();
+    if (home == here.core()) {
+        (void)handle(here, kind, answer);
+    } else {
+        here.mailbox().answer(home, kind, answer);
+    }
+}
+
+} // namespace
+
+void fiber_end(Fiber& fiber, int64_t code) {
+    end(fiber, AnswerKind::ended, code);
+}
+
+void fiber_end_by_pledge(Fiber& fiber, const char* call) {
+    end(fiber, AnswerKind::broke_pledge, static_cast<int64_t>(reinterpret_cast<intptr_t>(call)));
+}
+
+void end_cell_from_here(Scheduler& here, const FiberName& self, uint64_t code) {
+    send(here, self.fiber->cell->home_core(), RequestKind::end_cell,
+         {.target = self, .value = code, .requester = {}, .spawn = {}});
+    for (;;) {
+        (void)here.wait_for_answer(); // none comes: the home core stops this one
+    }
+}
+
+bool running_here(Scheduler& here, const FiberName& name) {
+    return owns_by_now(here, name);
+}
+
+void message_event() {
+    Scheduler& here = this_scheduler();
+    const uint32_t last = survivor.load(std::memory_order_acquire);
+    if (last != all_go_on && last != here.core().value()) {
+        stop_here();
+    }
+    Mailbox& box = here.mailbox();
+    const uint32_t cores = machine().boot->cores;
+    int spent = 0;
+    for (uint32_t i = 0; i < cores && spent < most_at_once; ++i) {
+        const uint32_t core = box.next_sender(cores);
+        AnswerKind answered{};
+        Answer answer;
+        while (spent < most_at_once && box.take(CoreId{core}, answered, answer)) {
+            here.count_message();
+            spent += handle(here, answered, answer);
+        }
+        RequestKind asked{};
+        Request request;
+        while (spent < most_at_once && box.take(CoreId{core}, asked, request)) {
+            here.count_message();
+            spent += handle(here, CoreId{core}, asked, request);
+        }
+    }
+    if (spent >= most_at_once) {
+        machine().core_wake(here.core().value()); // there may be more: after whatever else is pending
+    }
+}
+
+void stop_other_cores() {
+    auto* const here = static_cast<Scheduler*>(machine().core_local());
+    if (here == nullptr) {
+        return; // no core has been started yet
+    }
+    survivor.store(here->core().value(), std::memory_order_release);
+    for (uint32_t core = 0; core < machine().boot->cores; ++core) {
+        if (here->mailbox().reaches(CoreId{core})) {
+            machine().core_wake(core);
+        }
+    }
+}
+
+} // namespace rumpk
