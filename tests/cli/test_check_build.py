@@ -162,6 +162,19 @@ class Tidy(Case):
             self.assertEqual([f.text for f in tidy.check_tidy(tree)], [f"{tidy.TIDY} ended with -9: "])
         self.assertEqual(tidy.check_tidy(Tree(self.folder)), [])
 
+    def test_unit_tests_are_looked_at_less_deeply(self):
+        """What is plain to see is found there as well."""
+        self.assertEqual(tidy.arguments(tidy.Unit("core/a.cpp", "tests", "")), ())
+        self.assertEqual(tidy.arguments(tidy.Unit("tests/apps/a/main.cpp", "host", "")), ())
+        self.assertEqual(tidy.arguments(tidy.Unit("tests/unit/a.cpp", "tests", "")), tidy.SHALLOW)
+        tree = self.plant({
+            ".clang-tidy": "Checks: '-*,clang-analyzer-core.NullDereference'\nWarningsAsErrors: '*'\n",
+            "build/tests/compile_commands.json":
+                '[{"directory": "%s", "command": "clang++-19 -c tests/unit/a.cpp", "file": "tests/unit/a.cpp"}]' % self.folder,
+            "tests/unit/a.cpp": "int f(int* p) {\n    if (p == nullptr) {\n        return *p;\n    }\n    return 0;\n}\n",
+        })
+        self.assertEqual([(f.path, f.line) for f in tidy.check_tidy(tree)], [("tests/unit/a.cpp", 3)])
+
     def test_no_database_is_no_pass(self):
         self.assert_finds(tidy.check_tidy, {"core/a.cpp": ""}, "run ./rumpk build")
 
