@@ -181,6 +181,14 @@ class TestCommand(unittest.TestCase):
         )
         self.assertEqual((report.passed, report.failed), (1, 3))
 
+    def test_a_terminal_shows_what_runs(self):
+        from tools.cli.suites import Test
+
+        with mock.patch("sys.stderr", mock.Mock(isatty=lambda: True)) as error, contextlib.redirect_stdout(io.StringIO()):
+            testing.Report().run(Test("a m", lambda: None))
+            said = "".join(call.args[0] for call in error.write.call_args_list)
+        self.assertEqual(said, "\r\x1b[Krumpk: running a m ...\r\x1b[K\r\x1b[K")
+
     def run_with(self, tests):
         args = mock.Mock(list=False, long=False, only=None, machine=None)
         with mock.patch.object(testing, "chosen", return_value=tests), mock.patch.object(testing, "_builds", return_value=[]):

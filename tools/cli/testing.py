@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`./rumpk test`: everything there is to run, a line each; what cannot run has failed."""
 
+import shutil
 import subprocess
 import sys
 import threading
@@ -38,15 +39,20 @@ def shortened(lines):
 
 
 class Report:
-    """A line per test, as they end; a failing one shows what it said."""
+    """A line per test, as they end; a failing one shows what it said. A terminal shows which ones run."""
 
     def __init__(self):
         self.passed = self.failed = 0
         self._lock = threading.Lock()
+        self._running = {}  # in the order they began
+        self._shown = sys.stderr.isatty()
 
     def run(self, test):
         begun = time.monotonic()
         text = None
+        with self._lock:
+            self._running[test.title] = None
+            self._show()
         try:
             test.run()
         except scenarios.Failure as failure:
@@ -57,6 +63,8 @@ class Report:
 
     def add(self, title, seconds, failure=None):
         with self._lock:
+            self._running.pop(title, None)
+            self._show(clear=True)
             if failure is None:
                 self.passed += 1
             else:
@@ -66,6 +74,14 @@ class Report:
             if failure is not None:
                 print("\n".join("    " + line for line in shortened(failure.rstrip().splitlines())))
             sys.stdout.flush()
+            self._show()
+
+    def _show(self, clear=False):
+        """The last line of the terminal."""
+        if self._shown:
+            width = shutil.get_terminal_size().columns
+            line = "" if clear or not self._running else f"rumpk: running {', '.join(self._running)} ..."[: width - 1]
+            print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
 
 
 def main(args) -> int:
