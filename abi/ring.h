@@ -28,16 +28,19 @@
 #define RUMPK_RING_MAX_SLOTS (1u << 20)
 #define RUMPK_RING_MAX_SLOT_SIZE (1u << 16)
 
-/* One side's half of the header. Only that side writes it. */
+/* One side's half of the header. Only that side writes it, but for one word: a side that parks on another
+ * core says so in `wanted` of the line of the one that is to ring, who looks there after every message
+ * and finds the word in its own cache. Its own line is written with every message and would have to move. */
 struct rumpk_ring_line {
     uint64_t position;   /* producer: messages published; consumer: messages released */
     uint32_t epoch;      /* moves when this side is restarted or the ring is reset */
     uint32_t closed;     /* not 0: this side will not go on; the reason, a rumpk_ring_close */
     uint32_t waiting;    /* not 0: this side is parked, or about to park, and wants a bell */
     uint32_t high_water; /* most messages this side ever saw outstanding */
-    uint64_t waits; /* how often this side found the ring full (producer) or empty (consumer) and waited */
-    uint64_t bells; /* how often this side rang the other */
-    uint8_t reserved[24];
+    uint64_t waits;  /* how often this side found the ring full (producer) or empty (consumer) and waited */
+    uint64_t bells;  /* how often this side rang the other */
+    uint32_t wanted; /* written by the OTHER side, if on another core: its `waiting` */
+    uint8_t reserved[20];
 };
 
 enum rumpk_ring_close {
@@ -135,7 +138,8 @@ RUMPK_ASSERT(offsetof(struct rumpk_ring_line, waiting) == 16);
 RUMPK_ASSERT(offsetof(struct rumpk_ring_line, high_water) == 20);
 RUMPK_ASSERT(offsetof(struct rumpk_ring_line, waits) == 24);
 RUMPK_ASSERT(offsetof(struct rumpk_ring_line, bells) == 32);
-RUMPK_ASSERT(offsetof(struct rumpk_ring_line, reserved) == 40);
+RUMPK_ASSERT(offsetof(struct rumpk_ring_line, wanted) == 40);
+RUMPK_ASSERT(offsetof(struct rumpk_ring_line, reserved) == 44);
 RUMPK_ASSERT(sizeof(struct rumpk_ring_header) == RUMPK_RING_HEADER_SIZE);
 RUMPK_ASSERT(offsetof(struct rumpk_ring_header, consumer) == 64);
 RUMPK_ASSERT(sizeof(struct rumpk_slot_header) == RUMPK_SLOT_HEADER_SIZE);

@@ -87,15 +87,22 @@ class BasicConsumer : public Endpoint<Fence, Words> {
     // The oldest message not released; the same one until then. EAGAIN: none. EPIPE: none, and the
     // producer has closed; or this end has. EIO: the producer lied.
     [[nodiscard]] Result<Message> peek() {
-        if (this->closed() != Close::open) {
-            return error(this->why_closed());
-        }
-        if (!this->committed(head_)) {
+        if (this->closed() != Close::open || !here()) [[unlikely]] {
             if (auto late = last_look(); !late) {
                 return error(late.error());
             }
         }
-        return read();
+        const rumpk_slot_header& slot = this->next();
+        // relaxed: the acquire of the sequence came before. Each is read once.
+        const uint32_t tag = Words::load(slot.tag, std::memory_order_relaxed);
+        const uint32_t length = Words::load(slot.length, std::memory_order_relaxed);
+        if (length > this->geometry().capacity()) [[unlikely]] {
+            return error(this->caught());
+        }
+        if (peeked_to_ == head_) {
+            peeked_to_ = head_ + 1;
+        }
+        return Message{tag, {this->next_payload(), length}};
     }
 
     // The oldest messages not released: at least one, at most `most`. A message that lies about its
@@ -122,11 +129,15 @@ class BasicConsumer : public Endpoint<Fence, Words> {
 
     // Gives the oldest `count` slots back. They were peeked before: else EINVAL.
     [[nodiscard]] Result<void> release(uint32_t count = 1) {
-        if (count > peeked_) {
+        if (count > peeked_to_ - head_) [[unlikely]] {
             return error(Errno::inval);
         }
-        peeked_ -= count;
         head_ += count;
+        if (count == 1) {
+            this->step();
+        } else {
+            this->stand_at(head_);
+        }
         // release: our reads of these slots come before the producer's next writes to them (pairs with
         // the acquire in BasicProducer::refresh).
         Words::store(this->own_->position, head_, std::memory_order_release);
@@ -134,7 +145,7 @@ class BasicConsumer : public Endpoint<Fence, Words> {
     }
 
     // Is there nothing to peek now? Tells nothing of closing.
-    [[nodiscard]] bool empty() const { return !this->committed(head_); }
+    [[nodiscard]] bool empty() const { return !here(); }
 
     // May a predecessor have seen the oldest message already? Only after resume.
     [[nodiscard]] bool again() const { return head_ < resumed_to_; }
@@ -143,29 +154,26 @@ class BasicConsumer : public Endpoint<Fence, Words> {
     [[nodiscard]] uint64_t position() const { return head_; }
 
   private:
+    // Is the next message there?
+    [[nodiscard]] bool here() const { return this->holds(this->next(), static_cast<uint32_t>(head_ + 1)); }
+
     // Nothing is committed here: is that the end? All that was published before closing is still
     // to be seen, so it looks at the slot once more after `closed`.
-    [[nodiscard]] Result<void> last_look() {
-        const Close gone = this->peer_closed();
-        if (gone == Close::open) {
-            return error(Errno::again);
-        }
-        if (this->committed(head_)) {
-            return {};
-        }
-        return error(this->peer_gone(gone));
-    }
+    [[nodiscard]] Result<void> last_look();
 
-    [[nodiscard]] Result<Message> read() {
-        const rumpk_slot_header& slot = this->slot(head_);
-        // relaxed: the acquire of the sequence came before. Each is read once.
-        const uint32_t tag = Words::load(slot.tag, std::memory_order_relaxed);
-        const uint32_t length = Words::load(slot.length, std::memory_order_relaxed);
-        if (length > this->geometry().capacity()) {
-            return error(this->caught());
+    // Several came in a row and now there is none: the producer is at work on the slot that is looked at, and
+    // each look takes the cache line away from it. Left alone for a moment it gets ahead, and lines
+    // move once. A consumer that gets one message at a time never comes here. Bounded; is there one now?
+    [[nodiscard]] bool rest() {
+        if (head_ - ran_dry_at_ < in_flow) {
+            ran_dry_at_ = head_;
+            return false;
         }
-        saw(1);
-        return Message{tag, {this->payload(head_), length}};
+        ran_dry_at_ = head_;
+        for (uint32_t i = 0; i < Fence::rest; ++i) {
+            this->relax();
+        }
+        return Fence::rest != 0 && here();
     }
 
     // How many of at most `limit` slots that lie at one stride hold a message that may be looked at.
@@ -186,16 +194,37 @@ class BasicConsumer : public Endpoint<Fence, Words> {
     }
 
     void saw(uint32_t count) {
-        if (count > peeked_) {
-            peeked_ = count;
+        if (peeked_to_ < head_ + count) {
+            peeked_to_ = head_ + count;
             this->note_outstanding(count);
         }
     }
 
+    static constexpr uint64_t in_flow = 4; // messages since it last found none
+
     uint64_t head_ = 0;       // messages released
     uint64_t resumed_to_ = 0; // messages below this were there before this consumer was
-    uint32_t peeked_ = 0;     // messages from head_ on that may be released
+    uint64_t peeked_to_ = 0;  // messages below this may be released
+    uint64_t ran_dry_at_ = 0; // messages released when there was none to peek
 };
+
+template <class Fence, class Words>
+Result<void> BasicConsumer<Fence, Words>::last_look() {
+    if (this->closed() != Close::open) {
+        return error(this->why_closed());
+    }
+    if (head_ != 0) {
+        this->note_outstanding(1); // what came one by one; larger batches were noted when they came
+    }
+    const Close gone = this->peer_closed();
+    if (gone == Close::open) {
+        return rest() ? Result<void>{} : error(Errno::again);
+    }
+    if (here()) {
+        return {};
+    }
+    return error(this->peer_gone(gone));
+}
 
 template <class Fence, class Words>
 Result<BasicConsumer<Fence, Words>> BasicConsumer<Fence, Words>::resume(void* base, Geometry geometry,
@@ -222,6 +251,8 @@ Result<BasicConsumer<Fence, Words>> BasicConsumer<Fence, Words>::resume(void* ba
     }
     consumer.head_ = head;
     consumer.resumed_to_ = seen;
+    consumer.peeked_to_ = head;
+    consumer.stand_at(head);
     consumer.take_over(head);
     return consumer;
 }

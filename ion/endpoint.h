@@ -59,16 +59,19 @@ class Endpoint {
     void arm() {
         // relaxed: ordered before the second look by the fence that follows. Without the fence both
         // ends may read the other's old word, and nobody rings.
-        Words::store(own_->waiting, uint32_t{1}, std::memory_order_relaxed);
+        want_bell(1);
         fence_.heavy();
     }
 
-    void disarm() { Words::store(own_->waiting, uint32_t{0}, std::memory_order_relaxed); }
+    void disarm() { want_bell(0); }
 
-    // After publish, release or close: does the other end want a bell?
+    // After publish, release or close: does the other end want a bell? On two cores it is this end's
+    // own line that is looked at: the other's is written with every message, and would have to come
+    // over for every look.
     [[nodiscard]] bool peer_waiting() const {
         fence_.light(); // our sequence or position is written before this read; pairs with arm()
-        return Words::load(peer_->waiting, std::memory_order_relaxed) != 0;
+        const uint32_t& word = Fence::one_core ? peer_->waiting : own_->wanted;
+        return Words::load(word, std::memory_order_relaxed) != 0;
     }
 
     // Statistics, in this end's own line for others to read; count what the caller did.
@@ -89,7 +92,7 @@ class Endpoint {
   protected:
     Endpoint(void* base, Geometry geometry, bool producer, Fence fence)
         : geometry_(geometry), slots_(static_cast<std::byte*>(base) + RUMPK_RING_HEADER_SIZE),
-          mask_(geometry.slots() - 1), fence_(fence) {
+          end_(slots_ + geometry.slots_bytes()), next_(slots_), mask_(geometry.slots() - 1), fence_(fence) {
         auto* header = static_cast<rumpk_ring_header*>(base);
         own_ = producer ? &header->producer : &header->consumer;
         peer_ = producer ? &header->consumer : &header->producer;
@@ -102,13 +105,21 @@ class Endpoint {
         return *reinterpret_cast<rumpk_slot_header*>(slots_ + index * geometry_.slot_size());
     }
 
+    // The slot this end is at, and the step to the one behind it: what the fast paths use in place of
+    // an index and a multiplication.
+    [[nodiscard]] rumpk_slot_header& next() const { return *reinterpret_cast<rumpk_slot_header*>(next_); }
+    [[nodiscard]] std::byte* next_payload() const { return next_ + RUMPK_SLOT_HEADER_SIZE; }
+    void step() {
+        next_ += geometry_.slot_size();
+        if (next_ == end_) [[unlikely]] {
+            next_ = slots_;
+        }
+    }
+    void stand_at(uint64_t position) { next_ = reinterpret_cast<std::byte*>(&slot(position)); }
+
     // Slots from `position` on, up to the end of the ring's memory: they lie at one stride.
     [[nodiscard]] uint32_t slots_to_end(uint64_t position) const {
         return geometry_.slots() - (static_cast<uint32_t>(position) & mask_);
-    }
-
-    [[nodiscard]] std::byte* payload(uint64_t position) const {
-        return reinterpret_cast<std::byte*>(&slot(position)) + RUMPK_SLOT_HEADER_SIZE;
     }
 
     // Is message `position` complete, whose sequence is position + 1?
@@ -121,6 +132,8 @@ class Endpoint {
     [[nodiscard]] static bool holds(const rumpk_slot_header& slot, uint32_t sequence) {
         return Words::load(slot.sequence, std::memory_order_acquire) == sequence;
     }
+
+    void relax() const { fence_.relax(); }
 
     [[nodiscard]] Errno why_closed() const { return closed_ == Close::broken ? Errno::io : Errno::pipe; }
 
@@ -152,7 +165,7 @@ class Endpoint {
         waits_ = Words::load(own_->waits, std::memory_order_relaxed);
         bells_ = Words::load(own_->bells, std::memory_order_relaxed);
         high_water_ = Words::load(own_->high_water, std::memory_order_relaxed);
-        Words::store(own_->waiting, uint32_t{0}, std::memory_order_relaxed);
+        want_bell(0);
         // release: pairs with the peer's acquire of the position, as in advance and release.
         Words::store(own_->position, position, std::memory_order_release);
         set_epoch(epoch_ + 1);
@@ -173,9 +186,20 @@ class Endpoint {
     rumpk_ring_line* peer_;
 
   private:
+    // `waiting` is for whoever looks on, and for the other end on the same core; `wanted`, in the other's
+    // line, is for the other end on another core.
+    void want_bell(uint32_t yes) {
+        Words::store(own_->waiting, yes, std::memory_order_relaxed);
+        if constexpr (!Fence::one_core) {
+            Words::store(peer_->wanted, yes, std::memory_order_relaxed);
+        }
+    }
+
     // Private memory of this end; nothing here is ever read back from the ring but at take_over.
     Geometry geometry_;
     std::byte* slots_;
+    std::byte* end_;  // behind the last slot
+    std::byte* next_; // the slot of the next message to write or to read
     uint32_t mask_;
     uint32_t epoch_ = 0;
     Close closed_ = Close::open;

@@ -34,13 +34,21 @@ class Geometry {
         return *make(slots, slot_size);
     }
 
+    // Bytes of the smallest slot for payloads of so many bytes: what make takes.
+    [[nodiscard]] static constexpr uint64_t slot_for(uint64_t payload) {
+        const uint64_t least = (RUMPK_SLOT_HEADER_SIZE + payload + slot_alignment - 1) / slot_alignment;
+        return least * slot_alignment < least_slot_size ? least_slot_size : least * slot_alignment;
+    }
+
     [[nodiscard]] constexpr uint32_t slots() const { return slots_; }
     [[nodiscard]] constexpr uint32_t slot_size() const { return slot_size_; }
     // Payload bytes that fit in one slot: at least 16.
     [[nodiscard]] constexpr uint32_t capacity() const { return slot_size_ - RUMPK_SLOT_HEADER_SIZE; }
     // Bytes of the whole ring, header included; a multiple of 16.
-    [[nodiscard]] constexpr uint64_t bytes() const {
-        return RUMPK_RING_HEADER_SIZE + static_cast<uint64_t>(slots_) * slot_size_;
+    [[nodiscard]] constexpr uint64_t bytes() const { return RUMPK_RING_HEADER_SIZE + slots_bytes(); }
+    // Bytes of the slots alone.
+    [[nodiscard]] constexpr uint64_t slots_bytes() const {
+        return static_cast<uint64_t>(slots_) * slot_size_;
     }
 
     constexpr bool operator==(const Geometry&) const = default;

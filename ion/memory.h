@@ -31,8 +31,15 @@ struct AtomicWords {
 // lost. `light` stands between the worker's write and read, once a publish; `heavy` between the
 // sleeper's, once a park. A policy makes the two together into a full barrier on both sides.
 
+// `one_core`: the ends cannot run at the same time. `rest`: how many breaths a consumer takes before it
+// looks again when it has just caught up with a producer in full flow (BasicConsumer::last_look).
+
 // Both ends run on one core, which never reorders against itself: the compiler alone is held back.
 struct SameCore {
+    static constexpr bool one_core = true;
+    static constexpr uint32_t rest = 0;
+    void relax() const {}
+
     [[gnu::always_inline]] void light() const { std::atomic_signal_fence(std::memory_order_seq_cst); }
     [[gnu::always_inline]] void heavy() const { std::atomic_signal_fence(std::memory_order_seq_cst); }
 };
@@ -41,14 +48,28 @@ struct SameCore {
 // core has passed a full memory barrier (kernel: an acknowledged IPI; Linux: membarrier, PRIVATE_EXPEDITED).
 template <class Barrier>
 struct CrossCore {
+    static constexpr bool one_core = false;
+    static constexpr uint32_t rest = 32;
     [[no_unique_address]] Barrier barrier{};
 
     [[gnu::always_inline]] void light() const { std::atomic_signal_fence(std::memory_order_seq_cst); }
     void heavy() const { barrier(); }
+    // One breath: what the machine has to tell that a core waits for another, if the caller gave it.
+    void relax() const {
+        if constexpr (requires(const Barrier& b) { b.relax(); }) {
+            barrier.relax();
+        } else {
+            std::atomic_signal_fence(std::memory_order_seq_cst);
+        }
+    }
 };
 
 // The ends run on two cores and nobody can make the other pass a barrier: each pays its own.
 struct Symmetric {
+    static constexpr bool one_core = false;
+    static constexpr uint32_t rest = 0;
+    void relax() const {}
+
     [[gnu::always_inline]] void light() const { std::atomic_thread_fence(std::memory_order_seq_cst); }
     [[gnu::always_inline]] void heavy() const { std::atomic_thread_fence(std::memory_order_seq_cst); }
 };

@@ -66,7 +66,7 @@ class BasicProducer : public Endpoint<Fence, Words> {
   public:
     // A ring that ion::format has just made. base: 64-byte aligned, geometry.bytes() long.
     BasicProducer(void* base, Geometry geometry, Fence fence = {})
-        : Base(base, geometry, true, fence), limit_(geometry.slots()) {}
+        : Base(base, geometry, true, fence), limit_(geometry.slots()), tell_(told_every(geometry)) {}
 
     // Goes on where a dead predecessor stopped; nobody else may be writing. What it had published
     // stays published, what it had only claimed is gone. The dead one may have died before it rang:
@@ -77,12 +77,12 @@ class BasicProducer : public Endpoint<Fence, Words> {
     // The next slot to fill. EAGAIN: full. EPIPE: either end has closed (the consumer's closing is
     // noticed when the ring seems full; peer_closed() tells at once). EIO: the consumer lied.
     [[nodiscard]] Result<Claim> claim() {
-        if (tail_ == limit_) {
+        if (tail_ == limit_) [[unlikely]] {
             if (auto room = refresh(); !room) {
                 return error(room.error());
             }
         }
-        return Claim{{this->payload(tail_), this->geometry().capacity()}};
+        return Claim{{this->next_payload(), this->geometry().capacity()}};
     }
 
     // The next slots: at least one, at most `most`, as many as are free. Errors as above; EINVAL: 0.
@@ -107,14 +107,16 @@ class BasicProducer : public Endpoint<Fence, Words> {
 
     // Publishes the claimed slot. length: payload bytes used. EINVAL: more than fit, or nothing claimed.
     [[nodiscard]] Result<void> publish(uint32_t tag, uint64_t length) {
-        if (tail_ == limit_ || length > this->geometry().capacity()) {
+        const uint64_t tail = tail_;
+        if (tail == limit_ || length > this->geometry().capacity()) [[unlikely]] {
             return error(Errno::inval);
         }
-        rumpk_slot_header& slot = this->slot(tail_);
+        rumpk_slot_header& slot = this->next();
         // relaxed: the release in seal orders them before the sequence word.
         Words::store(slot.tag, tag, std::memory_order_relaxed);
         Words::store(slot.length, static_cast<uint32_t>(length), std::memory_order_relaxed);
-        seal(slot, static_cast<uint32_t>(tail_ + 1));
+        this->step();
+        seal(slot, static_cast<uint32_t>(tail + 1));
         advance(1);
         return {};
     }
@@ -124,10 +126,14 @@ class BasicProducer : public Endpoint<Fence, Words> {
         if (count > limit_ - tail_) {
             return error(Errno::inval);
         }
+        if (count > this->geometry().slots() - tell_) {
+            tell(); // or a death behind the last sequence leaves the position more than a lap behind
+        }
         const uint32_t to_end = this->slots_to_end(tail_);
         const uint32_t run = count < to_end ? count : to_end;
         commit_run(tail_, run);
         commit_run(tail_ + run, count - run);
+        this->stand_at(tail_ + count);
         advance(count);
         return {};
     }
@@ -155,6 +161,7 @@ class BasicProducer : public Endpoint<Fence, Words> {
     [[nodiscard]] uint64_t position() const { return tail_; }
 
     void close(Close reason = Close::closed) {
+        tell();
         Base::close(reason);
         settle();
     }
@@ -182,15 +189,27 @@ class BasicProducer : public Endpoint<Fence, Words> {
         }
     }
 
+    void advance(uint32_t count) {
+        const uint64_t before = tail_;
+        tail_ += count;
+        if (Fence::one_core || (before ^ tail_) >= tell_) {
+            tell();
+        }
+    }
+
     // release: who sees the position sees the sequences below it (pairs with the acquire in
     // BasicConsumer::resume). Without it a resuming consumer takes an honest ring for broken.
-    void advance(uint32_t count) {
-        tail_ += count;
-        Words::store(this->own_->position, tail_, std::memory_order_release);
-    }
+    void tell() { Words::store(this->own_->position, tail_, std::memory_order_release); }
 
     [[nodiscard]] ClaimBatch<Words> batch(uint32_t count) const {
         return {reinterpret_cast<std::byte*>(&this->slot(0)), this->geometry(), tail_, count};
+    }
+
+    // The position is for successors and onlookers, who find the rest by the sequences. Between two
+    // cores it is told this often only, so that the line, where a consumer that finds nothing looks
+    // for `closed`, stays with both.
+    static constexpr uint64_t told_every(Geometry geometry) {
+        return geometry.slots() < 8 ? 1 : geometry.slots() / 8;
     }
 
     // A closed end has no room: the fast path of claim needs no test of its own.
@@ -203,6 +222,7 @@ class BasicProducer : public Endpoint<Fence, Words> {
     uint64_t tail_ = 0;  // messages published
     uint64_t head_ = 0;  // the consumer's position when it was last looked at and believed
     uint64_t limit_ = 0; // tail_ may go this far: head_ + slots, or tail_ once closed
+    uint64_t tell_;      // the position is written whenever it passes a multiple of this
 };
 
 template <class Fence, class Words>
@@ -272,6 +292,7 @@ Result<BasicProducer<Fence, Words>> BasicProducer<Fence, Words>::resume(void* ba
     if (!producer.recover(tail, head)) {
         return error(producer.caught());
     }
+    producer.stand_at(producer.tail_);
     producer.take_over(producer.tail_);
     return producer;
 }

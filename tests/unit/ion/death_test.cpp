@@ -15,13 +15,13 @@ namespace {
 
 using ion::Errno;
 using ion::Geometry;
-using ion_test::HookedConsumer;
-using ion_test::HookedProducer;
 using ion_test::Party;
 using ion_test::Shared;
 
 struct Plan {
     uint64_t messages = 3;
+    uint32_t slots = 2;
+    bool across = false; // the ends as on two cores
     uint32_t batch = 1;
     bool consumer_first = false;
     std::vector<unsigned> switches;        // global steps after which the other one goes on
@@ -34,9 +34,10 @@ struct Payload {
     uint64_t second;
 };
 
+template <class HookedProducer, class HookedConsumer>
 class World final : private ion_test::Scheduler {
   public:
-    explicit World(const Plan& plan) : plan_(plan), memory_(Geometry::of(2, 32)) {}
+    explicit World(const Plan& plan) : plan_(plan), memory_(*Geometry::make(plan.slots, 32)) {}
 
     // An empty string, or what went wrong.
     std::string run() {
@@ -304,16 +305,24 @@ std::string text(const std::vector<unsigned>& numbers) {
 }
 
 // Returns how many steps it took.
-unsigned run(const Plan& plan, Tally& tally) {
+template <class World>
+unsigned run_in(const Plan& plan, Tally& tally) {
     World world(plan);
     const std::string wrong = world.run();
-    EXPECT_EQ(wrong, "") << "batch " << plan.batch << (plan.consumer_first ? ", consumer first" : "")
-                         << "; switches" << text(plan.switches) << "; producer dies"
-                         << text(plan.producer_deaths) << "; consumer dies" << text(plan.consumer_deaths);
+    EXPECT_EQ(wrong, "") << (plan.across ? "across cores, " : "") << "batch " << plan.batch
+                         << (plan.consumer_first ? ", consumer first" : "") << "; switches"
+                         << text(plan.switches) << "; producer dies" << text(plan.producer_deaths)
+                         << "; consumer dies" << text(plan.consumer_deaths);
     ++tally.runs;
     tally.deaths += world.deaths();
     tally.again += world.again();
     return world.steps();
+}
+
+unsigned run(const Plan& plan, Tally& tally) {
+    using OneCore = World<ion_test::HookedProducer, ion_test::HookedConsumer>;
+    using Across = World<ion_test::HookedAcrossProducer, ion_test::HookedAcrossConsumer>;
+    return plan.across ? run_in<Across>(plan, tally) : run_in<OneCore>(plan, tally);
 }
 
 // The plan with every place for one switch; with two, the second at each sixth place behind it.
@@ -420,6 +429,29 @@ TEST(Death, BothAtEveryStep) {
         }
     });
     print(tally);
+}
+
+// Positions are told every other message here, so that successors find the rest by the sequences.
+TEST(Death, AcrossCores) {
+    Tally tally;
+    both_ways([&](Plan plan) {
+        plan.across = true;
+        plan.slots = 16;
+        plan.messages = 5;
+        for (unsigned death = 0; death < 2 * most_steps; ++death) {
+            plan.producer_deaths = {death};
+            plan.consumer_deaths = {};
+            all_switches(plan, 1, tally);
+            plan.producer_deaths = {};
+            plan.consumer_deaths = {death};
+            all_switches(plan, 1, tally);
+            plan.producer_deaths = {death, 7};
+            plan.consumer_deaths = {death};
+            all_switches(plan, 0, tally);
+        }
+    });
+    print(tally);
+    EXPECT_GT(tally.deaths, tally.runs / 2);
 }
 
 } // namespace

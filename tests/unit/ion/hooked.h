@@ -41,4 +41,8 @@ struct HookedWords {
 using HookedProducer = ion::BasicProducer<ion::SameCore, HookedWords>;
 using HookedConsumer = ion::BasicConsumer<ion::SameCore, HookedWords>;
 
+// The ends as they are on two cores: bells are wished for in the other's line, positions told late.
+using HookedAcrossProducer = ion::BasicProducer<ion::Symmetric, HookedWords>;
+using HookedAcrossConsumer = ion::BasicConsumer<ion::Symmetric, HookedWords>;
+
 } // namespace ion_test

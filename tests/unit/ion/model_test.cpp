@@ -52,7 +52,7 @@ struct ModelRing {
     static constexpr Geometry geometry = Geometry::of(slots, 32);
 
     rl::atomic<uint64_t> positions[2];
-    rl::atomic<uint32_t> small[2][4]; // epoch, closed, waiting, high_water
+    rl::atomic<uint32_t> small[2][5]; // epoch, closed, waiting, high_water; wanted
     rl::atomic<uint64_t> counters[2][2];
     rl::atomic<uint32_t> headers[slots][3]; // sequence, tag, length
     rl::var<uint64_t> payloads[slots];
@@ -95,7 +95,7 @@ struct ModelRing {
     rl::atomic<uint32_t>& find(const uint32_t& word) {
         const size_t at = offset(&word);
         if (at < RUMPK_RING_HEADER_SIZE) {
-            return small[at / 64][(at % 64 - 8) / 4];
+            return small[at / 64][at % 64 == offsetof(rumpk_ring_line, wanted) ? 4 : (at % 64 - 8) / 4];
         }
         const size_t in_slots = at - RUMPK_RING_HEADER_SIZE;
         return headers[in_slots / geometry.slot_size()][in_slots % geometry.slot_size() / 4];
@@ -117,6 +117,9 @@ struct ModelRing {
     };
 
     struct Fence {
+        static constexpr bool one_core = false;
+        static constexpr uint32_t rest = 1;
+        void relax() const { rl::yield(1, $); }
         void light() const { rl::atomic_thread_fence(rl::mo_seq_cst, $); }
         void heavy() const { rl::atomic_thread_fence(rl::mo_seq_cst, $); }
     };

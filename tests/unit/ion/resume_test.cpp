@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What a successor finds where an end of a ring has died (death_test.cpp dies at every step).
+#include "tests/unit/ion/hooked.h"
 #include "tests/unit/ion/pair.h"
+
+#include <vector>
 
 namespace {
 
@@ -12,6 +15,7 @@ using ion_test::bytes_of;
 using ion_test::eight;
 using ion_test::read_as;
 using ion_test::Ring;
+using ion_test::Shared;
 using ion_test::why;
 
 TEST(Resume, ProducerGoesOnBehindWhatWasPublished) {
@@ -115,6 +119,72 @@ TEST(Resume, SequencesThatAreNotConsecutive) {
     expect_broken([](Ring& r) { r.memory.header().consumer.position = 7; }, true, false);
     // Behind the gap: a dead producer leaves none, a live one may have filled it since.
     expect_broken([](Ring& r) { r.memory.slot(8).sequence = 9; }, true, false);
+}
+
+// The ring's memory as a death before each access would leave it.
+class Snapshots final : public ion_test::Hook {
+  public:
+    explicit Snapshots(Shared& memory) : memory_(memory) { ion_test::HookedWords::hook = this; }
+    ~Snapshots() { ion_test::HookedWords::hook = nullptr; }
+    void before_access() override { all.emplace_back(memory_.bytes().begin(), memory_.bytes().end()); }
+
+    std::vector<std::vector<std::byte>> all;
+
+  private:
+    Shared& memory_;
+};
+
+// Across cores positions are told late; a whole lap committed on top of that must not leave the position
+// more than a lap behind, wherever it is cut off.
+TEST(Resume, WholeLapBehindAPositionToldLate) {
+    constexpr ion::Geometry geometry = ion::Geometry::of(32, 32);
+    Shared memory(geometry);
+    ion_test::HookedAcrossProducer out(memory.base(), geometry);
+    ion_test::HookedAcrossConsumer in(memory.base(), geometry);
+    for (uint64_t i = 0; i < 3; ++i) {
+        ASSERT_TRUE(out.push(1, bytes_of(i)));
+        ASSERT_TRUE(in.peek());
+        ASSERT_TRUE(in.release());
+    }
+    EXPECT_LT(memory.header().producer.position, 3u);
+    auto lap = out.claim(32);
+    ASSERT_TRUE(lap);
+    ASSERT_EQ(lap->size(), 32u);
+    for (uint32_t i = 0; i < 32; ++i) {
+        ASSERT_TRUE(lap->describe(i, 1, 0));
+    }
+    Snapshots snapshots(memory);
+    ASSERT_TRUE(out.commit(32));
+    ion_test::HookedWords::hook = nullptr;
+    ASSERT_GE(snapshots.all.size(), 33u);
+    uint64_t last = 0;
+    for (const auto& snapshot : snapshots.all) {
+        std::memcpy(memory.base(), snapshot.data(), snapshot.size());
+        auto next = ion_test::HookedAcrossProducer::resume(memory.base(), geometry);
+        ASSERT_TRUE(next);
+        EXPECT_GE(next->position(), last) << "nothing published is lost";
+        last = next->position();
+        EXPECT_TRUE(ion_test::HookedAcrossConsumer::resume(memory.base(), geometry));
+    }
+    EXPECT_GE(last, 34u);
+}
+
+// Who sleeps on another core says so in the line of the one who rings.
+TEST(Resume, WishForABellIsNotInherited) {
+    Shared memory(eight);
+    ion_test::HookedAcrossConsumer in(memory.base(), eight);
+    ion_test::HookedAcrossProducer out(memory.base(), eight);
+    EXPECT_FALSE(out.peer_waiting());
+    in.arm();
+    EXPECT_TRUE(out.peer_waiting());
+    EXPECT_EQ(memory.header().producer.wanted, 1u);
+    EXPECT_EQ(memory.header().consumer.waiting, 1u) << "for onlookers";
+    ASSERT_TRUE(ion_test::HookedAcrossConsumer::resume(memory.base(), eight));
+    EXPECT_FALSE(out.peer_waiting());
+    out.arm();
+    EXPECT_TRUE(in.peer_waiting());
+    out.disarm();
+    EXPECT_FALSE(in.peer_waiting());
 }
 
 } // namespace
