@@ -4,6 +4,7 @@
 import contextlib
 import io
 import json
+import re
 import struct
 import subprocess
 import sys
@@ -15,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from tools.cli import bench, bench_boot, framing, instructions, machines  # noqa: E402
+from tools.cli import bench, bench_boot, bench_rings, framing, instructions, machines  # noqa: E402
 
 KEYS = ["name", "machine", "value", "unit", "min", "max", "runs"]
 
@@ -55,13 +56,15 @@ class Command(unittest.TestCase):
     def test_list_names_every_figure(self):
         done = self.refused("--list")
         self.assertEqual(done.returncode, 0)
-        for name in bench_boot.FIGURES:
+        for name in (*bench_boot.FIGURES, *bench_rings.FIGURES):
             self.assertIn(f"    {name}\n", done.stdout)
 
     def test_every_figure_is_documented(self):
         page = (ROOT / "docs/benchmarks.md").read_text()
         for name in bench_boot.FIGURES:
             self.assertIn(f"`{name}`", page)
+        for name in bench_rings.FIGURES:
+            self.assertRegex(page, rf"`{re.escape(name)}[`/]")
 
     def test_wrong_arguments(self):
         for arguments in (["nosuchsuite"], ["boot", "--runs", "0"], ["boot", "--runs", "x"]):
@@ -74,6 +77,31 @@ class Command(unittest.TestCase):
             with contextlib.redirect_stdout(io.StringIO()) as out:
                 self.assertEqual(bench.main(args), 0)
         self.assertEqual(json.loads(out.getvalue())["name"], "image.kernel_hello_bytes")
+
+
+class Rings(unittest.TestCase):
+    def sample(self, who, ns, floors=(100, 101), **more):
+        line = {"race": "throughput", "who": who, "payload": 64, "capacity": 1024, "batch": 16, "ns": ns}
+        return {**line, "floors": floors, "undisturbed": True, **more}
+
+    def test_distances_are_told_apart(self):
+        self.assertEqual(bench_rings.classes([50, 52, 120, 560, 49]), [49 * 1.6, 120 * 1.6, 560 * 1.6])
+        cells, floors = bench_rings.grouped([
+            self.sample("ion", 5), self.sample("ion", 50, (560, 561)), self.sample("ion", 7, (100, 560)),
+            self.sample("ion", 9, undisturbed=False),
+        ])
+        self.assertEqual({key.near: by for key, by in cells.items()}, {"near": {"ion": [5]}, "far": {"ion": [50]}})
+        self.assertEqual(floors, {"near": [100, 101], "far": [560, 561]})
+
+    def test_best_of_the_others_and_what_is_behind(self):
+        lines = [self.sample(who, ns) for who, ns in (("ion", 6), ("boost", 5), ("dpdk", 9)) for _ in range(3)]
+        lines += [self.sample("moodycamel", 1)]  # too few samples to count
+        cells, _ = bench_rings.grouped(lines)
+        figures = {figure.name: figure for figure in bench_rings.throughputs(cells)}
+        cell = figures["ring.throughput.2core/64B,1024,batch16,near"]
+        self.assertEqual((cell.value, cell.peer, cell.peer_value, cell.missed), (6, "boost", 5, True))
+        self.assertEqual(figures["ring.throughput.2core/cells_behind"].value, 100)
+        self.assertTrue(figures["ring.throughput.2core/worst_ratio"].missed)
 
 
 def recording(*events, version=instructions.VERSION):

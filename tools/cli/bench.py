@@ -10,7 +10,10 @@ from typing import NamedTuple
 from . import common
 
 # suite -> (module, what it measures)
-SUITES = {"boot": ("bench_boot", "image size, boot, the console's throughput, an idle machine")}
+SUITES = {
+    "boot": ("bench_boot", "image size, boot, the console's throughput, an idle machine"),
+    "rings": ("bench_rings", "rings beside those of boost, DPDK and moodycamel, pipes and futexes"),
+}
 
 
 class Figure(NamedTuple):

@@ -95,6 +95,21 @@ def bring(yes: bool, archs: tuple[str, ...]) -> None:
     STAMP.write_text(stamp_text())
 
 
+def ensure_peers() -> None:
+    """What `bench rings` measures besides our own, which nothing else needs."""
+    from ..third_party import fetch, parts
+
+    with common.locked(STAMP.parent, "setup"):
+        pending = [part for part in parts.BENCH_PARTS if not fetch.present(part)]
+        steps = common.Steps(len(pending))
+        try:
+            for part in pending:
+                with steps.step(f"fetching {part.name} {part.version}"):
+                    fetch.fetch(part)
+        except fetch.FetchError as error:
+            common.fail(str(error))
+
+
 def missing_packages() -> list[str]:
     try:
         listed = subprocess.run(

@@ -62,3 +62,30 @@ LIBGCC_RISCV64 = Part(
     keep=("usr/lib/gcc-cross/riscv64-linux-gnu/12/libgcc.a", "usr/share/doc/"),
 )
 PARTS = (LIBFDT, BEARSSL, PICOLIBC, LIBGCC_RISCV64)
+
+# What `./rumpk bench rings` measures besides our own: headers alone, and only when that is run.
+BOOST = Part(
+    name="boost",
+    version="1.74.0",
+    pool="b/boost1.74/libboost1.74-dev_1.74.0+ds1-21_amd64.deb",
+    sha256="ba14fe04d7f138f874bd3ab3a20c4fd1e9f654e271449b8f3e48d20f942dbb93",
+    licence="BSL-1.0",
+    keep=("usr/include/boost/",),
+)
+DPDK = Part(
+    name="dpdk",
+    version="22.11.11",
+    pool="d/dpdk/libdpdk-dev_22.11.11-0+deb12u1_amd64.deb",
+    sha256="071234b58e91d0f607ce0131d5ee58edee49bab3d6e5e4d207e37c787645684a",
+    licence="BSD-3-Clause",
+    keep=("usr/include/",),
+)
+READERWRITERQUEUE = Part(
+    name="readerwriterqueue",
+    version="1.0.6",
+    pool="r/readerwriterqueue/libreaderwriterqueue-dev_1.0.6-1_all.deb",
+    sha256="f219a074fc06382e41414ad261dc3fba7a3667b0c7a1c7709490b8ea3fbf55a8",
+    licence="BSD-2-Clause",
+    keep=("usr/include/",),
+)
+BENCH_PARTS = (BOOST, DPDK, READERWRITERQUEUE)
