@@ -4,50 +4,17 @@
 // model (old values are read where the orders allow it) and tries interleavings. A data race on a
 // payload, a message that is not the one due, and a sleeper nobody wakes are errors. What each
 // ordering is for is in ion/PROOF.md.
-#include <gtest/gtest.h>
-
-#include <sstream>
-
-#include "ion/ring.h"
-
-#pragma clang diagnostic push
-#pragma clang diagnostic ignored "-Weverything"
-#include <relacy/relacy.hpp>
-#pragma clang diagnostic pop
-// relacy renames the standard's words for programs written against it; ours are not.
-#undef memory_order_relaxed
-#undef memory_order_acquire
-#undef memory_order_release
-#undef memory_order_seq_cst
-#undef new
-#undef delete
-#undef malloc
-#undef calloc
-#undef realloc
-#undef free
-#undef assert
-#undef errno
+#include "tests/unit/ion/model.h"
 
 namespace {
 
 using ion::Errno;
 using ion::Geometry;
-
-rl::memory_order translate(std::memory_order order) {
-    switch (order) {
-    case std::memory_order::relaxed:
-        return rl::mo_relaxed;
-    case std::memory_order::acquire:
-        return rl::mo_acquire;
-    case std::memory_order::release:
-        return rl::mo_release;
-    default:
-        return rl::mo_seq_cst;
-    }
-}
+using ion_test::check;
+using ion_test::translate;
 
 // A ring whose words are relacy's. The memory below gives them their addresses and nothing else.
-template <uint32_t slots>
+template <uint32_t slots, bool interrupts = false>
 struct ModelRing {
     static constexpr Geometry geometry = Geometry::of(slots, 32);
 
@@ -57,11 +24,14 @@ struct ModelRing {
     rl::atomic<uint32_t> headers[slots][3]; // sequence, tag, length
     rl::var<uint64_t> payloads[slots];
 
+    ion_test::Interrupts<2> cores;
+
     static inline ModelRing* current = nullptr;
     alignas(64) static inline std::byte memory[geometry.bytes()];
 
     void before() {
         current = this;
+        cores.before();
         for (auto& position : positions) {
             position.store(0, rl::mo_relaxed, $);
         }
@@ -108,11 +78,20 @@ struct ModelRing {
     struct Words {
         template <class T>
         static T load(const T& word, std::memory_order order) {
+            arrive();
             return current->find(word).load(translate(order), $);
         }
         template <class T>
         static void store(T& word, T value, std::memory_order order) {
+            arrive();
             current->find(word).store(value, translate(order), $);
+        }
+
+      private:
+        static void arrive() {
+            if (interrupts) {
+                current->cores.serve();
+            }
         }
     };
 
@@ -120,8 +99,19 @@ struct ModelRing {
         static constexpr bool one_core = false;
         static constexpr uint32_t rest = 1;
         void relax() const { rl::yield(1, $); }
-        void light() const { rl::atomic_thread_fence(rl::mo_seq_cst, $); }
-        void heavy() const { rl::atomic_thread_fence(rl::mo_seq_cst, $); }
+        // Across cores the worker has no fence: the sleeper's barrier is an interrupt on its core.
+        void light() const {
+            if (!interrupts) {
+                rl::atomic_thread_fence(rl::mo_seq_cst, $);
+            }
+        }
+        void heavy() const {
+            if (interrupts) {
+                current->cores.heavy();
+            } else {
+                rl::atomic_thread_fence(rl::mo_seq_cst, $);
+            }
+        }
     };
 
     using Producer = ion::BasicProducer<Fence, Words>;
@@ -129,8 +119,10 @@ struct ModelRing {
 };
 
 // How the two go about it. Each suite is a program of two threads; relacy runs it over and over.
-template <uint32_t slot_count, uint64_t message_count, uint32_t most_at_once, bool parks>
+template <uint32_t slot_count, uint64_t message_count, uint32_t most_at_once, bool parks,
+          bool asymmetric = false>
 struct Shape {
+    static constexpr bool interrupts = asymmetric;
     static constexpr uint32_t slots = slot_count;
     static constexpr uint64_t messages = message_count;
     static constexpr uint32_t batch = most_at_once;
@@ -139,7 +131,7 @@ struct Shape {
 
 template <class S>
 struct Parties {
-    using Ring = ModelRing<S::slots>;
+    using Ring = ModelRing<S::slots, S::interrupts>;
     using Producer = typename Ring::Producer;
     using Consumer = typename Ring::Consumer;
 
@@ -176,7 +168,9 @@ struct Parties {
             end.arm();
             now = look();
             if (now == Errno::again) {
+                ring.cores.fall_asleep();
                 bell[own].wait(false, false, $);
+                ring.cores.wake();
                 now = look();
             }
             end.disarm();
@@ -259,6 +253,7 @@ struct Transfer : rl::test_suite<Transfer<S>, 2>, Parties<S> {
             this->receive(in, ~0ull);
             RL_ASSERT(in.position() == S::messages);
         }
+        this->ring.cores.fall_asleep(); // who has ended keeps nobody
     }
 };
 
@@ -350,24 +345,13 @@ struct EpochSeen : rl::test_suite<EpochSeen<S>, 2>, Parties<S> {
     }
 };
 
-template <class Suite>
-void check(rl::scheduler_type_e search, unsigned iterations) {
-    std::ostringstream said;
-    rl::test_params params;
-    params.search_type = search;
-    params.context_bound = 2;
-    params.iteration_count = iterations;
-    params.execution_depth_limit = 20000;
-    params.output_stream = &said;
-    params.progress_stream = &said;
-    EXPECT_TRUE(rl::simulate<Suite>(params)) << said.str();
-    std::printf("%llu executions\n", static_cast<unsigned long long>(params.stop_iteration));
-}
-
 using Spin = Shape<2, 4, 1, false>;
 using SpinBatch = Shape<2, 4, 2, false>;
 using Park = Shape<1, 2, 1, true>;
 using ParkBatch = Shape<2, 4, 2, true>;
+
+using ParkAcross = Shape<1, 2, 1, true, true>;
+using ParkAcrossBatch = Shape<2, 4, 2, true, true>;
 
 constexpr unsigned random_runs = 100000;
 
@@ -385,6 +369,13 @@ TEST(Model, ParkingWithBatches) {
 }
 TEST(Model, ParkingBounded) {
     check<Transfer<Park>>(rl::sched_bound, ~0u);
+}
+// The handshake of two cores: no fence at the worker, an acknowledged interrupt at the sleeper.
+TEST(Model, ParkingAcrossCores) {
+    check<Transfer<ParkAcross>>(rl::sched_random, random_runs);
+}
+TEST(Model, ParkingAcrossCoresWithBatches) {
+    check<Transfer<ParkAcrossBatch>>(rl::sched_random, random_runs);
 }
 TEST(Model, ConsumerReplaced) {
     check<ConsumerReplaced<Spin>>(rl::sched_random, random_runs);
