@@ -35,9 +35,10 @@ function(rumpk_application NAME DIR)
         RUNTIME_OUTPUT_DIRECTORY "${APP_OUTPUT}" LINK_DEPENDS "${RUMPK_CELL_SCRIPT}")
     target_link_libraries(${TARGET} PRIVATE cell_options -Wl,--start-group nexus cell_string libc -Wl,--end-group)
     # Linux's triple only makes clang call lld itself; for a bare x86-64 it would call gcc.
+    # The linker shortens calls. By gp it would only where __global_pointer$ is defined, and it is not.
     target_link_options(${TARGET} PRIVATE --target=${RUMPK_ARCH}-unknown-linux-gnu -nostdlib -static -fuse-ld=lld
         -Wl,-T,${RUMPK_CELL_SCRIPT} -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,max-page-size=4096
-        -Wl,--no-relax ${RUMPK_CELL_LINK_FLAGS})
+        ${RUMPK_CELL_LINK_FLAGS})
     set(IMAGE "${APP_OUTPUT}/${NAME}.img")
     add_custom_command(OUTPUT "${IMAGE}"
         COMMAND ${RUMPK_PYTHON} "${RUMPK_PACKER}" --kind ${RUMPK_IMAGE_KIND} --arch ${RUMPK_ARCH}

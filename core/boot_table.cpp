@@ -4,6 +4,9 @@
 #include <array>
 #include <bit>
 
+#include "core/copy.h"
+#include "core/format.h"
+
 namespace rumpk {
 
 namespace {
@@ -32,7 +35,7 @@ template <typename T>
 T copy_of(Bytes bytes, size_t offset) {
     ensure(offset + sizeof(T) <= bytes.size());
     T value;
-    __builtin_memcpy(&value, bytes.data() + offset, sizeof(T));
+    copy_bytes(&value, bytes.data() + offset, sizeof(T));
     return value;
 }
 
@@ -242,62 +245,74 @@ uint32_t crc32(Bytes bytes) {
     return ~sum;
 }
 
-const char* describe(BootTableError what) {
+// Several errors share a text: the image builder has refused all of them before, in more words.
+namespace {
+
+constexpr const char* texts = "no boot table\0"
+                              "cut off\0"
+                              "made by another version of the image builder\0"
+                              "damaged: the checksum differs\0"
+                              "unknown flags\0"
+                              "not 1 to 7 cells, or 1 fused\0"
+                              "cells or programs beyond the end\0"
+                              "a cell without a printable name\0"
+                              "impossible memory\0"
+                              "no such window, or twice\0"
+                              "impossible tier\0"
+                              "impossible cores\0"
+                              "not 1 to 4096 fibers\0"
+                              "impossible stacks or fiber rings\0";
+
+size_t text_of(BootTableError what) {
     switch (what) {
-    case BootTableError::too_short:
-        return "shorter than a boot table";
-    case BootTableError::misaligned:
-        return "not at the start of a page";
     case BootTableError::bad_magic:
-        return "no boot table";
-    case BootTableError::wrong_version:
-        return "made by another version of the image builder";
+    case BootTableError::misaligned:
+        return 0;
+    case BootTableError::too_short:
     case BootTableError::wrong_size:
-        return "cut off";
+        return 1;
+    case BootTableError::wrong_version:
+        return 2;
     case BootTableError::wrong_checksum:
-        return "damaged: the checksum differs";
+        return 3;
     case BootTableError::unknown_flag:
-        return "an unknown flag";
     case BootTableError::reserved_not_zero:
-        return "a reserved field is not zero";
+        return 4;
     case BootTableError::bad_cell_count:
-        return "not 1 to 7 cells";
     case BootTableError::fused_needs_one_cell:
-        return "fused with more than one cell";
+        return 5;
     case BootTableError::cells_outside_table:
-        return "cells beyond the end";
-    case BootTableError::bad_name:
-        return "a cell without a printable name";
     case BootTableError::elf_misaligned:
-        return "a program not at a page boundary";
     case BootTableError::elf_outside_table:
-        return "a program beyond the end";
+        return 6;
+    case BootTableError::bad_name:
+        return 7;
     case BootTableError::bad_memory:
-        return "memory not a multiple of 4 KiB from 4 KiB to 64 MiB";
     case BootTableError::bad_map_memory:
-        return "map memory not a multiple of 4 KiB up to 32 MiB";
+        return 8;
     case BootTableError::bad_window:
-        return "no such window";
     case BootTableError::window_twice:
-        return "two cells in one window";
+        return 9;
     case BootTableError::bad_home_tier:
-        return "no such tier";
     case BootTableError::home_above_ceiling:
-        return "home tier above the ceiling";
+        return 10;
     case BootTableError::bad_home_core:
-        return "no such core";
     case BootTableError::bad_core_set:
-        return "home core not in the core set";
+        return 11;
     case BootTableError::bad_fiber_count:
-        return "not 1 to 4096 fibers";
+        return 12;
     case BootTableError::bad_main_stack:
-        return "main stack not a multiple of 4 KiB";
     case BootTableError::stacks_too_large:
-        return "more than 16 MiB of stacks";
     case BootTableError::bad_fiber_rings:
-        return "fiber rings not a multiple of 4 KiB, or more than 15 MiB of them";
+        return 13;
     }
-    return "unknown";
+    return 13;
+}
+
+} // namespace
+
+const char* describe(BootTableError what) {
+    return text_in(texts, text_of(what));
 }
 
 } // namespace rumpk

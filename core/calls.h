@@ -8,6 +8,7 @@
 
 #include "abi/call.h"
 #include "core/cell.h"
+#include "core/copy.h"
 #include "core/fiber.h"
 #include "core/promises.h"
 #include "core/result.h"
@@ -44,7 +45,7 @@ template <typename T>
         return error(range.error());
     }
     T copy;
-    __builtin_memcpy(&copy, range->pointer(), sizeof(T));
+    copy_bytes(&copy, range->pointer(), sizeof(T));
     return copy;
 }
 

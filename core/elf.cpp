@@ -3,6 +3,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstddef>
+
+#include "core/copy.h"
+#include "core/format.h"
 
 namespace rumpk {
 
@@ -10,29 +14,42 @@ namespace {
 
 constexpr uint64_t page_size = 4096;
 
-// System V ABI, "ELF header" (figure 4-3) and "Program header" (figure 5-1), in
-// the 64-bit form: offsets of the fields that are looked at.
-constexpr size_t header_size = 64;
-constexpr size_t at_class = 4;
-constexpr size_t at_data = 5;
-constexpr size_t at_ident_version = 6;
-constexpr size_t at_type = 16;
-constexpr size_t at_machine = 18;
-constexpr size_t at_version = 20;
-constexpr size_t at_entry = 24;
-constexpr size_t at_program_headers = 32;
-constexpr size_t at_header_size = 52;
-constexpr size_t at_program_header_size = 54;
-constexpr size_t at_program_header_count = 56;
+static_assert(std::endian::native == std::endian::little, "programs are read as they lie there");
 
-constexpr size_t program_header_size = 56;
-constexpr size_t at_segment_type = 0;
-constexpr size_t at_segment_flags = 4;
-constexpr size_t at_segment_offset = 8;
-constexpr size_t at_segment_address = 16;
-constexpr size_t at_segment_file_size = 32;
-constexpr size_t at_segment_memory_size = 40;
-constexpr size_t at_segment_align = 48;
+// System V ABI, "ELF header" (figure 4-3), in the 64-bit form.
+struct FileHeader {
+    uint32_t magic;
+    uint8_t file_class;
+    uint8_t data;
+    uint8_t ident_version;
+    uint8_t ident_rest[9];
+    uint16_t type;
+    uint16_t machine;
+    uint32_t version;
+    uint64_t entry;
+    uint64_t program_headers; // where they begin
+    uint64_t section_headers;
+    uint32_t flags;
+    uint16_t header_size;
+    uint16_t program_header_size;
+    uint16_t program_header_count;
+    uint16_t section_header_fields[3];
+};
+static_assert(sizeof(FileHeader) == 64 && offsetof(FileHeader, entry) == 24 &&
+              offsetof(FileHeader, program_header_count) == 56);
+
+// "Program header" (figure 5-1), likewise.
+struct ProgramHeader {
+    uint32_t type;
+    uint32_t flags;
+    uint64_t offset;
+    uint64_t address;
+    uint64_t physical_address;
+    uint64_t file_size;
+    uint64_t memory_size;
+    uint64_t align;
+};
+static_assert(sizeof(ProgramHeader) == 56 && offsetof(ProgramHeader, align) == 48);
 
 constexpr uint8_t class_64 = 2;
 constexpr uint8_t data_little_endian = 1;
@@ -51,19 +68,13 @@ constexpr uint32_t flag_read = 4;
 
 using Bytes = std::span<const std::byte>;
 
-// A little-endian number of the file, at any alignment. The caller has checked the bounds.
-uint64_t little_endian(Bytes bytes, size_t offset, size_t width) {
-    ensure(offset + width <= bytes.size());
-    uint64_t value = 0;
-    while (width-- > 0) {
-        value = value << 8 | static_cast<uint8_t>(bytes[offset + width]);
-    }
-    return value;
-}
-
+// Copied out whole: the file need not be aligned for it. The caller has checked the bounds.
 template <typename T>
-T number(Bytes bytes, size_t offset) {
-    return static_cast<T>(little_endian(bytes, offset, sizeof(T)));
+T copy_of(Bytes bytes, size_t offset) {
+    ensure(offset + sizeof(T) <= bytes.size());
+    T value;
+    copy_bytes(&value, bytes.data() + offset, sizeof(T));
+    return value;
 }
 
 template <typename T>
@@ -73,53 +84,47 @@ std::unexpected<ElfError> wrong(ElfError what) {
     return std::unexpected<ElfError>(what);
 }
 
-Checked<void> check_header(Bytes file, uint16_t machine) {
-    if (file.size() < header_size) {
-        return wrong(ElfError::too_short);
-    }
-    if (number<uint32_t>(file, 0) != 0x464c457f) { // 0x7f 'E' 'L' 'F'
+Checked<void> check_header(const FileHeader& header, uint16_t machine) {
+    if (header.magic != 0x464c457f) { // 0x7f 'E' 'L' 'F'
         return wrong(ElfError::bad_magic);
     }
-    if (number<uint8_t>(file, at_class) != class_64) {
+    if (header.file_class != class_64) {
         return wrong(ElfError::not_64_bit);
     }
-    if (number<uint8_t>(file, at_data) != data_little_endian) {
+    if (header.data != data_little_endian) {
         return wrong(ElfError::not_little_endian);
     }
-    if (number<uint8_t>(file, at_ident_version) != version_current ||
-        number<uint32_t>(file, at_version) != version_current) {
+    if (header.ident_version != version_current || header.version != version_current) {
         return wrong(ElfError::bad_version);
     }
-    if (number<uint16_t>(file, at_type) != type_executable) {
+    if (header.type != type_executable) {
         return wrong(ElfError::not_executable);
     }
-    if (number<uint16_t>(file, at_machine) != machine) {
+    if (header.machine != machine) {
         return wrong(ElfError::wrong_machine);
     }
-    if (number<uint16_t>(file, at_header_size) != header_size) {
+    if (header.header_size != sizeof(FileHeader)) {
         return wrong(ElfError::bad_header_size);
     }
     return {};
 }
 
-// The program headers, one after another.
-Checked<Bytes> find_program_headers(Bytes file) {
-    const auto count = number<uint16_t>(file, at_program_header_count);
-    if (count == 0) {
+// The program headers are inside the file.
+Checked<void> check_program_headers(const FileHeader& header, size_t file_size) {
+    if (header.program_header_count == 0) {
         return wrong(ElfError::no_program_headers);
     }
-    if (number<uint16_t>(file, at_program_header_size) != program_header_size) {
+    if (header.program_header_size != sizeof(ProgramHeader)) {
         return wrong(ElfError::bad_program_header_size);
     }
-    if (count > ElfProgram::max_program_headers) {
+    if (header.program_header_count > ElfProgram::max_program_headers) {
         return wrong(ElfError::too_many_program_headers);
     }
-    const auto offset = number<uint64_t>(file, at_program_headers);
-    const size_t size = size_t{count} * program_header_size;
-    if (offset > file.size() || size > file.size() - offset) {
+    const size_t size = header.program_header_count * sizeof(ProgramHeader);
+    if (header.program_headers > file_size || size > file_size - header.program_headers) {
         return wrong(ElfError::program_headers_outside_file);
     }
-    return file.subspan(offset, size);
+    return {};
 }
 
 Checked<Rights> segment_rights(uint32_t flags) {
@@ -143,33 +148,30 @@ Checked<Rights> segment_rights(uint32_t flags) {
 }
 
 // A PT_LOAD on its own: its numbers agree with the file, and it lies where the image allows.
-Checked<ElfSegment> read_segment(Bytes header, size_t file_size, const ElfLimits& limits) {
+Checked<ElfSegment> read_segment(const ProgramHeader& header, size_t file_size, const ElfLimits& limits) {
     ElfSegment segment;
-    segment.file_offset = number<uint64_t>(header, at_segment_offset);
-    segment.file_size = number<uint64_t>(header, at_segment_file_size);
-    const auto memory_size = number<uint64_t>(header, at_segment_memory_size);
-    if (memory_size == 0) {
+    segment.file_offset = header.offset;
+    segment.file_size = header.file_size;
+    if (header.memory_size == 0) {
         return wrong(ElfError::empty_segment);
     }
-    if (segment.file_size > memory_size) {
+    if (segment.file_size > header.memory_size) {
         return wrong(ElfError::file_size_above_memory_size);
     }
     if (segment.file_offset > file_size || segment.file_size > file_size - segment.file_offset) {
         return wrong(ElfError::segment_outside_file);
     }
-    const VirtAddr address{number<uint64_t>(header, at_segment_address)};
-    const auto memory = AddressRange::checked(address, memory_size);
+    const auto memory = AddressRange::checked(VirtAddr{header.address}, header.memory_size);
     if (!memory) {
         return wrong(ElfError::segment_address_wraps);
     }
     segment.memory = *memory;
     // Chapter 5: 0 and 1 ask for nothing, else a power of two that address and offset agree on.
-    const auto align = number<uint64_t>(header, at_segment_align);
-    if (align > 1 &&
-        (!std::has_single_bit(align) || ((address.value() ^ segment.file_offset) & (align - 1)) != 0)) {
+    if (header.align > 1 && (!std::has_single_bit(header.align) ||
+                             ((header.address ^ header.offset) & (header.align - 1)) != 0)) {
         return wrong(ElfError::segment_misaligned);
     }
-    const auto rights = segment_rights(number<uint32_t>(header, at_segment_flags));
+    const auto rights = segment_rights(header.flags);
     if (!rights) {
         return wrong(rights.error());
     }
@@ -192,29 +194,32 @@ bool share_page(const AddressRange& a, const AddressRange& b) {
 } // namespace
 
 std::expected<ElfProgram, ElfError> ElfProgram::read(Bytes file, const ElfLimits& limits) {
-    if (const auto header = check_header(file, limits.machine); !header) {
-        return wrong(header.error());
+    if (file.size() < sizeof(FileHeader)) {
+        return wrong(ElfError::too_short);
     }
-    const auto headers = find_program_headers(file);
-    if (!headers) {
-        return wrong(headers.error());
+    const auto header = copy_of<FileHeader>(file, 0);
+    if (const auto good = check_header(header, limits.machine); !good) {
+        return wrong(good.error());
+    }
+    if (const auto fit = check_program_headers(header, file.size()); !fit) {
+        return wrong(fit.error());
     }
     ElfProgram program;
-    for (size_t at = 0; at < headers->size(); at += program_header_size) {
-        const Bytes header = headers->subspan(at, program_header_size);
-        switch (number<uint32_t>(header, at_segment_type)) {
+    for (size_t i = 0; i < header.program_header_count; ++i) {
+        const auto one = copy_of<ProgramHeader>(file, header.program_headers + i * sizeof(ProgramHeader));
+        switch (one.type) {
         case segment_dynamic:
         case segment_interpreter:
             return wrong(ElfError::dynamic);
         case segment_tls:
             return wrong(ElfError::thread_local_storage);
         case segment_gnu_stack:
-            if ((number<uint32_t>(header, at_segment_flags) & flag_execute) != 0) {
+            if ((one.flags & flag_execute) != 0) {
                 return wrong(ElfError::executable_stack);
             }
             break;
         case segment_load: {
-            const auto segment = read_segment(header, file.size(), limits);
+            const auto segment = read_segment(one, file.size(), limits);
             if (!segment) {
                 return wrong(segment.error());
             }
@@ -230,7 +235,7 @@ std::expected<ElfProgram, ElfError> ElfProgram::read(Bytes file, const ElfLimits
     if (program.count_ == 0) {
         return wrong(ElfError::no_segments);
     }
-    program.entry_ = VirtAddr{number<uint64_t>(file, at_entry)};
+    program.entry_ = VirtAddr{header.entry};
     if (!program.executes(program.entry_)) {
         return wrong(ElfError::entry_not_executable);
     }
@@ -268,68 +273,75 @@ VirtAddr ElfProgram::end() const {
     return VirtAddr{align_up(segments_[count_ - 1].memory.end().value(), page_size)};
 }
 
-const char* describe(ElfError what) {
+// Several errors share a text: the image builder has refused all of them before, in more words.
+namespace {
+
+constexpr const char* texts = "not a 64-bit little-endian ELF file\0"
+                              "not a static executable\0"
+                              "built for another architecture\0"
+                              "bad program headers\0"
+                              "uses thread-local storage\0"
+                              "asks for an executable stack\0"
+                              "a segment of impossible size or alignment\0"
+                              "a segment neither R, RW nor RX\0"
+                              "linked outside its window\0"
+                              "larger than the memory of its cell\0"
+                              "two segments in one page\0"
+                              "not 1 to 8 segments to load\0"
+                              "an entry point outside the code\0";
+
+size_t text_of(ElfError what) {
     switch (what) {
     case ElfError::too_short:
-        return "shorter than an ELF header";
     case ElfError::bad_magic:
-        return "not an ELF file";
     case ElfError::not_64_bit:
-        return "not a 64-bit ELF file";
     case ElfError::not_little_endian:
-        return "not a little-endian ELF file";
     case ElfError::bad_version:
-        return "unknown ELF version";
-    case ElfError::not_executable:
-        return "not a static executable (ET_EXEC)";
-    case ElfError::wrong_machine:
-        return "built for another architecture";
     case ElfError::bad_header_size:
-        return "ELF header of the wrong size";
-    case ElfError::bad_program_header_size:
-        return "program headers of the wrong size";
-    case ElfError::no_program_headers:
-        return "no program headers";
-    case ElfError::too_many_program_headers:
-        return "more than 16 program headers";
-    case ElfError::program_headers_outside_file:
-        return "program headers beyond the end of the file";
+        return 0;
+    case ElfError::not_executable:
     case ElfError::dynamic:
-        return "dynamically linked";
+        return 1;
+    case ElfError::wrong_machine:
+        return 2;
+    case ElfError::bad_program_header_size:
+    case ElfError::no_program_headers:
+    case ElfError::too_many_program_headers:
+    case ElfError::program_headers_outside_file:
+        return 3;
     case ElfError::thread_local_storage:
-        return "uses thread-local storage";
+        return 4;
     case ElfError::executable_stack:
-        return "asks for an executable stack";
+        return 5;
     case ElfError::empty_segment:
-        return "a segment of no bytes";
     case ElfError::file_size_above_memory_size:
-        return "a segment with more bytes in the file than in memory";
     case ElfError::segment_outside_file:
-        return "a segment beyond the end of the file";
     case ElfError::segment_address_wraps:
-        return "a segment beyond the end of all addresses";
     case ElfError::segment_misaligned:
-        return "a segment whose alignment does not hold";
+        return 6;
     case ElfError::segment_unknown_rights:
-        return "a segment with unknown flags";
     case ElfError::segment_unreadable:
-        return "a segment that may not be read";
     case ElfError::segment_writable_and_executable:
-        return "a segment both writable and executable";
+        return 7;
     case ElfError::segment_outside_window:
-        return "linked outside its window";
+        return 8;
     case ElfError::segment_above_memory:
-        return "larger than the memory of its cell";
+        return 9;
     case ElfError::segments_share_page:
-        return "two segments in one page";
+        return 10;
     case ElfError::too_many_segments:
-        return "more than 8 segments to load";
     case ElfError::no_segments:
-        return "nothing to load";
+        return 11;
     case ElfError::entry_not_executable:
-        return "an entry point outside the code";
+        return 12;
     }
-    return "unknown";
+    return 12;
+}
+
+} // namespace
+
+const char* describe(ElfError what) {
+    return text_in(texts, text_of(what));
 }
 
 } // namespace rumpk

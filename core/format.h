@@ -12,6 +12,15 @@
 
 namespace rumpk {
 
+// The text number `index` of a list of NUL-terminated ones, one behind the other: smaller than an array of
+// pointers.
+[[nodiscard]] constexpr const char* text_in(const char* list, size_t index) {
+    while (index > 0) {
+        index -= *list++ == '\0' ? 1 : 0;
+    }
+    return list;
+}
+
 // `Line(buffer).text("rumpk: ").decimal(cores).text(" cores")`. Not terminated.
 class Line {
   public:

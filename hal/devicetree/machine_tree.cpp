@@ -15,6 +15,15 @@ bool same(const char* left, const char* right) {
     return *left == *right;
 }
 
+uint32_t find_text(const char* list, uint32_t count, const char* text) {
+    uint32_t index = 0;
+    while (index < count && !same(list, text)) {
+        list = text_in(list, 1);
+        ++index;
+    }
+    return index;
+}
+
 bool begins_with(const char* text, const char* start) {
     while (*start != '\0' && *text == *start) {
         ++text;
@@ -128,11 +137,9 @@ TreeProblem TreeReader::take_property(int offset) {
     const char* name = nullptr;
     int length = 0;
     auto data = static_cast<const uint8_t*>(fdt_getprop_by_offset(blob_, offset, &name, &length));
-    for (uint32_t id = 0; id < property_count; ++id) {
-        if (same(name, property_names[id])) {
-            properties_[id] = {data, static_cast<uint32_t>(length)};
-            break;
-        }
+    uint32_t id = find_text(property_names, property_count, name);
+    if (id < property_count) {
+        properties_[id] = {data, static_cast<uint32_t>(length)};
     }
     return {};
 }

@@ -7,15 +7,19 @@ namespace rumpk::hal {
 
 namespace {
 
-struct KindName {
-    const char* name;
-    Kind kind;
-};
-constexpr KindName kind_names[] = {
-    {"ns16550a", Kind::serial},       {"sifive,plic-1.0.0", Kind::plic},
-    {"riscv,plic0", Kind::plic},      {"google,goldfish-rtc", Kind::rtc},
-    {"sifive,test0", Kind::finisher}, {"sifive,test1", Kind::finisher},
-    {"virtio,mmio", Kind::virtio},    {"riscv,cpu-intc", Kind::hart_controller}};
+// By Kind; some have two names.
+constexpr const char* kind_names = "ns16550a\0"
+                                   "sifive,plic-1.0.0\0"
+                                   "google,goldfish-rtc\0"
+                                   "sifive,test0\0"
+                                   "virtio,mmio\0"
+                                   "riscv,cpu-intc\0"
+                                   "\0"
+                                   "riscv,plic0\0"
+                                   "\0"
+                                   "sifive,test1";
+constexpr uint32_t kind_name_count = 10;
+constexpr uint32_t first_second_name = 6; // of Kind 0: there is none
 
 } // namespace
 
@@ -27,10 +31,9 @@ Kind TreeReader::kind() const {
     }
     auto text = reinterpret_cast<const char*>(list.data);
     for (auto end = text + list.length; text < end; ++text) {
-        for (const KindName& known : kind_names) {
-            if (*text == *known.name && same(text, known.name)) {
-                return known.kind;
-            }
+        uint32_t index = find_text(kind_names, kind_name_count, text);
+        if (index < kind_name_count && *text != '\0') {
+            return static_cast<Kind>(index % first_second_name);
         }
         while (*text != '\0') {
             ++text;

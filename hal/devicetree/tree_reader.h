@@ -5,6 +5,7 @@
 #pragma once
 
 #include "hal/devicetree/machine_tree.h"
+#include "hal/texts.h"
 
 namespace rumpk::hal {
 
@@ -29,14 +30,25 @@ enum PropertyId : uint32_t {
     property_count
 };
 
-inline constexpr const char* property_names[property_count] = {
-    "#address-cells", "#size-cells", "bootargs",         "compatible",
-    "device_type",    "interrupts",  "interrupt-parent", "interrupts-extended",
-    "phandle",        "reg",         "ranges",           "riscv,isa",
-    "riscv,ndev",     "rng-seed",    "status",           "timebase-frequency"};
+inline constexpr const char* property_names = "#address-cells\0"
+                                              "#size-cells\0"
+                                              "bootargs\0"
+                                              "compatible\0"
+                                              "device_type\0"
+                                              "interrupts\0"
+                                              "interrupt-parent\0"
+                                              "interrupts-extended\0"
+                                              "phandle\0"
+                                              "reg\0"
+                                              "ranges\0"
+                                              "riscv,isa\0"
+                                              "riscv,ndev\0"
+                                              "rng-seed\0"
+                                              "status\0"
+                                              "timebase-frequency";
 
 // What a node's `compatible` makes of it.
-enum class Kind : uint8_t { unknown, serial, plic, rtc, finisher, virtio, hart_controller };
+enum class Kind : uint8_t { serial, plic, rtc, finisher, virtio, hart_controller, unknown };
 
 // A property's value: inside the blob, 4-byte aligned.
 struct Property {
@@ -68,6 +80,8 @@ struct Level {
 
 // Of NUL-terminated strings.
 bool same(const char* left, const char* right);
+// Which of `count` texts in the list `text` is; count if none.
+uint32_t find_text(const char* list, uint32_t count, const char* text);
 bool begins_with(const char* text, const char* start);
 
 class TreeReader {
@@ -80,7 +94,9 @@ class TreeReader {
   private:
     TreeProblem fail(const char* what) const { return {.what = what, .node = levels_[depth_].name}; }
     TreeProblem fail(PropertyId id) const {
-        return {.what = " has a bad value", .node = levels_[depth_].name, .property = property_names[id]};
+        return {.what = " has a bad value",
+                .node = levels_[depth_].name,
+                .property = text_in(property_names, id)};
     }
 
     const char* check_blob(uint64_t readable) const;

@@ -10,7 +10,6 @@
 #include "hal/arch/riscv64/cores.h"
 #include "hal/arch/riscv64/csr.h"
 #include "hal/arch/riscv64/devices.h"
-#include "hal/arch/riscv64/frame.h"
 #include "hal/arch/riscv64/image.h"
 #include "hal/arch/riscv64/machine_facts.h"
 #include "hal/arch/riscv64/memory.h"
@@ -37,6 +36,12 @@ constexpr uint64_t page_up(uint64_t address) {
     return page_down(address + HAL_PAGE_SIZE - 1);
 }
 
+// "device tree: <parts>".
+template <typename... Parts>
+[[noreturn]] void refuse_tree(Parts... parts) {
+    refuse("device tree: ", parts...);
+}
+
 constexpr uint64_t largest_tree = 0x200000;
 // Fixed at link time, with the SysTable's page behind it.
 constexpr AddressRange fixed_memory = between(kernel_memory::base, kernel_memory::end + HAL_PAGE_SIZE);
@@ -54,18 +59,18 @@ AddressRange map_tree(uint64_t address) {
     // The header first, which may cross a page; then as much as it says.
     AddressRange head{page_down(address), 2 * HAL_PAGE_SIZE};
     if (!memory_map_read_only(head)) {
-        refuse("device tree: it lies in the kernel");
+        refuse_tree("it lies in the kernel");
     }
     uint64_t size = machine_tree_size(reinterpret_cast<const void*>(address));
     if (size == 0 || size > largest_tree) {
-        refuse(size == 0 ? "device tree: no device tree there" : "device tree: impossible size");
+        refuse_tree(size == 0 ? "no device tree there" : "impossible size");
     }
     uint64_t end = page_up(address + size);
     if (end <= head.end()) {
         return head;
     }
     if (!memory_map_read_only(between(head.end(), end))) {
-        refuse("device tree: it lies in the kernel");
+        refuse_tree("it lies in the kernel");
     }
     return between(head.base, end);
 }
@@ -76,8 +81,7 @@ const MachineTree& read_tree(uint64_t address, uint64_t readable, uint64_t hart)
     auto tree = new (reinterpret_cast<void*>(page)) MachineTree;
     TreeProblem problem = read_machine_tree(reinterpret_cast<const void*>(address), readable, hart, *tree);
     if (problem) {
-        refuse("device tree: ", *problem.node != '\0' ? problem.node : "/", ": ", problem.property,
-               problem.what);
+        refuse_tree(*problem.node != '\0' ? problem.node : "/", ": ", problem.property, problem.what);
     }
     return *tree;
 }
@@ -117,7 +121,7 @@ void lay_out_memory(const MachineTree& tree, AddressRange blob, hal_boot& boot) 
                machine_facts.least_memory >> 20, " MiB are needed");
     }
     if (!memory.holds(kernel_image()) || !memory.holds(fixed_memory)) {
-        refuse("device tree: the kernel lies in no memory");
+        refuse_tree("the kernel lies in no memory");
     }
     AddressRange image = find_image(tree, blob);
     boot.image = image.size != 0 ? reinterpret_cast<const void*>(image.base) : nullptr;
@@ -135,12 +139,12 @@ void lay_out_memory(const MachineTree& tree, AddressRange blob, hal_boot& boot) 
         fits = memory.reserve(range) && fits;
     }
     if (!fits) {
-        refuse("device tree: too many pieces of memory");
+        refuse_tree("too many pieces of memory");
     }
     // What core/ is not given stays unmapped.
     AddressRange largest = memory.largest_free();
     if (largest.size == 0 || !memory_map_data(largest)) {
-        refuse("device tree: memory lies where it cannot be");
+        refuse_tree("memory lies where it cannot be");
     }
     boot.memory_base = largest.base;
     boot.memory_size = largest.size;
@@ -186,7 +190,7 @@ extern "C" [[noreturn]] void hal_boot_main(uint64_t hart, uint64_t tree_address)
 
     // 6. Devices: console, interrupt controller, clock chip, the machine's switch.
     if (const char* problem = devices_begin(tree)) {
-        refuse("device tree: ", problem);
+        refuse_tree(problem);
     }
     device_lines_begin();
 
@@ -198,9 +202,6 @@ extern "C" [[noreturn]] void hal_boot_main(uint64_t hart, uint64_t tree_address)
     boot_facts.arch = RUMPK_ARCH;
     boot_facts.cores = cores_count();
     boot_facts.boot_core = core_index();
-    boot_facts.elf_machine = 243; // EM_RISCV
-    // The largest that this HAL pushes itself: a preempted context's three frames.
-    boot_facts.interrupt_stack_size = sizeof(TrapFrame) + sizeof(PreemptFrame) + sizeof(SwitchFrame);
     boot_facts.elf_machine = 243; // ELF specification of RISC-V: EM_RISCV
     boot_facts.interrupt_stack_size = trap_stack_size;
     boot_facts.features = RUMPK_FEATURE_MMU;

@@ -14,6 +14,7 @@
 #include "hal/arch/riscv64/frame.h"
 #include "hal/arch/riscv64/report.h"
 #include "hal/arch/riscv64/sbi.h"
+#include "hal/texts.h"
 
 extern "C" void hal_trap_entry();
 
@@ -37,31 +38,32 @@ void program_timer(uint64_t ticks) {
 
 // 4.1.8, table 4.2
 const char* name_of(uint64_t cause) {
-    constexpr const char* names[] = {"instruction address misaligned",
-                                     "instruction access fault",
-                                     "illegal instruction",
-                                     "breakpoint",
-                                     "load address misaligned",
-                                     "load access fault",
-                                     "store address misaligned",
-                                     "store access fault",
-                                     "call from user mode",
-                                     "call from supervisor mode",
-                                     nullptr,
-                                     nullptr,
-                                     "instruction page fault",
-                                     "load page fault",
-                                     nullptr,
-                                     "store page fault"};
-    const char* name = cause < sizeof(names) / sizeof(names[0]) ? names[cause] : nullptr;
-    return name != nullptr ? name : "unknown fault";
+    constexpr const char* names = "instruction address misaligned\0"
+                                  "instruction access fault\0"
+                                  "illegal instruction\0"
+                                  "breakpoint\0"
+                                  "load address misaligned\0"
+                                  "load access fault\0"
+                                  "store address misaligned\0"
+                                  "store access fault\0"
+                                  "call from user mode\0"
+                                  "call from supervisor mode\0"
+                                  "\0"
+                                  "\0"
+                                  "instruction page fault\0"
+                                  "load page fault\0"
+                                  "\0"
+                                  "store page fault";
+    constexpr uint64_t known = 16;
+    const char* name = cause < known ? text_in(names, cause) : "";
+    return *name != '\0' ? name : "unknown fault";
 }
 
-constexpr const char* register_names[] = {
-    "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0",  "a1",  "a2", "a3", "a4", "a5", "a6",
-    "a7", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6", "sstatus"};
-constexpr uint32_t register_count = sizeof(register_names) / sizeof(register_names[0]);
-static_assert(register_count == 32 && register_count <= HAL_REGISTERS);
+constexpr const char* register_names =
+    "ra\0sp\0gp\0tp\0t0\0t1\0t2\0s0\0s1\0a0\0a1\0a2\0a3\0a4\0a5\0a6\0"
+    "a7\0s2\0s3\0s4\0s5\0s6\0s7\0s8\0s9\0s10\0s11\0t3\0t4\0t5\0t6\0sstatus";
+constexpr uint32_t register_count = 32; // x1..x31, and sstatus
+static_assert(register_count <= HAL_REGISTERS);
 
 void describe(const TrapFrame& frame, hal_fault& fault) {
     fault.cause = read_scause();
@@ -73,9 +75,8 @@ void describe(const TrapFrame& frame, hal_fault& fault) {
     fault.count = register_count;
     fault.nested = static_cast<uint32_t>(frame.nested);
     for (uint32_t index = 0; index < register_count; ++index) {
-        // x1..x31, then sstatus behind them
         fault.value[index] = index + 1 < 32 ? frame.x[index + 1] : frame.status;
-        fault.name[index] = register_names[index];
+        fault.name[index] = text_in(register_names, index);
     }
 }
 
