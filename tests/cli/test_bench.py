@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from tools.cli import bench, bench_boot, bench_rings, framing, instructions, machines  # noqa: E402
+from tools.cli import bench, bench_boot, bench_fibers, bench_rings, framing, instructions, machines  # noqa: E402
 
 KEYS = ["name", "machine", "value", "unit", "min", "max", "runs"]
 
@@ -49,6 +49,38 @@ class Figures(unittest.TestCase):
         self.assertRegex(second, r"^c +n +2  s +1\.5  2\.5 +2$")
 
 
+    def test_met_and_not_measured(self):
+        figures = [bench.exact("a", "m", 5, "s", target=5), bench.missing("b", "m", "ns", "no room")]
+        _, met, none = bench.table(figures).splitlines()
+        self.assertRegex(met, r" at most 5, met$")
+        self.assertRegex(none, r"^b +m +-  ns .* not measured: no room$")
+        self.assertEqual(json.loads(figures[1].line()), {
+            "name": "b", "machine": "m", "value": None, "unit": "ns", "min": None, "max": None, "runs": 0, "why": "no room",
+        })
+
+
+class Fibers(unittest.TestCase):
+    SAID = """fiber.switch 9 9
+fiber.switch 2 4
+fiber.yield.10000 none too many
+fiber.yield.9 3 6
+fiber.yield.9 3 6
+task.bytes 98 -
+fiber.switch 3 6
+"""
+
+    def test_lines_of_the_program(self):
+        lines = [line.split() for line in self.SAID.splitlines()]
+        names = ["fiber.switch", "fiber.yield.10000", "task.bytes"]
+        with mock.patch.object(bench_fibers, "program"), mock.patch.object(bench_fibers, "lines_of", return_value=lines):
+            figures = {figure.name: figure for figure in bench_fibers.on_host(2, names)}
+        self.assertEqual((figures["fiber.switch"].value, figures["fiber.switch"].runs), (2.5, 2))  # not the first round
+        self.assertEqual(figures["fiber.switch"].ratio, 0.5)
+        self.assertEqual(figures["fiber.yield.10000"].why, "too many")
+        self.assertEqual(figures["fiber.yield.9"].peer, "boost.fiber")
+        self.assertEqual(figures["task.bytes"].value, 98)
+
+
 class Command(unittest.TestCase):
     def refused(self, *arguments):
         return subprocess.run([sys.executable, ROOT / "rumpk", "bench", *arguments], capture_output=True, text=True, timeout=60)
@@ -56,12 +88,12 @@ class Command(unittest.TestCase):
     def test_list_names_every_figure(self):
         done = self.refused("--list")
         self.assertEqual(done.returncode, 0)
-        for name in (*bench_boot.FIGURES, *bench_rings.FIGURES):
+        for name in (*bench_boot.FIGURES, *bench_fibers.FIGURES, *bench_rings.FIGURES):
             self.assertIn(f"    {name}\n", done.stdout)
 
     def test_every_figure_is_documented(self):
         page = (ROOT / "docs/benchmarks.md").read_text()
-        for name in bench_boot.FIGURES:
+        for name in (*bench_boot.FIGURES, *bench_fibers.FIGURES):
             self.assertIn(f"`{name}`", page)
         for name in bench_rings.FIGURES:
             self.assertRegex(page, rf"`{re.escape(name)}[`/]")

@@ -13,6 +13,7 @@ from . import common
 SUITES = {
     "boot": ("bench_boot", "image size, boot, the console's throughput, an idle machine"),
     "rings": ("bench_rings", "rings beside those of boost, DPDK and moodycamel, pipes and futexes"),
+    "fibers": ("bench_fibers", "switching, talking, spawning, deadlines and tasks, beside what others use"),
 }
 
 
@@ -22,14 +23,15 @@ class Figure(NamedTuple):
 
     name: str
     machine: str
-    value: float
+    value: float | None  # None: it could not be measured
     unit: str
-    min: float
-    max: float
+    min: float | None
+    max: float | None
     runs: int
     peer: str | None = None  # what stands beside it
     peer_value: float | None = None
     target: float | None = None  # at most this; of the ratio where there is a peer
+    why: str | None = None  # it could not be measured
 
     @property
     def ratio(self):
@@ -44,6 +46,8 @@ class Figure(NamedTuple):
         fields = {key: _rounded(getattr(self, key)) for key in ("value", "min", "max")}
         out = {"name": self.name, "machine": self.machine, "value": fields["value"], "unit": self.unit}
         out |= {"min": fields["min"], "max": fields["max"], "runs": self.runs}
+        if self.why:
+            out["why"] = self.why
         if self.peer:
             out |= {"peer": self.peer, "peer_value": _rounded(self.peer_value), "ratio": _rounded(self.ratio)}
         return json.dumps(out)
@@ -55,6 +59,10 @@ def of_runs(name, machine, values, unit, **more):
 
 def exact(name, machine, value, unit, **more):
     return Figure(name, machine, value, unit, value, value, 1, **more)
+
+
+def missing(name, machine, unit, why):
+    return Figure(name, machine, None, unit, None, None, 0, why=why)
 
 
 def register(subparsers):
@@ -117,16 +125,19 @@ def table(figures):
 
 
 def _row(figure):
+    if figure.why:
+        return (figure.name, figure.machine, "-", figure.unit, "", "", "0", "", "", f"not measured: {figure.why}")
     peer = f"{figure.peer}: {_text(figure.peer_value)}" if figure.peer else ""
-    target = "" if figure.target is None else f"at most {_text(figure.target)}" + (", missed" if figure.missed else "")
+    met = "missed" if figure.missed else "met"
+    target = "" if figure.target is None else f"at most {_text(figure.target)}, {met}"
     spread = (_text(figure.min), _text(figure.max)) if figure.runs > 1 else ("", "")
-    ratio = f"{figure.ratio:.2f}" if figure.peer else ""
+    ratio = f"{figure.ratio:.3f}" if figure.peer else ""
     return (figure.name, figure.machine, _text(figure.value), figure.unit, *spread, str(figure.runs), peer, ratio, target)
 
 
 def _rounded(value):
     """Six digits say all that a measurement knows; whole numbers stay whole."""
-    return value if isinstance(value, int) else float(f"{value:.6g}")
+    return value if value is None or isinstance(value, int) else float(f"{value:.6g}")
 
 
 def _text(value):

@@ -110,16 +110,24 @@ def ensure_peers() -> None:
             common.fail(str(error))
 
 
-def missing_packages() -> list[str]:
+def ensure_packages(names: tuple[str, ...]) -> None:
+    """Brings packages there that one command alone needs."""
+    ensure()
+    with common.locked(STAMP.parent, "setup"):
+        if lacking := missing_packages(names):
+            install(lacking, False, common.Steps(2))
+
+
+def missing_packages(names: tuple[str, ...] = PACKAGES) -> list[str]:
     try:
         listed = subprocess.run(
-            ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *PACKAGES],
+            ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *names],
             capture_output=True, text=True, check=False,
         ).stdout
     except OSError:
         return [program for program in PROGRAMS if not on_path(program)]
     there = {line.split()[0] for line in listed.splitlines() if line.endswith(" installed")}
-    return [name for name in PACKAGES if name not in there]
+    return [name for name in names if name not in there]
 
 
 def privilege() -> list[str] | None:

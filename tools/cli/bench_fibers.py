@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The suite `fibers`: switching, talking, beginning and ending, waiting; on the host beside what a program
+of the host would use, in the same process (bench/fibers), and in instructions on the emulated machine."""
+
+import os
+import subprocess
+from typing import NamedTuple
+
+from . import build, common, framing, image, machines, run, scenarios, setup
+from .bench import exact, missing, of_runs
+
+PACKAGES = ("libboost-context-dev", "libboost-fiber-dev")  # the peers
+HOST = "host"
+EMULATED = "qemu-riscv64"
+FOLDER = common.ROOT / "bench" / "fibers"
+MEMORY = 256 << 20
+SECONDS = 600
+INSTRUCTIONS = "instructions"  # the application of tests/apps
+MORE_FIBERS = 1000  # that the second image of fiber.bytes has room for
+
+
+class Row(NamedTuple):
+    unit: str = "ns"
+    peer: str | None = None
+    target: float | None = None  # of the ratio where there is a peer
+
+
+FCONTEXT, FIBER, MAP = "boost jump_fcontext", "boost.fiber", "std::multimap"
+DEADLINES = {
+    f"deadline.{what}.{count}": Row(peer=MAP, target=target if count == 1_000_000 else None)
+    for count in (10_000, 1_000_000)
+    for what, target in (("insert", 0.1), ("cancel_insert", 0.1), ("expire", None), ("worst", None))
+}
+HOSTED = {
+    "fiber.switch": Row(peer=FCONTEXT, target=0.5),
+    "fiber.switch.fpcw": Row(peer=FCONTEXT, target=1.0),
+    "fiber.yield.2": Row(peer=FIBER, target=0.12),
+    "fiber.yield.10000": Row(peer=FIBER, target=0.55),
+    "fiber.pingpong": Row(peer="pipe", target=0.01),
+    "fiber.spawn_end": Row(peer=FIBER, target=0.2),
+    "task.resume": Row(peer="bare coroutine", target=1.5),
+    "task.bytes": Row(unit="bytes", target=256),
+    **DEADLINES,
+}
+BYTES = {"fiber.bytes.1k": 1088, "fiber.bytes.4k": 4224, "fiber.bytes.rings": None}
+COUNTED = {"switch.instructions": 100, "pingpong.instructions": 220, "spawn_end.instructions": 300}
+FIGURES = (*HOSTED, *BYTES, *COUNTED)
+
+
+def measure(runs, only):
+    """Each figure as it is measured."""
+    wants = [name for name in FIGURES if scenarios.wanted(name, only)]
+    hosted = [name for name in wants if name in HOSTED]
+    if hosted:
+        yield from on_host(runs, hosted)
+    if any(name in BYTES for name in wants):
+        yield from fiber_bytes(wants)
+    if any(name in COUNTED for name in wants):
+        yield from instructions(wants)
+
+
+# --- On the host ----------------------------------------------------------------------------------
+
+
+def program(cell_toml):
+    """The image of bench/fibers with this manifest."""
+    setup.ensure_packages(PACKAGES)
+    folder = build.target(HOST, ["bench-fibers", "bench-fibers-trampoline"], "the bench of fibers") / "bench" / "fibers"
+    output = folder / "fibers.img"
+    try:
+        image.build("process", machines.load(HOST).arch, folder / "bench-fibers", folder / "bench-fibers-trampoline",
+                    cell_toml, output)
+    except image.ImageError as error:
+        common.fail(str(error))
+    return output
+
+
+def lines_of(path, figures, runs):
+    """What the program says, each line in words. It is pinned to one processor, peers and all."""
+    cpu = str(max(os.sched_getaffinity(0)))
+    command = ["taskset", "-c", cpu, *run.process_command(path, MEMORY, 1)]
+    environment = {**os.environ, "BENCH_RUNS": str(runs), "BENCH_FIGURES": ",".join(figures)}
+    done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=SECONDS, check=False)
+    if done.returncode != 0:
+        common.fail(f"the bench of fibers ended with {done.returncode}:\n{done.stderr}")
+    return [line.split() for line in done.stdout.splitlines()]
+
+
+def on_host(runs, names):
+    ours, peers, reasons = {}, {}, {}
+    for name, *rest in lines_of(program(FOLDER / "cell.toml"), names, runs + 1):
+        if rest[0] == "none":
+            reasons[name] = " ".join(rest[1:])
+            continue
+        ours.setdefault(name, []).append(float(rest[0]))
+        if rest[1] != "-":
+            peers.setdefault(name, []).append(float(rest[1]))
+    for name in [*names, *(extra for extra in ours if extra not in names)]:
+        row = HOSTED.get(name) or Row(peer=FIBER)
+        if name in reasons:
+            yield missing(name, HOST, row.unit, reasons[name])
+        elif name not in peers:
+            yield exact(name, HOST, ours[name][0], row.unit, target=row.target)
+        else:
+            # The first round warms the caches.
+            peer = of_runs(name, HOST, peers[name][1:], row.unit).value
+            yield of_runs(name, HOST, ours[name][1:], row.unit, peer=row.peer, peer_value=peer, target=row.target)
+
+
+def fiber_bytes(wants):
+    """What boot takes for so many more fibers, by the kernel's own account of memory."""
+    def unused(fibers, rings):
+        toml = common.BUILD / "bench" / "fibers.toml"
+        toml.parent.mkdir(parents=True, exist_ok=True)
+        toml.write_text(f'name = "bench"\nfibers = {fibers}\nfiber_rings = "{rings}"\n')
+        (line,) = lines_of(program(toml), ["memory.unused"], 0)
+        return int(line[1])
+
+    few = 64
+    bare = (unused(few, "0") - unused(few + MORE_FIBERS, "0")) / MORE_FIBERS
+    with_rings = (unused(few, "4K") - unused(few + MORE_FIBERS, "4K")) / MORE_FIBERS
+    # A slot has its stack of 4 KiB whatever size a fiber asks for.
+    values = {"fiber.bytes.1k": bare, "fiber.bytes.4k": bare, "fiber.bytes.rings": with_rings - bare}
+    for name, target in BYTES.items():
+        if name in wants:
+            yield exact(name, HOST, values[name], "bytes", target=target)
+
+
+# --- In instructions ------------------------------------------------------------------------------
+
+
+def instructions(wants):
+    """The emulated machine executes an instruction a nanosecond, so its clock counts them."""
+    machine = machines.load(EMULATED)
+    path = build.application(INSTRUCTIONS, EMULATED).image
+    command = run.emulator_command(machine, path, machine.memory_default, 1)
+    command += ["-seed", "1", "-icount", "shift=0,sleep=off"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False)
+    text = b"".join(data for channel, data in framing.Decoder().feed(done.stdout) if channel == framing.STDOUT)
+    counts = dict(line.split() for line in text.decode().splitlines())
+    for name, target in COUNTED.items():
+        if name in wants and name not in counts:
+            common.fail(f"{INSTRUCTIONS} on {EMULATED} did not say {name}: {done.stderr.decode(errors='replace')}")
+        if name in wants:
+            yield exact(name, EMULATED, float(counts[name]), "instructions", target=target)
