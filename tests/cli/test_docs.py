@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from tools.cli import build, scenarios  # noqa: E402
+from tools.cli import build, scenarios, suites  # noqa: E402
 
 COMMAND = re.compile(r"^    (\./rumpk .*)$|`(\./rumpk [^`]+)`", re.MULTILINE)
 
@@ -24,12 +24,6 @@ def commands():
             yield file.relative_to(ROOT), shlex.split(one or other, comments=True)
 
 
-def unit_tests():
-    """As they are called once they are built."""
-    for file in (ROOT / "tests/unit").rglob("CMakeLists.txt"):
-        yield from (f"unit/{name} tests" for name in re.findall(r"rumpk_unit_test\(\s*(\w+)", file.read_text()))
-
-
 def listed(command):
     return subprocess.run(
         [sys.executable, str(ROOT / "rumpk"), command, "--list"], capture_output=True, text=True, check=True
@@ -38,7 +32,7 @@ def listed(command):
 
 class Pages(unittest.TestCase):
     def test_patterns_match(self):
-        for command, names in (("test", [*listed("test"), *unit_tests()]), ("check", [line.split()[0] for line in listed("check")])):
+        for command, names in (("test", [*listed("test"), *suites.unit_titles()]), ("check", [line.split()[0] for line in listed("check")])):
             wanted = [(file, words) for file, words in commands() if words[1] == command and "--only" in words]
             self.assertGreater(len(wanted), 3)
             for file, words in wanted:

@@ -181,6 +181,28 @@ class TestCommand(unittest.TestCase):
         )
         self.assertEqual((report.passed, report.failed), (1, 3))
 
+    def test_what_has_to_be_built(self):
+        def built(only, machine=None):
+            args = mock.Mock(list=False, long=False, only=only, machine=machine)
+            return [test.title.split()[1] for test in testing._builds(args)]
+
+        self.assertEqual(built("unit/abi_test"), ["tests", "tests-tsan"])
+        self.assertEqual(built("unit/abi_test tests"), ["tests", "tests-tsan"])  # a part of the other's name as well
+        self.assertEqual(built("fuzz/elf*"), ["fuzz"])
+        self.assertEqual(built("count/nothing *"), ["host", "host-asan", "qemu-riscv64"])
+        self.assertEqual(built("count/nothing host"), ["host", "host-asan"])
+        self.assertEqual(built("count/nothing *", "host"), ["host"])
+        self.assertIn("qemu-riscv64", built("check/tidy"))
+        self.assertEqual(built("no such test"), [])
+
+    def test_no_such_test(self):
+        """That is said at once, without building anything."""
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "rumpk"), "test", "--only", "no such test"], capture_output=True, text=True, timeout=60
+        )
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("no test has such a name: no such test", done.stderr)
+
     def test_a_terminal_shows_what_runs(self):
         from tools.cli.suites import Test
 
