@@ -127,6 +127,11 @@ def silent():
     time.sleep(600)
 
 
+def refusing_kernel():
+    send(BOOT + b"rumpk: device tree: /: no memory\n")
+    sys.exit(126)
+
+
 def stuck_firmware():
     send(BOOT)
     time.sleep(600)

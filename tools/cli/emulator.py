@@ -144,10 +144,10 @@ class Line:
             self.output.put(1, piece)
         elif channel == framing.STDERR:
             self.output.put(2, piece)
-        elif self.options.verbose:
-            self.output.put(2, piece.replace(b"\r", b""))
         else:
             self.firmware = (self.firmware + piece)[-TAIL:]
+            if self.options.verbose:
+                self.output.put(2, piece.replace(b"\r", b""))
 
     def _read_errors(self):
         try:
@@ -200,7 +200,8 @@ class Line:
     def _did_not_boot(self, what):
         """Says it with the last lines that anyone else said."""
         self.output.say(what)
-        for title, data in (("firmware", self.firmware), ("emulator", self.emulator_text)):
+        firmware = b"" if self.options.verbose else self.firmware
+        for title, data in (("firmware", firmware), ("emulator", self.emulator_text)):
             lines = last_lines(data)
             if lines:
                 self.output.say(f"the last lines of the {title}:")
@@ -227,6 +228,12 @@ class Line:
             self._read_errors()
         if self.decoder.framed:
             return self._did_not_boot(f"the emulator {status} before the image said how it ended")
+        # What is wrong before there are frames, a kernel says in plain lines behind the firmware's.
+        refusal = [line for line in last_lines(self.firmware) if line.startswith(b"rumpk: ")]
+        if refusal and self.process.returncode == EXIT_PANIC:
+            if not self.options.verbose:
+                self.output.put(2, b"".join(line + b"\n" for line in refusal))
+            return EXIT_PANIC
         return self._did_not_boot(f"the emulator {status}, and the image did not come up")
 
     def _ended(self):

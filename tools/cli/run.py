@@ -53,6 +53,9 @@ def register(subparsers):
     parser.add_argument("--timeout", metavar="SECONDS", help="stop the machine after so long, with code 124")
     parser.add_argument("--gdb", action="store_true", help="start stopped, and say how to attach a debugger")
     parser.add_argument("--gdb-port", metavar="PORT", help="for --gdb; default: a free one")
+    parser.add_argument(
+        "--emulator-args", metavar="WORDS", help="further words for the emulator, as '-cpu rv64,sstc=off -dtb FILE'"
+    )
     parser.add_argument("--verbose", action="store_true", help="show the firmware's text and the kernel's log")
     parser.set_defaults(arguments=[])
     _keep_arguments_apart(parser)
@@ -78,6 +81,7 @@ def main(args) -> int:
     memory = memory_of(args.memory, machine)
     cores = cores_of(args.smp, machine)
     timeout = seconds_of(args.timeout)
+    further = words_of(args.emulator_args, machine)
     port = port_of(args.gdb_port) if args.gdb else None
     target = target_of(args.application, machine)
     symbols = backtrace.Symbols(target.kernel, target.application)
@@ -92,7 +96,7 @@ def main(args) -> int:
         from . import hosted
 
         return session.guarded(hosted.execute, command, options)
-    command = emulator_command(machine, target.image, memory, cores, args.arguments, args.verbose)
+    command = emulator_command(machine, target.image, memory, cores, args.arguments, args.verbose) + further
     if port is not None:
         command += ["-S", "-gdb", f"tcp:127.0.0.1:{port}"]
         from . import debug
@@ -144,6 +148,19 @@ def seconds_of(text):
     if not 0 < seconds < 1e9:
         common.fail(f"--timeout {text}: not a number of seconds; say for example --timeout 10")
     return seconds
+
+
+def words_of(text, machine):
+    import shlex
+
+    if text is None:
+        return []
+    if machine.kind == "process":
+        common.fail(f"--emulator-args: {machine.name} has no emulator")
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        common.fail(f"--emulator-args: {error}")
 
 
 def port_of(text):

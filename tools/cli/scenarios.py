@@ -10,6 +10,7 @@
     smp = 2                           or "maximum", or "above" (one more)
     timeout = 2                       `--timeout`, where that is what is tested
     limit_seconds = 20                for the whole run; passing it is a failure
+    emulator = ["-cpu", "..."]        further words for the emulator
     build = true                      let `./rumpk run` build it by name; else the built image is run
     slow_reader = true                take standard output slowly
     close_output_after = 100          read so many bytes of it, then close it
@@ -18,6 +19,9 @@
     delay = 3                         seconds before it is sent
     [image]                           a damaged copy of the application's image:
     keep = 5000 / keep_fraction = 0.5 / table_byte = [offset, value] / cell_byte = [offset, value]
+    [tree]                            a damaged copy of the emulated machine's device tree:
+    edit = [["regex", "text"], ...]   of its source; each must match / pad = 1000 further nodes /
+    keep = 2000 / byte = [offset, value]
     [expect]
     code = 0
     stdout = "exact" / stdout_regex = "..." / stdout_is_input = true / stdout_sha256 = "..." /
@@ -34,6 +38,7 @@ import hashlib
 import os
 import random
 import re
+import shlex
 import struct
 import subprocess
 import sys
@@ -43,7 +48,7 @@ import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
-from . import common, machines
+from . import common, device_tree, machines
 
 FOLDER = common.ROOT / "tests" / "scenarios"
 INPUTS = common.BUILD / "tests-input"
@@ -55,7 +60,7 @@ VARIANTS = {"host": ("host-asan",)}
 
 _KEYS = {
     "about", "app", "machines", "args", "options", "memory", "smp", "timeout", "limit_seconds", "build",
-    "slow_reader", "close_output_after", "input", "image", "expect", "case", "on", "long", "name",
+    "slow_reader", "close_output_after", "emulator", "input", "image", "tree", "expect", "case", "on", "long", "name",
 }
 _INPUT_KEYS = {"text", "file", "all_bytes", "random", "package_text", "zeros", "delay"}
 _IMAGE_KEYS = {"keep", "keep_fraction", "table_byte", "cell_byte"}
@@ -87,10 +92,10 @@ class Scenario(NamedTuple):
 
 
 def merged(base, over):
-    """Tables are merged, everything else is replaced. An input or image replaces the other as a whole."""
+    """Tables are merged, everything else is replaced. An input, image or tree replaces the other as a whole."""
     out = dict(base)
     for key, value in over.items():
-        whole = key in ("input", "image")
+        whole = key in ("input", "image", "tree")
         out[key] = merged(out[key], value) if isinstance(value, dict) and not whole and key in out else value
     return out
 
@@ -142,6 +147,7 @@ def _check(file, facts):
     known(facts, _KEYS, "")
     known(facts.get("input", {}), _INPUT_KEYS, "input: ")
     known(facts.get("image", {}), _IMAGE_KEYS, "image: ")
+    known(facts.get("tree", {}), device_tree.KEYS, "tree: ")
     known(facts.get("expect", {}), _EXPECT_KEYS, "expect: ")
     for key in ("about", "app", "limit_seconds", "expect"):
         if key not in facts:
@@ -254,13 +260,24 @@ def command_of(scenario, folder):
     if "image" in facts:
         what = str(damaged(image, machine, facts["image"], folder))
     command = [sys.executable, str(common.ROOT / "rumpk"), "run", what, "--machine", machine.name]
+    memory, cores = machine.memory_default, 1
     if "memory" in facts:
         exact = {"minimum": machine.memory_minimum, "below": machine.memory_minimum - (1 << 20)}
-        command += ["--memory", common.size_text(exact.get(facts["memory"]) or common.size(facts["memory"]))]
+        memory = exact.get(facts["memory"]) or common.size(facts["memory"])
+        command += ["--memory", common.size_text(memory)]
     if "smp" in facts:
         exact = {"maximum": machine.max_cores, "above": machine.max_cores + 1}
-        command += ["--smp", str(exact.get(facts["smp"], facts["smp"]))]
+        cores = exact.get(facts["smp"], facts["smp"])
+        command += ["--smp", str(cores)]
     command += ["--timeout", str(facts.get("timeout", facts["limit_seconds"]))]
+    emulator = list(facts.get("emulator", []))
+    if "tree" in facts:
+        try:
+            emulator += ["-dtb", str(device_tree.damaged(machine, what, memory, cores, facts["tree"], folder))]
+        except (device_tree.TreeError, subprocess.TimeoutExpired) as error:
+            raise Failure(str(error)) from None
+    if emulator:
+        command += ["--emulator-args", shlex.join(emulator)]
     return command + facts.get("options", []) + ["--"] + facts.get("args", [])
 
 
@@ -362,8 +379,6 @@ def _difference(got, want):
 
 
 def _report(command, done, source):
-    import shlex
-
     yield f"command: {shlex.join(command)} < {source}"
     for title, path in (("standard output", done.stdout), ("standard error", done.stderr)):
         data = path.read_bytes()
