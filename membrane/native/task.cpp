@@ -132,7 +132,7 @@ bool tasks::step() {
     if (!ready_.empty()) {
         left_ = turn;
         detail::Access::next(*this).resume();
-        if (left_ == 0) {
+        if (left_ < 0) {
             nexus::yield();
             look();
             expire();

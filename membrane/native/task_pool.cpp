@@ -80,6 +80,7 @@ FramePool::Block* FramePool::open(size_t index, size_t unit) {
         return nullptr;
     }
     *block = {.pool = this,
+              .owner = owner_,
               .next = nullptr,
               .previous = nullptr,
               .free = nullptr,

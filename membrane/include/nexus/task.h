@@ -147,7 +147,7 @@ class tasks {
 
     // So many resumptions are one turn of the fiber; then others of its tier run, and bells and deadlines
     // are looked at although tasks are ready.
-    static constexpr uint32_t turn = 256;
+    static constexpr int32_t turn = 256;
 
     [[nodiscard]] bool step();
     void look();
@@ -156,7 +156,7 @@ class tasks {
     void unlink_root(detail::PromiseBase& promise);
 
     detail::ReadyList ready_;
-    uint32_t left_ = 0; // of the turn
+    int32_t left_ = 0; // of the turn; below 0: it was over although tasks are ready
     detail::TimedHeap timed_;
     detail::Parked* parked_ = nullptr; // waits that a bell ends
     detail::PromiseBase* roots_ = nullptr;
@@ -169,10 +169,18 @@ namespace detail {
 // How the parts of a task reach their executor.
 struct Access {
     [[nodiscard]] static std::coroutine_handle<> next(tasks& executor) {
-        if (executor.left_ == 0 || executor.ready_.empty()) {
+        if (executor.ready_.empty() || --executor.left_ < 0) {
             return std::noop_coroutine(); // back to the loop
         }
-        --executor.left_;
+        return executor.ready_.pop().handle();
+    }
+    // To the end of the list, and on with its first.
+    [[nodiscard]] static std::coroutine_handle<> end_turn(PromiseBase& promise) {
+        tasks& executor = promise.executor();
+        executor.ready_.push(promise);
+        if (--executor.left_ < 0) {
+            return std::noop_coroutine();
+        }
         return executor.ready_.pop().handle();
     }
     static void ready(tasks& executor, PromiseBase& promise) { executor.ready_.push(promise); }
@@ -230,10 +238,6 @@ struct Promise : PromiseValue<T> {
     [[nodiscard]] static Final final_suspend() noexcept { return {}; }
     [[noreturn]] static void unhandled_exception() noexcept { __builtin_trap(); }
 
-    [[nodiscard]] Suspended await_transform(Yield) {
-        Access::ready(this->executor(), *this);
-        return {};
-    }
     [[nodiscard]] Suspended await_transform(Sleep sleep) {
         Access::timed(this->executor(), *this, sleep.when);
         return {};

@@ -35,9 +35,7 @@ class FramePool {
     static void give(void* frame);
 
     // Whose pool it is that this address lies in.
-    [[nodiscard]] static tasks& owner_of(const void* in_a_frame) {
-        return *block_of(in_a_frame)->pool->owner_;
-    }
+    [[nodiscard]] static tasks& owner_of(const void* in_a_frame) { return *block_of(in_a_frame)->owner; }
 
     [[nodiscard]] size_t frames() const { return frames_; }
     [[nodiscard]] size_t bytes() const { return blocks_ * block_size; }
@@ -45,7 +43,8 @@ class FramePool {
   private:
     struct alignas(16) Block {
         FramePool* pool;
-        Block* next; // in open_, while it has room; or in unused_
+        tasks* owner; // the pool's: one load less for each resumption
+        Block* next;  // in open_, while it has room; or in unused_
         Block* previous;
         void* free;     // frames given back, each pointing to the next
         uint16_t unit;  // bytes a frame

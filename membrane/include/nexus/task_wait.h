@@ -26,9 +26,17 @@ struct OutcomeOf;
 template <class T>
 struct TaskAwaiter;
 
-// The end of a turn, and a sleep: the promise (its await_transform) does what is to be done, so that
-// nothing of these has to be kept in the frame.
-struct Yield {};
+struct Yield {
+    [[nodiscard]] static bool await_ready() { return false; }
+    template <class P, class A = Access>
+    [[nodiscard]] static std::coroutine_handle<> await_suspend(std::coroutine_handle<P> waiting) {
+        return A::end_turn(waiting.promise());
+    }
+    static void await_resume() {}
+};
+
+// The promise (its await_transform) does what is to be done, so that nothing of this has to be kept in
+// the frame.
 struct Sleep {
     uint64_t when; // ns
 };
