@@ -6,6 +6,7 @@
     .text
     .globl bench_plain_switch
 bench_plain_switch:
+    mov (%rsi), %rdx
     push %rbp
     push %rbx
     push %r12
@@ -13,13 +14,13 @@ bench_plain_switch:
     push %r14
     push %r15
     mov %rsp, (%rdi)
-    mov (%rsi), %rsp
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbx
-    pop %rbp
+    mov (%rdx), %r15
+    mov 8(%rdx), %r14
+    mov 16(%rdx), %r13
+    mov 24(%rdx), %r12
+    mov 32(%rdx), %rbx
+    mov 40(%rdx), %rbp
+    lea 48(%rdx), %rsp
     ret
 
 /* (context, stack top, entry, argument) */
