@@ -24,6 +24,15 @@ struct AtomicWords {
         static_assert(std::atomic_ref<T>::is_always_lock_free);
         std::atomic_ref<T>(word).store(value, order);
     }
+
+    // Writes `to` where `from` stands; false: it does not. Only buffers have it (ion/slab.h): they have more
+    // than one writer.
+    template <class T>
+    [[gnu::always_inline]] static inline bool replace(T& word, T from, T to) {
+        static_assert(std::atomic_ref<T>::is_always_lock_free);
+        return std::atomic_ref<T>(word).compare_exchange_strong(from, to, std::memory_order_acq_rel,
+                                                                std::memory_order_relaxed);
+    }
 };
 
 // Parking is Dekker's pattern: each side writes its word (the sleeper `waiting`, the worker a sequence

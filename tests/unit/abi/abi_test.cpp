@@ -11,6 +11,7 @@
 #include <sstream>
 #include <string>
 
+#include "abi/broadcast.h"
 #include "abi/call.h"
 #include "abi/console.h"
 #include "abi/errno.h"
@@ -93,7 +94,7 @@ TEST(Abi, NothingIsLeftOut) {
         known.insert(f.name);
     }
     size_t names = 0;
-    for (const char* header : {"errno", "systable", "call", "ring", "console", "image"}) {
+    for (const char* header : {"errno", "systable", "call", "ring", "broadcast", "console", "image"}) {
         const std::string text = without_comments(std::string(RUMPK_SOURCE_DIR) + "/abi/" + header + ".h");
         ASSERT_FALSE(text.empty()) << header;
         for (const char* pattern :

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The frozen headers as a C11 compiler sees them. */
+#include "abi/broadcast.h"
 #include "abi/call.h"
 #include "abi/console.h"
 #include "abi/errno.h"

@@ -284,6 +284,20 @@ ABI_FIELD(rumpk_input_event, code, 2, 2)
 ABI_FIELD(rumpk_input_event, value, 4, 4)
 ABI_FIELD(rumpk_input_event, time_ns, 8, 8)
 
+// abi/broadcast.h
+ABI_CONSTANT(RUMPK_BROADCAST_PAGE_SIZE, 4096)
+ABI_CONSTANT(RUMPK_BROADCAST_MAX_CONSUMERS, 32)
+ABI_STRUCT(rumpk_broadcast_page, 128, 8)
+ABI_FIELD(rumpk_broadcast_page, position, 0, 8)
+ABI_FIELD(rumpk_broadcast_page, reserved_0, 8, 56)
+ABI_FIELD(rumpk_broadcast_page, epoch, 64, 4)
+ABI_FIELD(rumpk_broadcast_page, closed, 68, 4)
+ABI_FIELD(rumpk_broadcast_page, waiting, 72, 4)
+ABI_FIELD(rumpk_broadcast_page, active, 76, 4)
+ABI_FIELD(rumpk_broadcast_page, waits, 80, 8)
+ABI_FIELD(rumpk_broadcast_page, bells, 88, 8)
+ABI_FIELD(rumpk_broadcast_page, reserved_1, 96, 32)
+
 // abi/console.h
 ABI_CONSTANT(RUMPK_CONSOLE_DLE, 0x10u)
 ABI_CONSTANT(RUMPK_CONSOLE_END_OF_INPUT, 4)
