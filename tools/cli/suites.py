@@ -16,6 +16,7 @@ from .scenarios import VARIANTS, Failure
 
 UNIT_PRESETS = ("tests", "tests-tsan")
 FUZZ_RUNS = 20_000
+FUZZ_SECONDS_LONG = {"ring_fuzz": 3600}  # an hour with the peer as adversary
 FUZZ_RUNS_LONG = 2_000_000
 CHECK_SECONDS = 3600  # clang-tidy on a busy machine; what it has found is remembered, so the next run is short
 GOLDEN = common.ROOT / "tests" / "abi"
@@ -99,11 +100,12 @@ def fuzz(long):
     out = []
     for file in sorted((common.ROOT / "tests/fuzz").rglob("CMakeLists.txt")):
         for name in re.findall(r"rumpk_fuzz_target\(\s*(\w+)", file.read_text()):
-            out.append(Test(f"fuzz/{name}", lambda n=name: _fuzz(n, FUZZ_RUNS_LONG if long else FUZZ_RUNS)))
+            out.append(Test(f"fuzz/{name}", lambda n=name: _fuzz(n, FUZZ_RUNS_LONG if long else FUZZ_RUNS,
+                                                                  FUZZ_SECONDS_LONG.get(n, 0) if long else 0)))
     return out
 
 
-def _fuzz(name, runs):
+def _fuzz(name, runs, seconds):
     program = common.BUILD / "fuzz" / name
     if not program.is_file():
         raise Failure(f"there is no {common.relative(program)}: it was not built")
@@ -111,11 +113,64 @@ def _fuzz(name, runs):
     with tempfile.TemporaryDirectory(prefix="rumpk-fuzz-") as folder:
         found = Path(folder, "corpus")
         found.mkdir()
-        checked(
-            [program, f"-runs={runs}", "-seed=1", "-timeout=10", "-print_final_stats=0", f"-artifact_prefix={folder}/", found]
-            + ([seeds] if seeds.is_dir() else []),
-            3600, cwd=folder,
+        limit = [f"-max_total_time={seconds}"] if seconds else [f"-runs={runs}"]
+        text = checked(
+            [program, *limit, "-seed=1", "-timeout=10", f"-print_final_stats={int(bool(seconds))}",
+             f"-artifact_prefix={folder}/", found] + ([seeds] if seeds.is_dir() else []),
+            max(3600, 2 * seconds), cwd=folder,
         )
+        figures = re.findall(r"^stat::(number_of_executed_units|average_exec_per_sec): *(\d+)", text, re.MULTILINE)
+        if figures:
+            print(f"fuzz/{name}: {', '.join(f'{key} {value}' for key, value in figures)}", flush=True)
+
+
+# --- Memory models --------------------------------------------------------------------------------
+
+LITMUS = common.ROOT / "tests" / "litmus"
+
+
+def litmus(long):
+    """What herd7 says of the rings' orderings by the machines' and C11's memory models. It is in no package of Debian
+    12, so only the long tests ask it."""
+    if not long:
+        return []
+    files = sorted(LITMUS.glob("*/*.litmus"))
+    return [Test(f"litmus/{file.parent.name}/{file.stem}", lambda f=file: _litmus(f)) for file in files]
+
+
+def herd7():
+    """The command, run with the libraries that it was built for."""
+    from ..third_party import fetch, parts
+
+    try:
+        with common.locked(parts.HOME, "setup"):
+            for part in parts.LITMUS_PARTS:
+                fetch.fetch(part)
+    except fetch.FetchError as error:
+        raise Failure(f"herd7 cannot be had: {error}") from None
+    libraries = [part.folder / "usr/lib/x86_64-linux-gnu" for part in (parts.HERD7_LIBC, parts.HERD7_GMP)]
+    herd = parts.HERD7.folder
+    return [libraries[0] / "ld-linux-x86-64.so.2", "--library-path", ":".join(map(str, libraries)), herd / "usr/bin/herd7",
+            "-set-libdir", herd / "usr/share/herdtools7/herd"]
+
+
+def _litmus(file):
+    """The second line says whether what is asked for must be seen never or sometimes."""
+    expected = re.match(r'"(Never|Sometimes): ', file.read_text().splitlines()[1])
+    text = checked([*herd7(), file], 120)
+    seen = re.search(rf"^Observation {re.escape(file.stem)} (\w+) ", text, re.MULTILINE)
+    if not expected or not seen or seen[1] != expected[1]:
+        raise Failure(text)
+
+
+# --- Broken on purpose ----------------------------------------------------------------------------
+
+
+def mutants(long):
+    """Each required ordering weakened, each rule of the rings broken: the named tests have to fail."""
+    from . import mutants as known
+
+    return [Test(one.title, lambda m=one: known.run(m)) for one in known.MUTANTS] if long else []
 
 
 # --- The HAL's contract ---------------------------------------------------------------------------

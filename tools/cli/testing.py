@@ -22,7 +22,7 @@ def register(subparsers):
         "contract, all scenarios on all machines, the golden programs, and the checks. Ends with "
         "`N passed, N failed`; the exit code is 0 if none failed and some ran.",
     )
-    parser.add_argument("--long", action="store_true", help="with the full sizes and numbers of runs; an hour or so")
+    parser.add_argument("--long", action="store_true", help="with the full sizes and numbers of runs, and more tests; two hours or so")
     parser.add_argument("--list", action="store_true", help="print the names and stop; unit tests are listed once built")
     parser.add_argument(
         "--only", metavar="PATTERN", help="tests whose name has this in it, or matches it as a shell pattern"
@@ -124,7 +124,7 @@ def chosen(args):
     if args.machine:
         tests = [test for test in tests if test.title.endswith(f" {args.machine}")]
     else:
-        for suite in (suites.unit, suites.command_line, suites.fuzz, suites.checks):
+        for suite in (suites.unit, suites.command_line, suites.litmus, suites.mutants, suites.fuzz, suites.checks):
             tests = suite(args.long) + tests
     return [test for test in tests if scenarios.wanted(test.title, args.only)]
 

@@ -89,3 +89,30 @@ READERWRITERQUEUE = Part(
     keep=("usr/include/",),
 )
 BENCH_PARTS = (BOOST, DPDK, READERWRITERQUEUE)
+
+# What the long tests check litmus tests with. Debian 12 has no herd7: it is sid's, with sid's libraries beside it.
+HERD7 = Part(
+    name="herd7",
+    version="7.58",
+    pool="h/herdtools7/herdtools7_7.58-2_amd64.deb",
+    sha256="97a6e2bfbc2c516cd9816e8c87c3acc412953479a3351b308d139e0af9550672",
+    licence="CECILL-B",
+    keep=("usr/bin/herd7", "usr/share/herdtools7/herd/"),
+)
+HERD7_LIBC = Part(
+    name="herd7-libc",
+    version="2.43",
+    pool="g/glibc/libc6_2.43-7_amd64.deb",
+    sha256="5c71715c51103beb4fbba9fe9f8dff604af6610dfa71c70bff342f54a7860803",
+    licence="LGPL-2.1",
+    keep=("usr/lib/x86_64-linux-gnu/",),
+)
+HERD7_GMP = Part(
+    name="herd7-gmp",
+    version="6.3.0",
+    pool="g/gmp/libgmp10_6.3.0+dfsg-5+b2_amd64.deb",
+    sha256="032743c787f0e1e644e4dcfbdb38f01be8cb150cb9633f8be5e79aba6938f349",
+    licence="LGPL-3.0",
+    keep=("usr/lib/x86_64-linux-gnu/",),
+)
+LITMUS_PARTS = (HERD7, HERD7_LIBC, HERD7_GMP)

@@ -38,6 +38,20 @@ void ring_if_waiting(End& end, const std::atomic<uint64_t>& other) {
 
 } // namespace detail
 
+// What a channel or a ring has seen so far, for people.
+struct RingStatistics {
+    uint32_t high_water = 0; // most messages this side saw outstanding, when it looked
+    uint64_t waits = 0;      // how often it found nothing to do and slept
+    uint64_t bells = 0;      // how often it rang the other side
+};
+
+namespace detail {
+template <class End>
+[[nodiscard]] RingStatistics statistics_of(const End& end) {
+    return {end.high_water(), end.waits(), end.bells()};
+}
+} // namespace detail
+
 // N values of T at most are under way: N a power of two. T moves into a slot and out of it, and
 // neither may fail. One fiber sends, another receives, of any tiers of one core; both may be bare if
 // moving T needs nothing. The channel outlives their use of it.
@@ -50,6 +64,8 @@ class channel {
     static constexpr ion::Geometry shape = ion::Geometry::of(N, RUMPK_SLOT_HEADER_SIZE + payload);
 
   public:
+    class Batch;
+
     channel() : producer_(format(memory_), shape), consumer_(memory_, shape) {}
     channel(const channel&) = delete;
     channel& operator=(const channel&) = delete;
@@ -105,6 +121,32 @@ class channel {
         return value;
     }
 
+    // Waits for a value until the deadline, then takes as many as are there, up to `most`, where they lie:
+    // for (T& value : *batch). All of them are destroyed when the batch goes, looked at or not, and the
+    // sender hears of the room once. Nothing else is received until then. Errors as receive; EINVAL: 0.
+    [[nodiscard]] Result<Batch> receive_some(uint32_t most, Instant deadline = never) {
+        Result<void> woken{};
+        while (true) {
+            Result<Batch> batch = try_receive_some(most); // also after the deadline: there may be one by now
+            if (batch || batch.error() != Errno::again) {
+                return batch;
+            }
+            if (!woken) {
+                return error(woken.error());
+            }
+            woken = wait(consumer_, receiver_, deadline, [this] { return nothing_to_receive(); });
+        }
+    }
+
+    // The same without waiting: EAGAIN.
+    [[nodiscard]] Result<Batch> try_receive_some(uint32_t most) {
+        auto messages = consumer_.peek(most);
+        if (!messages) {
+            return error(messages.error());
+        }
+        return Batch(*this, *messages);
+    }
+
     // By the sender: nothing more will come. What was sent can still be received, then receive is EPIPE.
     void close() {
         producer_.close();
@@ -114,6 +156,10 @@ class channel {
     // How often this side found the channel full (sender) or empty (receiver) and slept.
     [[nodiscard]] uint64_t send_waits() const { return producer_.waits(); }
     [[nodiscard]] uint64_t receive_waits() const { return consumer_.waits(); }
+
+    // Each side's own counters; to be asked for by that side.
+    [[nodiscard]] RingStatistics send_statistics() const { return detail::statistics_of(producer_); }
+    [[nodiscard]] RingStatistics receive_statistics() const { return detail::statistics_of(consumer_); }
 
   private:
     // Tasks (nexus/task.h) wait in their own way.
@@ -131,14 +177,19 @@ class channel {
         return consumer_.empty() && consumer_.peer_closed() == ion::Close::open;
     }
 
+    // A slot's payload is this channel's own memory, and the value in it the receiver's to change.
+    [[nodiscard]] static T* stored_in(const ion::Message& message) {
+        auto* const bytes = const_cast<std::byte*>(message.payload.data());
+        return std::launder(reinterpret_cast<T*>(bytes));
+    }
+
     // Moves the oldest value out of its slot. EAGAIN, EPIPE.
     [[nodiscard]] Result<T> take() {
         const auto message = consumer_.peek();
         if (!message) {
             return error(message.error());
         }
-        auto* const bytes = const_cast<std::byte*>(message->payload.data());
-        T* const stored = std::launder(reinterpret_cast<T*>(bytes));
+        T* const stored = stored_in(*message);
         Result<T> value(std::move(*stored));
         std::destroy_at(stored);
         (void)consumer_.release(); // peeked: cannot fail
@@ -194,6 +245,54 @@ class channel {
     // A task that waits, for tasks of the same fiber.
     detail::Parked* sending_ = nullptr;   // written by the sender
     detail::Parked* receiving_ = nullptr; // written by the receiver
+};
+
+// Values in a row, where they lie. Moves only; the channel outlives it.
+template <class T, uint32_t N>
+class channel<T, N>::Batch {
+    using Messages = ion::MessageBatch<ion::AtomicWords>;
+
+  public:
+    class Iterator {
+      public:
+        T& operator*() const { return *stored_in(*at_); }
+        Iterator& operator++() {
+            ++at_;
+            return *this;
+        }
+        bool operator==(const Iterator&) const = default;
+
+      private:
+        friend class Batch;
+        explicit Iterator(Messages::Iterator at) : at_(at) {}
+        Messages::Iterator at_;
+    };
+
+    Batch(Batch&& other) noexcept
+        : channel_(std::exchange(other.channel_, nullptr)), messages_(other.messages_) {}
+    Batch& operator=(Batch&&) = delete;
+    ~Batch() {
+        if (channel_ == nullptr) {
+            return;
+        }
+        for (T& value : *this) {
+            std::destroy_at(&value);
+        }
+        (void)channel_->consumer_.release(messages_.size()); // peeked: cannot fail
+        detail::ring_if_waiting(channel_->consumer_, channel_->sender_);
+    }
+
+    [[nodiscard]] uint32_t size() const { return messages_.size(); }
+    [[nodiscard]] T& operator[](uint32_t i) const { return *stored_in(messages_[i]); }
+    [[nodiscard]] Iterator begin() const { return Iterator(messages_.begin()); }
+    [[nodiscard]] Iterator end() const { return Iterator(messages_.end()); }
+
+  private:
+    friend class channel;
+    Batch(channel& from, Messages messages) : channel_(&from), messages_(messages) {}
+
+    channel* channel_;
+    Messages messages_;
 };
 
 } // namespace nexus

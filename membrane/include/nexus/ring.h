@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Typed ends of a ring that somebody else has the other end of: a fiber's own rx and tx, or those of a fiber
+// that one has spawned. What comes through is a stranger's: values are bytes, copied before they are looked
+// at, and one of the wrong length closes the ring. Between two fibers that trust each other, see
+// nexus/channel.h, which moves any type.
+#pragma once
+
+#include <cstring>
+#include <span>
+#include <type_traits>
+
+#include "ion/ring.h"
+#include "nexus/channel.h"
+#include "nexus/fiber.h"
+#include "nexus/meta.h"
+
+namespace nexus {
+
+// How the two sides of a ring wake each other.
+struct RingBell {
+    uint64_t wait;     // channels that end a wait: RUMPK_CHANNEL_RX, ...
+    uint64_t bell;     // channels to ring, 0 where a fiber is rung by its id
+    uint64_t peer = 0; // that id, with RUMPK_PEER_TX where its second channel is meant
+
+    // Of this fiber's own rx or tx: the other side is who spawned it.
+    [[nodiscard]] static RingBell of_own(RingEnd end) {
+        const uint64_t channel = end == RingEnd::rx ? RUMPK_CHANNEL_RX : RUMPK_CHANNEL_TX;
+        return {channel, channel, 0};
+    }
+    // Of the rx or tx of a fiber that this one has spawned.
+    [[nodiscard]] static RingBell of_spawned(FiberId fiber, RingEnd end) {
+        const auto id = static_cast<uint64_t>(fiber);
+        return {RUMPK_CHANNEL_RX, 0, end == RingEnd::rx ? id : id | RUMPK_PEER_TX};
+    }
+};
+
+template <class T>
+struct ring {
+    static_assert(std::is_trivially_copyable_v<T>, "a stranger's bytes can be no more");
+
+    class sender;
+    class receiver;
+
+  private:
+    // What both ends have: opening, waiting and ringing.
+    template <class End>
+    class Side {
+      public:
+        // EINVAL: no ring is cut so, or T does not fit into its slots.
+        [[nodiscard]] static Result<End> open(const rumpk_ring_descriptor& where, RingBell bell) {
+            const auto geometry = ion::Geometry::make(where.slots, where.slot_size);
+            if (where.base == 0 || !geometry || geometry->capacity() < sizeof(T)) {
+                return error(Errno::inval);
+            }
+            return End(reinterpret_cast<void*>(static_cast<uintptr_t>(where.base)), *geometry, bell);
+        }
+
+      protected:
+        explicit Side(RingBell bell) : bell_(bell) {}
+
+        // Tries, and sleeps in between, until something else than EAGAIN comes or the deadline has passed.
+        template <class Ion, class Try>
+        [[nodiscard]] auto until(Ion& end, Instant deadline, Try attempt) {
+            auto outcome = attempt();
+            while (!outcome && outcome.error() == Errno::again) {
+                if (deadline != never && deadline <= now()) {
+                    return outcome;
+                }
+                end.arm();
+                outcome = attempt(); // the second look; see ion/endpoint.h
+                if (!outcome && outcome.error() == Errno::again) {
+                    end.count_wait();
+                    const auto woken = call::yield(bell_.wait, 0, deadline_of(deadline), 0);
+                    outcome = attempt(); // also after the deadline: there may be something by now
+                    if (!outcome && outcome.error() == Errno::again && !woken) {
+                        outcome = error(woken.error());
+                    }
+                }
+                end.disarm();
+            }
+            return outcome;
+        }
+
+        template <class Ion>
+        void ring_if_waiting(Ion& end) const {
+            if (!end.peer_waiting()) {
+                return;
+            }
+            end.count_bell();
+            const std::span<const uint64_t> peers(&bell_.peer, bell_.peer == 0 ? 0 : 1);
+            // ESRCH: the other side is gone; nobody needs the bell.
+            (void)call::yield(0, bell_.bell, 0, RUMPK_YIELD_NOWAIT, peers);
+        }
+
+        [[nodiscard]] const RingBell& bell() const { return bell_; }
+
+      private:
+        RingBell bell_;
+    };
+};
+
+template <class T>
+class ring<T>::sender : public Side<sender> {
+    using Base = Side<sender>;
+
+  public:
+    // Waits for room until the deadline. ETIMEDOUT; EAGAIN: the deadline had passed before; EPIPE: closed;
+    // EIO: the other side lied.
+    [[nodiscard]] Result<void> send(const T& value, Instant deadline = never) {
+        return this->until(end_, deadline, [&] { return try_send(value); });
+    }
+    // The same without waiting: EAGAIN.
+    [[nodiscard]] Result<void> try_send(const T& value) {
+        const auto sent = end_.push(0, std::as_bytes(std::span(&value, 1)));
+        if (sent) {
+            this->ring_if_waiting(end_);
+        }
+        return sent;
+    }
+    void close() {
+        end_.close();
+        this->ring_if_waiting(end_);
+    }
+    [[nodiscard]] RingStatistics statistics() const { return detail::statistics_of(end_); }
+
+    // For whoever waits for several things at once: the channels that are rung, and the end itself.
+    [[nodiscard]] uint64_t wait_channels() const { return this->bell().wait; }
+    [[nodiscard]] ion::Producer& end() { return end_; }
+
+  private:
+    friend Base;
+    sender(void* base, ion::Geometry geometry, RingBell bell) : Base(bell), end_(base, geometry) {}
+    ion::Producer end_;
+};
+
+template <class T>
+class ring<T>::receiver : public Side<receiver> {
+    using Base = Side<receiver>;
+
+  public:
+    // Waits for a value until the deadline. As send; EIO also: a message was no T.
+    [[nodiscard]] Result<T> receive(Instant deadline = never) {
+        return this->until(end_, deadline, [&] { return try_receive(); });
+    }
+    // The same without waiting: EAGAIN.
+    [[nodiscard]] Result<T> try_receive() {
+        T value;
+        if (auto got = try_receive_some(std::span(&value, 1)); !got) {
+            return error(got.error());
+        }
+        return value;
+    }
+    // As many as are there and fit, at least one: Result of those, in the memory that was given.
+    [[nodiscard]] Result<std::span<T>> receive_some(std::span<T> into, Instant deadline = never) {
+        return this->until(end_, deadline, [&] { return try_receive_some(into); });
+    }
+    [[nodiscard]] Result<std::span<T>> try_receive_some(std::span<T> into) {
+        const auto most = into.size() < ~uint32_t{0} ? static_cast<uint32_t>(into.size()) : ~uint32_t{0};
+        auto messages = end_.peek(most);
+        if (!messages) {
+            return error(messages.error());
+        }
+        uint32_t count = 0;
+        for (const ion::Message message : *messages) {
+            if (message.payload.size() != sizeof(T)) {
+                break;
+            }
+            std::memcpy(&into[count++], message.payload.data(), sizeof(T));
+        }
+        (void)end_.release(count); // peeked: cannot fail
+        if (count == 0) {
+            end_.close(ion::Close::broken);
+        }
+        this->ring_if_waiting(end_);
+        return count == 0 ? Result<std::span<T>>(error(Errno::io)) : into.first(count);
+    }
+    [[nodiscard]] RingStatistics statistics() const { return detail::statistics_of(end_); }
+
+    [[nodiscard]] uint64_t wait_channels() const { return this->bell().wait; }
+    [[nodiscard]] ion::Consumer& end() { return end_; }
+
+  private:
+    friend Base;
+    receiver(void* base, ion::Geometry geometry, RingBell bell) : Base(bell), end_(base, geometry) {}
+    ion::Consumer end_;
+};
+
+} // namespace nexus
