@@ -89,7 +89,7 @@ struct rumpk_spawn_args {
     uint32_t tier;       /* rumpk_tier */
     uint32_t core;       /* index, or RUMPK_SPAWN_ANY_CORE */
     uint64_t stack_base; /* 0: a pooled stack of stack_size; else the cell's own memory, 16-byte aligned */
-    uint32_t stack_size; /* bytes; 0: 4096 */
+    uint32_t stack_size; /* bytes; 0: the pool's, 4096 unless the manifest says less */
     uint32_t rx_slots;   /* 0: no rx ring; else a power of two */
     uint32_t rx_slot_size;
     uint32_t tx_slots;

@@ -41,10 +41,12 @@ struct rumpk_boot_cell {
     uint32_t tier_ceiling; /* highest tier (lowest number) it may spawn in */
     uint32_t home_core;
     uint64_t core_set;    /* bit per core it may spawn on */
-    uint32_t fibers;      /* slots, the first fiber included; 1..4096 */
+    uint32_t fibers;      /* slots, the first fiber included; 1..16384 */
     uint32_t main_stack;  /* bytes of the first fiber's stack; a multiple of 4096 */
     uint32_t fiber_rings; /* bytes for the rings of each further fiber; a multiple of 4096, 0: none */
-    uint8_t reserved[28];
+    uint32_t
+        fiber_stack; /* bytes of a pooled stack: 1024 or 2048, with a canary; 0: 4096, above a guard page */
+    uint8_t reserved[24];
 };
 
 RUMPK_ASSERT(sizeof(struct rumpk_boot_table) == 64);
@@ -64,11 +66,12 @@ RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, core_set) == 80);
 RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, fibers) == 88);
 RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, main_stack) == 92);
 RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, fiber_rings) == 96);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, fiber_stack) == 100);
 
 /* How a window is laid out: offsets from its base. Program and heap grow from
  * the bottom; what has a fixed place stands at the top. */
 #define RUMPK_WINDOW_MAP 0x04000000ull    /* what `map` hands out: up to 32 MiB */
-#define RUMPK_WINDOW_STACKS 0x06000000ull /* fiber stacks, each above an unmapped guard page: 16 MiB */
+#define RUMPK_WINDOW_STACKS 0x06000000ull /* fiber stacks: 16 MiB */
 #define RUMPK_WINDOW_RINGS 0x07000000ull  /* rings of spawned fibers: slot i at + i * fiber_rings: 15 MiB */
 #define RUMPK_WINDOW_BOOT_RINGS 0x07f00000ull /* the six boot rings: 1 MiB */
 

@@ -18,7 +18,7 @@ using Checked = std::expected<T, BootTableError>;
 constexpr uint64_t page_size = 4096;
 constexpr size_t header_size = sizeof(rumpk_boot_table);
 constexpr size_t cell_size = sizeof(rumpk_boot_cell);
-constexpr uint32_t max_fibers = 4096;
+constexpr uint32_t max_fibers = 16384;
 
 // Room in a window, from abi/image.h: what stands between the marks.
 constexpr uint64_t program_room = RUMPK_WINDOW_MAP;
@@ -80,8 +80,12 @@ Checked<void> check_memory(const rumpk_boot_cell& cell) {
     if (cell.main_stack == 0 || !is_page_multiple(cell.main_stack)) {
         return wrong(BootTableError::bad_main_stack);
     }
-    // Each stack stands above a guard page; those of further fibers take a page at least.
-    const uint64_t stacks = page_size + cell.main_stack + (cell.fibers - 1) * 2 * page_size;
+    if (cell.fiber_stack != 0 && cell.fiber_stack != 1024 && cell.fiber_stack != 2048) {
+        return wrong(BootTableError::bad_fiber_stack);
+    }
+    // The first stands above a guard page, and so do further ones of a page.
+    const uint64_t further = cell.fiber_stack != 0 ? cell.fiber_stack : 2 * page_size;
+    const uint64_t stacks = page_size + cell.main_stack + (cell.fibers - 1) * further;
     if (stacks > stack_room) {
         return wrong(BootTableError::stacks_too_large);
     }
@@ -218,6 +222,7 @@ BootCell BootTable::cell(uint32_t index) const {
     cell.core_set = raw.core_set;
     cell.fibers = raw.fibers;
     cell.main_stack = raw.main_stack;
+    cell.fiber_stack = raw.fiber_stack != 0 ? raw.fiber_stack : page_size;
     cell.fiber_rings = raw.fiber_rings;
     return cell;
 }
@@ -260,7 +265,7 @@ constexpr const char* texts = "no boot table\0"
                               "no such window, or twice\0"
                               "impossible tier\0"
                               "impossible cores\0"
-                              "not 1 to 4096 fibers\0"
+                              "not 1 to 16384 fibers\0"
                               "impossible stacks or fiber rings\0";
 
 size_t text_of(BootTableError what) {
@@ -303,6 +308,7 @@ size_t text_of(BootTableError what) {
         return 12;
     case BootTableError::bad_main_stack:
     case BootTableError::stacks_too_large:
+    case BootTableError::bad_fiber_stack:
     case BootTableError::bad_fiber_rings:
         return 13;
     }

@@ -40,6 +40,7 @@ enum class BootTableError : uint8_t {
     bad_core_set,
     bad_fiber_count,
     bad_main_stack,
+    bad_fiber_stack,
     stacks_too_large,
     bad_fiber_rings,
 };
@@ -59,8 +60,9 @@ struct BootCell {
     Tier tier_ceiling = Tier::void_; // highest it may spawn in; at or above home_tier
     CoreId home_core{};              // in core_set
     uint64_t core_set = 0;           // bit per core
-    uint32_t fibers = 0;             // 1..4096
+    uint32_t fibers = 0;             // 1..16384
     uint32_t main_stack = 0;         // bytes
+    uint32_t fiber_stack = 0;        // bytes of a pooled one: 1024, 2048, 4096
     uint32_t fiber_rings = 0;        // bytes a fiber
 };
 

@@ -37,16 +37,15 @@ struct Caller {
 // stack of some depth. Returns what the call does; EAGAIN: its core has no room for the message.
 [[nodiscard]] int64_t spawn_at_home(Cell& cell, const Request& request);
 
-// Copies an argument struct in, once.
+// Copies an argument struct in, once. EFAULT.
 template <typename T>
-[[nodiscard]] Result<T> copy_in(const Cell& cell, uint64_t address) {
+[[nodiscard]] Result<void> copy_in(const Cell& cell, uint64_t address, T& copy) {
     auto range = cell.range(address, sizeof(T), right_read);
     if (!range) {
         return error(range.error());
     }
-    T copy;
     copy_bytes(&copy, range->pointer(), sizeof(T));
-    return copy;
+    return {};
 }
 
 } // namespace rumpk

@@ -83,12 +83,12 @@ Result<Place> check_place(const Cell& cell, Scheduler& home, CoreId asker, const
 
 // A stack of the cell's own, or the slot's pooled one. EINVAL, EFAULT.
 Result<AddressRange> check_stack(const Cell& cell, const rumpk_spawn_args& args) {
-    const uint64_t size = args.stack_size == 0 ? Cell::pooled_stack_size : args.stack_size;
+    const uint64_t size = args.stack_size == 0 ? cell.pooled_stack_size() : args.stack_size;
     if (size < smallest_stack || size % 16 != 0 || args.stack_base % 16 != 0) {
         return error(Errno::inval);
     }
     if (args.stack_base == 0) {
-        return size <= Cell::pooled_stack_size ? Result<AddressRange>{AddressRange{}} : error(Errno::inval);
+        return size <= cell.pooled_stack_size() ? Result<AddressRange>{AddressRange{}} : error(Errno::inval);
     }
     return cell.range(args.stack_base, size, right_read | right_write);
 }
@@ -125,7 +125,8 @@ Result<Fiber*> make_fiber(Cell& cell, const Request& request) {
     fiber->core = place->core;
     fiber->spawner = request.requester.who.id;
     fiber->stack = stack->empty() ? cell.pooled_stack(slot) : *stack;
-    fiber->canary = stack->empty() ? nullptr : static_cast<uint64_t*>(fiber->stack.pointer());
+    const bool guarded = stack->empty() && cell.stacks_guarded();
+    fiber->canary = guarded ? nullptr : static_cast<uint64_t*>(fiber->stack.pointer());
     fiber->entry = reinterpret_cast<rumpk_entry>(static_cast<uintptr_t>(args.entry));
     fiber->argument = args.argument;
     std::copy_n(reinterpret_cast<const char*>(args.name), sizeof fiber->name, fiber->name);
@@ -138,8 +139,11 @@ int64_t kill(const Caller& who, const FiberName& target, uint64_t reason) {
     const CoreId core = target.fiber->core;
     if (core != who.scheduler.core()) {
         const CoreId to = who.cell.at_home() ? core : who.cell.home_core();
-        return ask_and_wait(who.scheduler, to, RequestKind::kill,
-                            {.target = target, .value = reason, .requester = {}, .spawn = {}});
+        return ask_and_wait(who.scheduler, to, RequestKind::kill, [&](Request& request) -> Result<void> {
+            request.target = target;
+            request.value = reason;
+            return {};
+        });
     }
     if (!running_here(who.scheduler, target)) {
         return to_call(Errno::srch);
@@ -151,6 +155,23 @@ int64_t kill(const Caller& who, const FiberName& target, uint64_t reason) {
         fiber_end(*target.fiber, -static_cast<int64_t>(reason));
         return 0;
     });
+}
+
+// By a fiber on its home core.
+template <typename Fill>
+int64_t spawn_here(const Caller& who, Fill&& fill) {
+    for (;;) {
+        const int64_t id = who.scheduler.on_kernel_stack([&]() -> int64_t {
+            Request request;
+            request.requester = {{&who.fiber, who.fiber.id}, who.scheduler.core()};
+            auto filled = fill(request);
+            return filled ? spawn_at_home(who.cell, request) : to_call(filled);
+        });
+        if (id != to_call(Errno::again)) {
+            return id;
+        }
+        wait_for_room(who.scheduler); // its core's, for the fiber
+    }
 }
 
 } // namespace
@@ -183,27 +204,15 @@ extern "C" int64_t rumpk_call_spawn(uint64_t args) {
     if (auto promised = require(who, promises_of_call[RUMPK_CALL_SPAWN], "spawn"); !promised) {
         return to_call(promised);
     }
-    auto copy = copy_in<rumpk_spawn_args>(who.cell, args);
-    if (!copy) {
-        return to_call(copy.error());
-    }
-    if (copy->size != sizeof(rumpk_spawn_args)) {
-        return to_call(Errno::inval);
-    }
-    const Request request{.target = {},
-                          .value = 0,
-                          .requester = {{&who.fiber, who.fiber.id}, who.scheduler.core()},
-                          .spawn = *copy};
-    int64_t id = to_call(Errno::again);
-    while (who.cell.at_home() && id == to_call(Errno::again)) {
-        id = who.scheduler.on_kernel_stack([&]() -> int64_t { return spawn_at_home(who.cell, request); });
-        if (id == to_call(Errno::again)) {
-            who.scheduler.yield(); // until the fiber's core has room for it
+    const auto fill = [&](Request& request) -> Result<void> {
+        if (auto copied = copy_in(who.cell, args, request.spawn); !copied) {
+            return copied;
         }
-    }
-    if (!who.cell.at_home()) {
-        id = ask_and_wait(who.scheduler, who.cell.home_core(), RequestKind::spawn, request);
-    }
+        return request.spawn.size == sizeof(rumpk_spawn_args) ? Result<void>{} : error(Errno::inval);
+    };
+    const int64_t id = who.cell.at_home()
+                           ? spawn_here(who, fill)
+                           : ask_and_wait(who.scheduler, who.cell.home_core(), RequestKind::spawn, fill);
     who.scheduler.reschedule();
     return id;
 }

@@ -80,7 +80,7 @@ Result<Fiber*> fiber_by(const Caller& who, uint64_t id) {
     if (!found) {
         return error(found.error());
     }
-    if (!who.cell.at_home() && !running_here(who.scheduler, *found)) {
+    if (!who.cell.at_home() && !owns(who.scheduler, *found)) {
         return error(Errno::perm);
     }
     return found->fiber;

@@ -154,10 +154,9 @@ extern "C" int64_t rumpk_call_yield(uint64_t wait, uint64_t bell, uint64_t deadl
         }
     }
     if (bell != 0 || count != 0) {
-        const int64_t rung = who.scheduler.on_kernel_stack(
-            [&]() -> int64_t { return to_call(ring_all(who, bell, peers, count)); });
-        if (rung < 0) {
-            return rung;
+        // On the caller's own stack: a message to another core may have to wait for room.
+        if (auto rung = ring_all(who, bell, peers, count); !rung) {
+            return to_call(rung);
         }
     }
     if ((flags & RUMPK_YIELD_NOWAIT) != 0) {

@@ -13,7 +13,6 @@ namespace {
 std::span<Cell> all_cells;
 
 constexpr uint64_t page = HAL_PAGE_SIZE;
-constexpr uint64_t stack_stride = page + Cell::pooled_stack_size; // a guard page, then the stack
 
 } // namespace
 
@@ -40,7 +39,7 @@ Result<void> Cell::check(AddressRange range, Rights rights) const {
     }
     const VirtAddr stacks = window_.base + RUMPK_WINDOW_STACKS + page + main_stack_.size;
     if (range.base >= stacks && !rights.contains(right_execute)) {
-        const uint64_t slot = (range.base - stacks) / stack_stride + 1;
+        const uint64_t slot = (range.base - stacks) / (stacks_guarded() ? 2 * page : pooled_stack_size_) + 1;
         if (slot < fibers_.size() && pooled_stack(static_cast<uint32_t>(slot)).contains(range)) {
             return {};
         }
@@ -118,7 +117,8 @@ AddressRange Cell::pooled_stack(uint32_t slot) const {
         return main_stack_;
     }
     const VirtAddr first = main_stack_.end();
-    return {first + (slot - 1) * stack_stride + page, pooled_stack_size};
+    const uint64_t guard = stacks_guarded() ? page : 0;
+    return {first + (slot - 1) * (guard + pooled_stack_size_) + guard, pooled_stack_size_};
 }
 
 AddressRange Cell::ring_space(uint32_t slot) const {
@@ -126,7 +126,7 @@ AddressRange Cell::ring_space(uint32_t slot) const {
 }
 
 const Fiber* Cell::guard_owner(VirtAddr address) const {
-    for (const Fiber& fiber : fibers_) {
+    for (const Fiber& fiber : fibers_.first(stacks_guarded() ? fibers_.size() : 1)) {
         const AddressRange stack = pooled_stack(slot_of(fiber));
         if (address >= stack.base - page && address < stack.base) {
             return &fiber;

@@ -32,7 +32,6 @@ class Cell {
   public:
     static constexpr uint32_t console_slot = 2;
     static constexpr uint32_t machine_slot = 3;
-    static constexpr uint32_t pooled_stack_size = 4096;
 
     // The boot rings' geometry is common to all cells; abi/systable.h shows it.
     [[nodiscard]] static constexpr ion::Geometry rx_geometry() { return ion::Geometry::of(64, 1024); }
@@ -91,6 +90,9 @@ class Cell {
     [[nodiscard]] uint32_t live_fibers() const { return live_; }
     [[nodiscard]] std::span<Fiber> fibers() { return fibers_; }
 
+    // Bytes of a pooled stack. Of a page: above an unmapped one. Less: with a canary.
+    [[nodiscard]] uint32_t pooled_stack_size() const { return pooled_stack_size_; }
+    [[nodiscard]] bool stacks_guarded() const { return pooled_stack_size_ == HAL_PAGE_SIZE; }
     // Where a slot's pooled stack and rings are: pure functions of the slot.
     [[nodiscard]] AddressRange pooled_stack(uint32_t slot) const;
     [[nodiscard]] AddressRange ring_space(uint32_t slot) const;
@@ -131,6 +133,7 @@ class Cell {
     VirtAddr entry_{};
     AddressRange heap_{};
     AddressRange main_stack_{};
+    uint32_t pooled_stack_size_ = HAL_PAGE_SIZE;
     AddressRange ring_area_{};
     uint32_t ring_bytes_ = 0; // a slot's
     std::array<AddressRange, RUMPK_RING_COUNT> boot_rings_{};

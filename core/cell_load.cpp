@@ -85,11 +85,16 @@ void Cell::map_stacks(uint32_t main_stack) {
     main_stack_ = {window_.base + RUMPK_WINDOW_STACKS + page, main_stack};
     const uint64_t pooled = fibers_.size() - 1;
     const PhysAddr physical =
-        boot_memory().take_pages(main_stack + pooled * pooled_stack_size, "fiber stacks");
+        boot_memory().take_pages(align_up(main_stack + pooled * pooled_stack_size_, page), "fiber stacks");
     map_or_stop(name_, main_stack_, physical, right_read | right_write);
     add_region(main_stack_, right_read | right_write);
+    if (!stacks_guarded()) {
+        const AddressRange all{main_stack_.end(), align_up(pooled * pooled_stack_size_, page)};
+        map_or_stop(name_, all, physical + main_stack, right_read | right_write);
+        return;
+    }
     for (uint32_t slot = 1; slot <= pooled; ++slot) {
-        map_or_stop(name_, pooled_stack(slot), physical + main_stack + uint64_t{slot - 1} * pooled_stack_size,
+        map_or_stop(name_, pooled_stack(slot), physical + main_stack + uint64_t{slot - 1} * page,
                     right_read | right_write);
     }
 }
@@ -143,6 +148,7 @@ void Cell::prepare(const BootCell& description) {
     tier_ceiling_ = description.tier_ceiling;
     home_core_ = CoreId{machine().boot->boot_core};
     core_set_ = description.core_set;
+    pooled_stack_size_ = description.fiber_stack;
 
     load(description);
     fibers_ = boot_memory().take_objects<Fiber>(description.fibers, "fibers");

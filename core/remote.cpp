@@ -7,6 +7,12 @@
 
 namespace rumpk {
 
+// This core runs it, and it is the one that is meant. Only this core writes
+// `owned` while `core` says this one, so what it reads is the present state.
+bool owns(const Scheduler& here, const FiberName& name) {
+    return name.fiber->core == here.core() && name.fiber->owned && name.fiber->id == name.id;
+}
+
 namespace {
 
 // The one core that goes on once the machine ends; none yet.
@@ -24,19 +30,18 @@ constexpr int most_at_once = 4;
     }
 }
 
-// This core runs it, and it is the one that is meant. Only this core writes
-// `owned` while `core` says this one, so what it reads is the present state.
-bool owns(const Scheduler& here, const FiberName& name) {
-    return name.fiber->core == here.core() && name.fiber->owned && name.fiber->id == name.id;
-}
-
-void send(Scheduler& here, CoreId to, RequestKind kind, const Request& request) {
-    while (!here.mailbox().ask(to, kind, request)) {
-        // The other core takes its messages as soon as it unmasks. Meanwhile this one's may
-        // come, too: two cores that wait for each other's room both get it.
-        machine().interrupts_restore(1);
-        (void)machine().interrupts_mask();
-        here.yield();
+void send(Scheduler& here, CoreId to, RequestKind kind, const FiberName& target, uint64_t value) {
+    for (;;) {
+        const int64_t sent = here.on_kernel_stack([&]() -> int64_t {
+            return here.mailbox().ask(to, kind,
+                                      {.target = target, .value = value, .requester = {}, .spawn = {}})
+                       ? 1
+                       : 0;
+        });
+        if (sent != 0) {
+            return;
+        }
+        wait_for_room(here);
     }
 }
 
@@ -85,7 +90,7 @@ int handle(Scheduler& here, CoreId from, RequestKind kind, const Request& reques
 
 // A fiber's home core gave it to this one before anybody could learn its id. But
 // whoever learned it may be on a third core, and his message may come first: then
-// what the home core sent lies in its ring already.
+// what the home core sent lies in its ring already. In the message interrupt only.
 bool owns_by_now(Scheduler& here, const FiberName& name) {
     const CoreId home = name.fiber->cell->home_core();
     if (!owns(here, name) && home != here.core()) {
@@ -160,33 +165,27 @@ int handle(Scheduler& here, AnswerKind kind, const Answer& answer) {
 void ring_anywhere(Scheduler& here, const FiberName& target, uint64_t channels) {
     const CoreId core = target.fiber->core;
     if (core == here.core()) {
-        if (owns_by_now(here, target)) {
+        if (running_here(here, target)) {
             here.ring(*target.fiber, channels);
         }
     } else if (here.mailbox().reaches(core)) {
-        send(here, core, RequestKind::bell,
-             {.target = target, .value = channels, .requester = {}, .spawn = {}});
+        send(here, core, RequestKind::bell, target, channels);
     }
 }
 
-int64_t ask_and_wait(Scheduler& here, CoreId to, RequestKind kind, Request request) {
-    Fiber& self = *here.running();
-    request.requester = {{&self, self.id}, here.core()};
-    for (;;) {
-        send(here, to, kind, request);
-        const int64_t answer = here.wait_for_answer();
-        if (answer != to_call(Errno::again)) {
-            return answer;
-        }
-        here.yield();
-    }
+// The other core takes its messages as soon as it unmasks.
+void wait_for_room(Scheduler& here) {
+    machine().interrupts_restore(1);
+    (void)machine().interrupts_mask();
+    here.yield();
 }
 
 void barrier_everywhere(Scheduler& here) {
     std::atomic_thread_fence(std::memory_order_seq_cst);
     for (uint32_t core = 0; core < machine().boot->cores; ++core) {
         if (here.mailbox().reaches(CoreId{core})) {
-            (void)ask_and_wait(here, CoreId{core}, RequestKind::barrier, {});
+            (void)ask_and_wait(here, CoreId{core}, RequestKind::barrier,
+                               [](Request&) -> Result<void> { return {}; });
         }
     }
 }
@@ -219,15 +218,21 @@ void fiber_end_by_pledge(Fiber& fiber, const char* call) {
 }
 
 void end_cell_from_here(Scheduler& here, const FiberName& self, uint64_t code) {
-    send(here, self.fiber->cell->home_core(), RequestKind::end_cell,
-         {.target = self, .value = code, .requester = {}, .spawn = {}});
+    send(here, self.fiber->cell->home_core(), RequestKind::end_cell, self, code);
     for (;;) {
         (void)here.wait_for_answer(); // none comes: the home core stops this one
     }
 }
 
 bool running_here(Scheduler& here, const FiberName& name) {
-    return owns_by_now(here, name);
+    // It is on its way from its home core, or its end is on the way there. This core's
+    // messages are taken by its interrupt alone: one may be the end of the very fiber
+    // that runs here.
+    while (name.fiber->core == here.core() && name.fiber->id == name.id && !name.fiber->owned) {
+        machine().interrupts_restore(1);
+        (void)machine().interrupts_mask();
+    }
+    return owns(here, name);
 }
 
 void message_event() {

@@ -13,8 +13,11 @@ namespace rumpk {
 
 // Latches the channels of a fiber of whatever core, if it still is the one that is meant.
 void ring_anywhere(Scheduler& here, const FiberName& target, uint64_t channels);
-// Sends a request and waits for what comes back.
-[[nodiscard]] int64_t ask_and_wait(Scheduler& here, CoreId to, RequestKind kind, Request request);
+// Sends a request and waits for what comes back. `fill(Request&)` makes it, on the
+// core's kernel stack, where a small fiber has no room for one; it may come again.
+// What it gives instead of success is the result, and nothing is sent.
+template <typename Fill>
+[[nodiscard]] int64_t ask_and_wait(Scheduler& here, CoreId to, RequestKind kind, Fill&& fill);
 // Makes every core that runs fibers pass a full memory barrier.
 void barrier_everywhere(Scheduler& here);
 
@@ -24,7 +27,9 @@ void barrier_everywhere(Scheduler& here);
 void fiber_end(Fiber& fiber, int64_t code);
 // The same for one that did what it had pledged not to do, in that call.
 void fiber_end_by_pledge(Fiber& fiber, const char* call);
-// Masked. Does this core run that very fiber?
+// Masked. Does this core run that very fiber, at this moment?
+[[nodiscard]] bool owns(const Scheduler& here, const FiberName& name);
+// Masked, by a fiber, on its own stack. The same, once all that is under way about it has come.
 [[nodiscard]] bool running_here(Scheduler& here, const FiberName& name);
 
 // Masked, by a fiber that is not at home: its cell ends, and so does the fiber.
@@ -35,5 +40,33 @@ void message_event();
 
 // Masked. The other cores stop for ever: the machine ends.
 void stop_other_cores();
+
+// Masked, by a fiber. Other fibers of the tier run, and this core's messages come:
+// two cores that wait for each other's room both get it.
+void wait_for_room(Scheduler& here);
+
+template <typename Fill>
+int64_t ask_and_wait(Scheduler& here, CoreId to, RequestKind kind, Fill&& fill) {
+    Fiber& self = *here.running();
+    for (;;) {
+        bool sent = false;
+        int64_t result = here.on_kernel_stack([&]() -> int64_t {
+            Request request;
+            request.requester = {{&self, self.id}, here.core()};
+            if (auto filled = fill(request); !filled) {
+                return to_call(filled);
+            }
+            sent = here.mailbox().ask(to, kind, request);
+            return to_call(Errno::again);
+        });
+        if (sent) {
+            result = here.wait_for_answer();
+        }
+        if (result != to_call(Errno::again)) {
+            return result;
+        }
+        wait_for_room(here);
+    }
+}
 
 } // namespace rumpk

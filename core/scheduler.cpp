@@ -208,6 +208,7 @@ void Scheduler::forget(Fiber& fiber) {
 // nothing comes back to it.
 void Scheduler::leave() {
     forgotten_ = false;
+    calls_busy_ = false; // this may be on that stack, and does not come back to it
     Fiber* const next = pick();
     account(next);
     if (next != nullptr) {

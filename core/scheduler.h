@@ -84,13 +84,18 @@ class Scheduler {
     // From now on only this fiber, of the kernel, is given the core.
     void run_only(Fiber& fiber) { only_ = &fiber; }
 
-    // Runs a function on this core's kernel stack; it must not switch.
+    // Runs a function on this core's kernel stack; it must neither switch, but with
+    // leave(), nor unmask, nor come here again.
     template <typename Function>
     int64_t on_kernel_stack(Function&& function) {
         auto thunk = [](void* f) -> int64_t {
             return (*static_cast<std::remove_reference_t<Function>*>(f))();
         };
-        return machine().call_on_stack(calls_.pointer(), calls_.size, thunk, &function);
+        ensure(!calls_busy_);
+        calls_busy_ = true;
+        const int64_t result = machine().call_on_stack(calls_.pointer(), calls_.size, thunk, &function);
+        calls_busy_ = false;
+        return result;
     }
     [[nodiscard]] AddressRange kernel_stack() const { return calls_; }
     [[nodiscard]] std::span<const AddressRange, interrupt_stacks> interrupt_stack_ranges() const {
@@ -126,6 +131,7 @@ class Scheduler {
     Instant since_{}; // when running_ was given the core
     std::array<AddressRange, interrupt_stacks> interrupts_{};
     AddressRange calls_{};
+    bool calls_busy_ = false;
     SchedulerStatistics statistics_;
 };
 

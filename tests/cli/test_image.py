@@ -73,7 +73,7 @@ class Manifest(unittest.TestCase):
 
     def test_numbers(self):
         for value in ("0", "4097", '"64"', "true", "1.0"):
-            self.refused(f"fibers = {value}", "outside 1 to 4096")
+            self.refused(f"fibers = {value}", "outside 1 to 16384")
         self.refused('fibers = 4096\nfiber_rings = "8K"', "fibers x fiber_rings is more than a window's 15M")
 
     def test_tiers(self):

@@ -29,7 +29,7 @@ MAGIC = 0x474D4952  # "RIMG"
 VERSION = 1
 FUSED = 1
 TABLE = struct.Struct("<IIQIII36x")
-ENTRY = struct.Struct("<32sQQQQIIIIQIII28x")
+ENTRY = struct.Struct("<32sQQQQIIIIQIIII24x")
 TRAILER = struct.Struct("<QII")
 MAX_SEGMENTS = 8
 EVERY_CORE = (1 << 64) - 1
@@ -101,7 +101,8 @@ def boot_table(programs: list[Program]) -> bytes:
         body += bytes(start - at) + data
         at = start + len(data)
         entries += ENTRY.pack(cell.name.encode(), start, len(data), cell.memory, cell.map, index, cell.tier,
-                              cell.ceiling, 0, EVERY_CORE, cell.fibers, cell.stack, cell.fiber_rings)
+                              cell.ceiling, 0, EVERY_CORE, cell.fibers, cell.stack, cell.fiber_rings,
+                              0 if cell.fiber_stack == PAGE else cell.fiber_stack)
     rest = bytes(entries + body) + bytes(-at % PAGE)
     header = TABLE.pack(MAGIC, VERSION, TABLE.size + len(rest), zlib.crc32(rest), FUSED, len(programs))
     return header + rest

@@ -18,7 +18,8 @@ WINDOW_STACKS = 0x06000000
 WINDOW_RINGS = 0x07000000
 WINDOW_BOOT_RINGS = 0x07F00000
 MAX_MAP = 32 << 20
-MAX_FIBERS = 4096
+MAX_FIBERS = 16384
+FIBER_STACKS = (1024, 2048, PAGE)
 NAME_MAX = 31
 
 
@@ -34,12 +35,14 @@ class Cell(NamedTuple):
     ceiling: int  # highest tier, lowest number, it may spawn in
     fibers: int  # at once, the first included
     stack: int  # bytes of the first fiber's stack
+    fiber_stack: int  # bytes of a pooled stack; one of a page stands above a guard page
     fiber_rings: int  # bytes for the rings of each further fiber
 
 
 DEFAULTS = {
     "memory": "8M", "map": "1M", "tier": "gravity", "ceiling": "photon",
-    "fibers": 64, "stack": "64K", "fiber_rings": "8K",
+    "fibers": 64, "stack": "64K", "fiber_stack": "4K",
+    "fiber_rings": "8K",
 }
 
 
@@ -64,6 +67,16 @@ def tier(key: str, value: object) -> int:
     return TIERS.index(value)
 
 
+def fiber_stack(value: object) -> int:
+    try:
+        size = common.size(value)
+    except (ValueError, TypeError, AttributeError):
+        size = None
+    if isinstance(value, bool) or size not in FIBER_STACKS:
+        raise ManifestError(f'fiber_stack = {value!r} is none of "1K", "2K", "4K"')
+    return size
+
+
 def parse(text: str, name: str) -> Cell:
     """`name` is the cell's name where the text gives none."""
     try:
@@ -84,14 +97,16 @@ def parse(text: str, name: str) -> Cell:
         map=pages("map", values["map"], 0, MAX_MAP), tier=tier("tier", values["tier"]),
         ceiling=tier("ceiling", values["ceiling"]), fibers=fibers,
         stack=pages("stack", values["stack"], PAGE, WINDOW_RINGS - WINDOW_STACKS - PAGE),
+        fiber_stack=fiber_stack(values["fiber_stack"]),
         fiber_rings=pages("fiber_rings", values["fiber_rings"], 0, WINDOW_BOOT_RINGS - WINDOW_RINGS),
     )
     if cell.ceiling > cell.tier:
         raise ManifestError(f"ceiling = '{TIERS[cell.ceiling]}' is below tier = '{TIERS[cell.tier]}'")
     if cell.fiber_rings * cell.fibers > WINDOW_BOOT_RINGS - WINDOW_RINGS:
         raise ManifestError(f"fibers x fiber_rings is more than a window's {(WINDOW_BOOT_RINGS - WINDOW_RINGS) >> 20}M")
-    # A guard page and the first fiber's stack, then a guard page and 4 KiB for each further one.
-    stacks = PAGE + cell.stack + (cell.fibers - 1) * 2 * PAGE
+    # A guard page and the first fiber's stack, then the further ones, a page with a guard page each.
+    further = 2 * PAGE if cell.fiber_stack == PAGE else cell.fiber_stack
+    stacks = PAGE + cell.stack + (cell.fibers - 1) * further
     if stacks > WINDOW_RINGS - WINDOW_STACKS:
         raise ManifestError(f"{cell.fibers} fibers and a first stack of {common.size_text(cell.stack)} need "
                             f"{stacks >> 10}K of stacks, and a window has {(WINDOW_RINGS - WINDOW_STACKS) >> 20}M")

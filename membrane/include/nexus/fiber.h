@@ -31,8 +31,9 @@ struct FiberOptions {
     std::optional<Tier> tier = {};        // empty: the cell's home tier
     uint32_t core = RUMPK_SPAWN_ANY_CORE; // index; ANY: the caller's
     std::span<std::byte> stack = {};      // 16-byte aligned, until the fiber has ended; or empty:
-    uint32_t stack_size = 0; // bytes, 1024 or more, a multiple of 16. Up to 4096 (0 means that) it is pooled,
-                             // above a guard page; more is taken from the heap, without one
+    uint32_t stack_size =
+        0; // bytes, 1024 or more, a multiple of 16. Up to 4096, or `fiber_stack` of cell.toml (0 means that),
+           // it is pooled, above a guard page; more is taken from the heap, without one
     RingShape rx = {};
     RingShape tx = {};
     bool bare = false; // see above; must be set for another tier or core

@@ -191,7 +191,14 @@ TEST(BootTable, Memory) {
 
 TEST(BootTable, Fibers) {
     EXPECT_EQ(why_cell([](auto& c) { c.fibers = 0; }), BootTableError::bad_fiber_count);
-    EXPECT_EQ(why_cell([](auto& c) { c.fibers = 4097; }), BootTableError::bad_fiber_count);
+    EXPECT_EQ(why_cell([](auto& c) { c.fibers = 16385; }), BootTableError::bad_fiber_count);
+    EXPECT_EQ(why_cell([](auto& c) { c.fiber_stack = 512; }), BootTableError::bad_fiber_stack);
+    EXPECT_EQ(why_cell([](auto& c) { c.fiber_stack = 4096; }), BootTableError::bad_fiber_stack);
+    EXPECT_EQ(why_cell([](auto& c) {
+                  c.fibers = 16384;
+                  c.fiber_stack = 1024; // and no room for the first one's
+              }),
+              BootTableError::stacks_too_large);
     EXPECT_EQ(why_cell([](auto& c) { c.main_stack = 0; }), BootTableError::bad_main_stack);
     EXPECT_EQ(why_cell([](auto& c) { c.main_stack = 4097; }), BootTableError::bad_main_stack);
     EXPECT_EQ(why_cell([](auto& c) { c.main_stack = 0xfffff000; }), BootTableError::stacks_too_large);

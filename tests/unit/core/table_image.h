@@ -90,10 +90,11 @@ inline bool holds_what_it_promises(const rumpk::BootTable& table, std::span<cons
         const bool memory = cell.memory % page == 0 && cell.memory > 0 && cell.memory <= RUMPK_WINDOW_MAP &&
                             cell.map_memory % page == 0 &&
                             RUMPK_WINDOW_MAP + cell.map_memory <= RUMPK_WINDOW_STACKS;
-        const bool fibers = cell.fibers >= 1 && cell.fibers <= 4096 && cell.main_stack > 0 &&
+        const bool fibers = cell.fibers >= 1 && cell.fibers <= 16384 && cell.main_stack > 0 &&
                             cell.main_stack % page == 0 && cell.fiber_rings % page == 0;
+        const uint64_t further = cell.fiber_stack < page ? cell.fiber_stack : 2 * page;
         const bool room =
-            RUMPK_WINDOW_STACKS + page + cell.main_stack + 2 * page * (cell.fibers - 1) <=
+            RUMPK_WINDOW_STACKS + page + cell.main_stack + (cell.fibers - 1) * further <=
                 RUMPK_WINDOW_RINGS &&
             RUMPK_WINDOW_RINGS + uint64_t{cell.fiber_rings} * cell.fibers <= RUMPK_WINDOW_BOOT_RINGS;
         const bool tiers = cell.home_tier <= Tier::void_ && cell.tier_ceiling <= cell.home_tier;
