@@ -45,13 +45,13 @@ class Manifest(unittest.TestCase):
             manifest.parse(text, "sample")
 
     def test_defaults(self):
-        self.assertEqual(cell(), manifest.Cell("sample", 8 << 20, 1 << 20, 2, 0, 64, 64 << 10, 8 << 10))
+        self.assertEqual(cell(), manifest.Cell("sample", 8 << 20, 1 << 20, 2, 0, 64, 64 << 10, 4096, 8 << 10))
 
     def test_all_keys(self):
         self.assertEqual(
             manifest.parse('name="a-1"\nmemory="64M"\nmap=0\ntier="void"\nceiling="matter"\nfibers=1\nstack=4096\n'
-                           'fiber_rings="0"', "sample"),
-            manifest.Cell("a-1", 64 << 20, 0, 3, 1, 1, 4096, 0))
+                           'fiber_stack="1K"\nfiber_rings="0"', "sample"),
+            manifest.Cell("a-1", 64 << 20, 0, 3, 1, 1, 4096, 1024, 0))
 
     def test_unknown_key(self):
         self.refused('memroy = "8M"', "unknown key 'memroy'; there are: name, memory")
@@ -72,8 +72,11 @@ class Manifest(unittest.TestCase):
         self.refused("stack = 0", "stack = 0 is outside")
 
     def test_numbers(self):
-        for value in ("0", "4097", '"64"', "true", "1.0"):
+        for value in ("0", "16385", '"64"', "true", "1.0"):
             self.refused(f"fibers = {value}", "outside 1 to 16384")
+        for value in ("0", "512", '"3K"', '"8K"', "true", "1.5", "[]"):
+            self.refused(f"fiber_stack = {value}", 'none of "1K", "2K", "4K"')
+        self.refused('fibers = 16384\nfiber_stack = "1K"\nfiber_rings = 0', "a window has 16M")
         self.refused('fibers = 4096\nfiber_rings = "8K"', "fibers x fiber_rings is more than a window's 15M")
 
     def test_tiers(self):
@@ -228,7 +231,7 @@ class Pack(unittest.TestCase):
         self.assertEqual(self.table(table), len(table))
         fields = image.ENTRY.unpack_from(table, 64)
         self.assertEqual(fields, (b"a".ljust(32, b"\0"), 4096, 300, 8 << 20, 1 << 20, 0, 2, 0, 0, (1 << 64) - 1, 7,
-                                  64 << 10, 8 << 10))
+                                  64 << 10, 8 << 10, 0))
         self.assertEqual(table[4096:4396], b"ELF" * 100)
 
     def test_process(self):

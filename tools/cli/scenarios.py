@@ -4,6 +4,7 @@
     about = "..."                     one line: what would be broken if this failed
     app = "cat"                       an application by name (apps/ or tests/apps/)
     machines = "all"                  or a list of names
+    variants = false                  not with the other builds of a machine's images (host-asan)
     args = ["a b", ""]                the application's
     options = ["--verbose"]           further ones of `./rumpk run`
     memory = "64M"                    or "minimum", or "below" (one MiB less)
@@ -59,7 +60,7 @@ SHOWN = 2000  # bytes of each stream in a failure's report
 VARIANTS = {"host": ("host-asan",)}
 
 _KEYS = {
-    "about", "app", "machines", "args", "options", "memory", "smp", "timeout", "limit_seconds", "build",
+    "about", "app", "machines", "variants", "args", "options", "memory", "smp", "timeout", "limit_seconds", "build",
     "slow_reader", "close_output_after", "emulator", "input", "image", "tree", "expect", "case", "on", "long", "name",
 }
 _INPUT_KEYS = {"text", "file", "all_bytes", "random", "package_text", "zeros", "delay"}
@@ -131,7 +132,7 @@ def _of_file(file, text, builds, long):
             if long:
                 facts = merged(facts, facts.get("long", {}))
             _check(file, facts)
-            if preset != machine.name and facts.get("build"):
+            if preset != machine.name and (facts.get("build") or not facts.get("variants", True)):
                 continue  # built by name, that is as the machine's own
             if facts.get("machines", "all") == "all" or machine.name in facts["machines"]:
                 out.append(Scenario(name, machine, preset, facts))

@@ -231,7 +231,7 @@ TEST(BootTable, Places) {
     EXPECT_EQ(why_cell([](auto& c) { c.tier_ceiling = 3; }), BootTableError::home_above_ceiling);
     EXPECT_EQ(why_cell([](auto& c) { c.home_core = 64; }), BootTableError::bad_home_core);
     EXPECT_EQ(why_cell([](auto& c) { c.core_set = 2; }), BootTableError::bad_core_set);
-    EXPECT_EQ(why_cell([](auto& c) { c.reserved[27] = 1; }), BootTableError::reserved_not_zero);
+    EXPECT_EQ(why_cell([](auto& c) { c.reserved[23] = 1; }), BootTableError::reserved_not_zero);
     EXPECT_EQ(why_after([](auto& i) { i.cell(1).window = 0; }, 2), BootTableError::window_twice);
     EXPECT_EQ(why_after([](auto& i) { i.cell(1).elf_offset = 0; }, 2), BootTableError::elf_outside_table);
     EXPECT_TRUE(good_cell([](auto& c) {
