@@ -28,6 +28,15 @@ extern "C" {
 #define HAL_PAGE_SIZE 4096u
 #define HAL_MAX_CORES 8u
 
+/* A place where a virtio-mmio device may be: its registers say whether there is one (their device id is 0
+ * where there is none). Not mapped: `map` makes the registers reachable, as frames at `registers`. */
+struct hal_virtio {
+    uint64_t registers; /* physical */
+    uint64_t size;      /* bytes of them, 0x100 at least */
+    uint32_t line;      /* interrupt line, for device_enable */
+    uint32_t reserved;
+};
+
 /* What the machine told the HAL at boot. Valid for ever, never written again. */
 struct hal_boot {
     const char* machine;           /* "qemu-riscv64" */
@@ -53,8 +62,11 @@ struct hal_boot {
     uint32_t console_channels;  /* 1: the device carries console_write's channel; 0: one byte stream */
     uint64_t kernel_text_base;  /* virtual, end exclusive: to tell a kernel fault from an application's */
     uint64_t kernel_text_end;
-    int32_t frame_previous; /* backtraces: the caller's frame pointer is at frame pointer + this, */
-    int32_t frame_return;   /* and the return address at frame pointer + this */
+    int32_t frame_previous;          /* backtraces: the caller's frame pointer is at frame pointer + this, */
+    int32_t frame_return;            /* and the return address at frame pointer + this */
+    const char* timer;               /* what timer_set uses, for the log: "Sstc" */
+    const struct hal_virtio* virtio; /* the machine's transports, in its own order ... */
+    uint32_t virtio_count;           /* ... 0: none */
 };
 
 /* A context that is not running: its stack pointer; all else is on that stack. */

@@ -36,6 +36,9 @@ void say_machine() {
     line.text("free memory at ").hex(boot.memory_base).text(", ").decimal(boot.memory_size >> 10);
     line.text(" KiB; boot table of ").decimal(boot.image_size);
     print_verbose(line.text(boot.seed_size != 0 ? " bytes; seeded" : " bytes; no entropy"));
+    line.clear();
+    line.text("timer ").text(boot.timer).text("; virtio transports: ");
+    print_verbose(line.decimal(boot.virtio_count));
 }
 
 void say_cell(const Cell& cell) {

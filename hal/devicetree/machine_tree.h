@@ -45,7 +45,8 @@ struct MachineTree {
     uint32_t plic_phandle = 0;
     TreeDevice rtc;
     TreeDevice finisher;
-    ShortList<TreeDevice, 32> virtio; // transport slots, empty ones too, in the tree's order
+    ShortList<TreeDevice, 32> virtio;     // transport slots, empty ones too, in the tree's order
+    ShortList<hal_virtio, 32> transports; // those of them that can work, as core/ is told of them
 
     const char* arguments = "";    // in the blob, NUL-terminated
     const uint8_t* seed = nullptr; // in the blob

@@ -167,13 +167,11 @@ TreeProblem TreeReader::check_devices() {
     if (!routed(machine_.serial)) {
         return fail("the serial port's interrupt goes nowhere");
     }
-    size_t kept = 0;
     for (const TreeDevice& slot : machine_.virtio) {
         if (routed(slot) && !in_memory(slot.registers)) {
-            machine_.virtio[kept++] = slot;
+            machine_.transports.add({slot.registers.base, slot.registers.size, slot.line, 0});
         }
     }
-    machine_.virtio.truncate(kept);
     return {};
 }
 

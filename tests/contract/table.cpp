@@ -86,6 +86,28 @@ void boot_systable_page_is_zeroed() {
     EXPECT_EQUAL(all, 0);
 }
 
+// Each can be mapped and shows the transport's magic, whether a device is behind it or not
+// (Virtio 1.2, 4.2.2); no two share registers, none lies in memory.
+void boot_lists_virtio_transports() {
+    constexpr uint64_t somewhere = 0x2000000000;
+    constexpr uint32_t magic = 0x74726976;
+    const struct hal_boot& boot = *machine->boot;
+    EXPECT(*boot.timer != '\0');
+    for (uint32_t i = 0; i < boot.virtio_count; i++) {
+        const struct hal_virtio& one = boot.virtio[i];
+        EXPECT(one.size >= 0x100 && one.line != 0 && one.line != boot.console_line);
+        EXPECT(!overlap(one.registers, one.size, boot.memory_base, boot.memory_size));
+        for (uint32_t other = 0; other < i; other++) {
+            EXPECT(!overlap(one.registers, one.size, boot.virtio[other].registers, boot.virtio[other].size));
+            EXPECT(one.line != boot.virtio[other].line);
+        }
+        uint64_t first = one.registers & ~uint64_t{HAL_PAGE_SIZE - 1};
+        EXPECT_EQUAL(machine->map(somewhere, first, HAL_PAGE_SIZE, HAL_MAP_READ | HAL_MAP_WRITE), 0);
+        EXPECT_EQUAL(*reinterpret_cast<volatile uint32_t*>(somewhere + one.registers % HAL_PAGE_SIZE), magic);
+        EXPECT_EQUAL(machine->unmap(somewhere, HAL_PAGE_SIZE), 0);
+    }
+}
+
 void boot_knows_the_kernel_text() {
     const struct hal_boot& boot = *machine->boot;
     EXPECT(boot.kernel_text_base < boot.kernel_text_end);
@@ -153,6 +175,7 @@ const Test tests_of_table[] = {
     {"boot memory is free and ours", boot_memory_is_free_and_ours},
     {"boot systable page is zeroed", boot_systable_page_is_zeroed},
     {"boot knows the kernel text", boot_knows_the_kernel_text},
+    {"boot lists virtio transports", boot_lists_virtio_transports},
     {"boot tells how frames are linked", boot_tells_how_frames_are_linked},
     {"boot begins masked", boot_begins_masked},
     {"core_local is null until set", core_local_is_null_until_set},

@@ -34,11 +34,6 @@ LIMIT = 120
 TESTS = 60  # the contract has at least so many; a shorter list means that it ended early
 
 
-def setUpModule():
-    if not IMAGE.exists():
-        raise FileNotFoundError(f"{IMAGE} is not built: ninja -C {BUILD} contract")
-
-
 def command(*words, cores=1):
     """The contract image with boot arguments."""
     if MACHINE.kind == "process":
@@ -58,6 +53,8 @@ def setUpModule():
     """A shell that starts the tests in the background ignores SIGINT, and so would all they start."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if not IMAGE.exists():
+        raise FileNotFoundError(f"{IMAGE} is not built: ninja -C {BUILD} contract")
 
 
 class Contract(unittest.TestCase):

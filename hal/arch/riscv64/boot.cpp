@@ -195,7 +195,8 @@ extern "C" [[noreturn]] void hal_boot_main(uint64_t hart, uint64_t tree_address)
     device_lines_begin();
 
     // 7. Time. A processor may have Sstc and firmware not have opened it.
-    timer_begin(tree.timebase, tree.sstc && hal_probe_stimecmp() != 0);
+    bool sstc = tree.sstc && hal_probe_stimecmp() != 0;
+    timer_begin(tree.timebase, sstc);
 
     // 8. What core/ is told.
     boot_facts.machine = machine_facts.name;
@@ -219,6 +220,9 @@ extern "C" [[noreturn]] void hal_boot_main(uint64_t hart, uint64_t tree_address)
     // RISC-V ELF psABI, "Frame pointer": return address at -8, the caller's frame pointer at -16.
     boot_facts.frame_previous = -16;
     boot_facts.frame_return = -8;
+    boot_facts.timer = sstc ? "Sstc" : "SBI";
+    boot_facts.virtio = tree.transports.begin();
+    boot_facts.virtio_count = static_cast<uint32_t>(tree.transports.size());
 
     // 9. Logic takes over.
     rumpk_core_main(&hal_table);

@@ -28,8 +28,8 @@ void check_devices(const MachineTree& machine) {
     require(machine.serial.present() && machine.plic.present());
     require(machine.serial.line >= 1 && machine.serial.line <= machine.plic_lines &&
             machine.plic_lines <= 1023);
-    for (const TreeDevice& slot : machine.virtio) {
-        require(slot.line >= 1 && slot.line <= machine.plic_lines && slot.registers.size >= 0x100);
+    for (const hal_virtio& slot : machine.transports) {
+        require(slot.line >= 1 && slot.line <= machine.plic_lines && slot.size >= 0x100);
     }
 }
 

@@ -65,8 +65,8 @@ TEST(MachineTree, ReadsAVirtMachine) {
     EXPECT_EQ(machine.plic_lines, 96u);
     EXPECT_EQ(machine.rtc.registers.base, 0x101000);
     EXPECT_EQ(machine.finisher.registers.base, 0x100000);
-    ASSERT_EQ(machine.virtio.size(), 3u);
-    EXPECT_EQ(machine.virtio[2].line, 3u);
+    ASSERT_EQ(machine.transports.size(), 3u);
+    EXPECT_EQ(machine.transports[2].line, 3u);
     EXPECT_STREQ(machine.arguments, "rumpk.log=verbose -- a");
     EXPECT_EQ(machine.seed_size, 16u);
     EXPECT_EQ(machine.seed[15], 4);
@@ -83,7 +83,7 @@ TEST(MachineTree, ReadsWhatQemuWrote) {
         Bytes bytes{std::istreambuf_iterator<char>(stream), {}};
         Outcome outcome = read(Blob(bytes));
         EXPECT_EQ(outcome.problem.what, nullptr) << file.path() << " " << outcome.problem.node;
-        EXPECT_EQ(outcome.machine.virtio.size(), 8u) << file.path();
+        EXPECT_EQ(outcome.machine.transports.size(), 8u) << file.path();
         ++files;
     }
     EXPECT_GE(files, 3u);
@@ -271,8 +271,8 @@ TEST(MachineTree, VirtioSlotsThatCannotWorkAreLeftOut) {
     root.at("soc/virtio_mmio@1").set("reg", words({0, 0x80010000, 0, 0x1000}));
     Outcome outcome = read(root);
     ASSERT_EQ(outcome.problem.what, nullptr);
-    ASSERT_EQ(outcome.machine.virtio.size(), 1u);
-    EXPECT_EQ(outcome.machine.virtio[0].line, 3u);
+    ASSERT_EQ(outcome.machine.transports.size(), 1u);
+    EXPECT_EQ(outcome.machine.transports[0].line, 3u);
 }
 
 TEST(MachineTree, MemoryIsCutToWholePages) {
