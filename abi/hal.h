@@ -90,8 +90,10 @@ struct hal_fault {
     const char* name[HAL_REGISTERS];
 };
 
-/* What the core wants to hear. All are called masked, on the interrupt stack
- * that was set with interrupt_stack. */
+/* What the core wants to hear. All are called masked. core_start begins on the stack that it was given.
+ * fault runs on a stack of the HAL's own where it happened in a handler or in a fault's report, and may on
+ * others; it runs on the interrupt stack else, as all the rest do: the one that was set with interrupt_stack.
+ */
 struct hal_events {
     void (*timer)(void);           /* the deadline of timer_set has passed; it is disarmed */
     void (*device)(uint32_t line); /* the line stays quiet until device_done(line) */

@@ -58,8 +58,8 @@ def setUpModule():
 
 
 class Contract(unittest.TestCase):
-    def holds(self, cores):
-        done = run(cores=cores)
+    def holds(self, cores, further=()):
+        done = subprocess.run(command(cores=cores) + list(further), stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT)
         lines = done.stdout.decode(errors="replace").splitlines()
         wrong = [line for line in lines if "FAILED" in line or "rumpk:" in line]
         self.assertEqual(wrong, [])
@@ -76,6 +76,11 @@ class Contract(unittest.TestCase):
 
     def test_two_cores(self):
         self.holds(2)
+
+    def test_all_cores(self):
+        # By instructions counted, where there are any: OpenSBI 1.1 parks harts with their software interrupt left pending,
+        # so the six that the contract does not start spin in its WFI loop, on processors that the tests need.
+        self.holds(MACHINE.max_cores, () if MACHINE.kind == "process" else ("-icount", "shift=0,sleep=off"))
 
     def test_the_code_comes_out(self):
         self.assertEqual(run("rumpk.contract=code").returncode, 77)
