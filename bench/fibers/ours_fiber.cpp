@@ -19,8 +19,9 @@ namespace {
 
 void (*enter)(uint64_t) = nullptr;
 
-bool spawn(bench_entry& entry, uint32_t stack = 1024) {
-    return nexus::spawn(enter, reinterpret_cast<uintptr_t>(&entry), {.stack_size = stack}).has_value();
+// Without a stack: one of the pool's, of 1 KiB.
+bool spawn(bench_entry& entry, std::span<std::byte> stack = {}) {
+    return nexus::spawn(enter, reinterpret_cast<uintptr_t>(&entry), {.stack = stack}).has_value();
 }
 
 // The first fiber sleeps; whoever has the last word rings it.
@@ -145,7 +146,8 @@ double ours_pingpong(uint64_t rounds) {
     both.rounds = rounds;
     bench_entry first{ping, reinterpret_cast<uintptr_t>(&both)};
     bench_entry second{pong, reinterpret_cast<uintptr_t>(&both)};
-    if (!spawn(first, 4096) || !spawn(second, 4096)) {
+    alignas(16) std::byte stacks[2][4096]; // on the first fiber's: in the cell
+    if (!spawn(first, stacks[0]) || !spawn(second, stacks[1])) {
         return -1;
     }
     sleep();

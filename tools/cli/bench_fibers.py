@@ -110,18 +110,19 @@ def on_host(runs, names):
 
 def fiber_bytes(wants):
     """What boot takes for so many more fibers, by the kernel's own account of memory."""
-    def unused(fibers, rings):
+    def unused(fibers, stack, rings):
         toml = common.BUILD / "bench" / "fibers.toml"
         toml.parent.mkdir(parents=True, exist_ok=True)
-        toml.write_text(f'name = "bench"\nfibers = {fibers}\nfiber_rings = "{rings}"\n')
+        toml.write_text(f'name = "bench"\nfibers = {fibers}\nfiber_stack = "{stack}"\nfiber_rings = "{rings}"\n')
         (line,) = lines_of(program(toml), ["memory.unused"], 0)
         return int(line[1])
 
-    few = 64
-    bare = (unused(few, "0") - unused(few + MORE_FIBERS, "0")) / MORE_FIBERS
-    with_rings = (unused(few, "4K") - unused(few + MORE_FIBERS, "4K")) / MORE_FIBERS
-    # A slot has its stack of 4 KiB whatever size a fiber asks for.
-    values = {"fiber.bytes.1k": bare, "fiber.bytes.4k": bare, "fiber.bytes.rings": with_rings - bare}
+    def each(stack, rings):
+        few = 64
+        return (unused(few, stack, rings) - unused(few + MORE_FIBERS, stack, rings)) / MORE_FIBERS
+
+    large = each("4K", "0")
+    values = {"fiber.bytes.1k": each("1K", "0"), "fiber.bytes.4k": large, "fiber.bytes.rings": each("4K", "4K") - large}
     for name, target in BYTES.items():
         if name in wants:
             yield exact(name, HOST, values[name], "bytes", target=target)
