@@ -32,6 +32,7 @@ def _weaker(name, file, old, tests, program="model_test.cpp"):
 
 
 BROADCAST = "broadcast_model_test.cpp"
+DEATHS = "broadcast_death_test.cpp"
 MUTANTS = (
     _weaker("O1 sequence written", "producer.h", "Words::store(slot.sequence, sequence, std::memory_order_release)", "Model.Transfer"),
     _weaker("O2 sequence read", "endpoint.h", "Words::load(slot.sequence, std::memory_order_acquire) == sequence", "Model.Transfer"),
@@ -81,6 +82,15 @@ MUTANTS = (
         "BroadcastModel.Parking"),
     _of("the slowest does not hold the producer", "broadcast.h", "limit_ = least + this->shape()", "limit_ = tail_ + this->shape()",
         BROADCAST, "BroadcastModel.*"),
+    _of("the producer's successor trusts the position", "broadcast.h", "producer.committed(producer.tail_)) {", "false) {", DEATHS,
+        "BroadcastDeath.EachAtEveryStep"),
+    _of("the position is told before the sequence", "broadcast.h",
+        "        Words::store(slot.sequence,", "        Words::store(this->own_->position, tail_, std::memory_order_release);\n"
+        "        Words::store(slot.sequence,", DEATHS, "BroadcastDeath.EachAtEveryStep"),
+    _of("a successor goes on behind what was only peeked", "broadcast.h", "    consumer.resumed_to_ = seen;",
+        "    consumer.resumed_to_ = consumer.head_ = seen;", DEATHS, "BroadcastDeath.EachAtEveryStep"),
+    _of("the end is not looked at twice", "broadcast.h", "if (over && this->committed(head_)) {", "if (false) {", DEATHS,
+        "BroadcastDeath.NobodyDies"),
     _of("nobody stands behind anybody", "broadcast.h", "behind_ != 0 && head_", "false && head_", BROADCAST, "BroadcastModel.*"),
 )
 
