@@ -17,6 +17,20 @@
 
 namespace nexus {
 
+// The heavy barrier of a side that parks where the other one runs on another core: the kernel makes every
+// core pass one.
+struct AllCores {
+    void operator()() const { (void)call::yield(0, 0, 0, RUMPK_YIELD_NOWAIT | RUMPK_YIELD_BARRIER); }
+};
+using AcrossCores = ion::CrossCore<AllCores>;
+
+// What a side does before it parks: looks again this often, then gives up its turn this often and looks.
+// Worth it where the other side is at work on another core and a message is nearer than a bell.
+struct RingPatience {
+    uint32_t looks = 0;
+    uint32_t turns = 0;
+};
+
 // How the two sides of a ring wake each other.
 struct RingBell {
     uint64_t wait;     // channels that end a wait: RUMPK_CHANNEL_RX, ...
@@ -35,7 +49,9 @@ struct RingBell {
     }
 };
 
-template <class T>
+// Fence: who the other side is. ion::SameCore: a fiber of this core; AcrossCores: one of another core, who
+// says so, too.
+template <class T, class Fence = ion::SameCore>
 struct ring {
     static_assert(std::is_trivially_copyable_v<T>, "a stranger's bytes can be no more");
 
@@ -48,12 +64,15 @@ struct ring {
     class Side {
       public:
         // EINVAL: no ring is cut so, or T does not fit into its slots.
-        [[nodiscard]] static Result<End> open(const rumpk_ring_descriptor& where, RingBell bell) {
+        [[nodiscard]] static Result<End> open(const rumpk_ring_descriptor& where, RingBell bell,
+                                              RingPatience patience = {}) {
             const auto geometry = ion::Geometry::make(where.slots, where.slot_size);
             if (where.base == 0 || !geometry || geometry->capacity() < sizeof(T)) {
                 return error(Errno::inval);
             }
-            return End(reinterpret_cast<void*>(static_cast<uintptr_t>(where.base)), *geometry, bell);
+            End end(reinterpret_cast<void*>(static_cast<uintptr_t>(where.base)), *geometry, bell);
+            end.patience_ = patience;
+            return end;
         }
 
       protected:
@@ -63,17 +82,23 @@ struct ring {
         template <class Ion, class Try>
         [[nodiscard]] auto until(Ion& end, Instant deadline, Try attempt) {
             auto outcome = attempt();
-            while (!outcome && outcome.error() == Errno::again) {
+            for (uint32_t i = 0; i < patience_.looks + patience_.turns && empty_handed(outcome); ++i) {
+                if (i >= patience_.looks) {
+                    (void)call::yield(0, 0, 0, 0);
+                }
+                outcome = attempt();
+            }
+            while (empty_handed(outcome)) {
                 if (deadline != never && deadline <= now()) {
                     return outcome;
                 }
                 end.arm();
                 outcome = attempt(); // the second look; see ion/endpoint.h
-                if (!outcome && outcome.error() == Errno::again) {
+                if (empty_handed(outcome)) {
                     end.count_wait();
                     const auto woken = call::yield(bell_.wait, 0, deadline_of(deadline), 0);
                     outcome = attempt(); // also after the deadline: there may be something by now
-                    if (!outcome && outcome.error() == Errno::again && !woken) {
+                    if (empty_handed(outcome) && !woken) {
                         outcome = error(woken.error());
                     }
                 }
@@ -96,12 +121,18 @@ struct ring {
         [[nodiscard]] const RingBell& bell() const { return bell_; }
 
       private:
+        template <class Outcome>
+        [[nodiscard]] static bool empty_handed(const Outcome& outcome) {
+            return !outcome && outcome.error() == Errno::again;
+        }
+
         RingBell bell_;
+        RingPatience patience_;
     };
 };
 
-template <class T>
-class ring<T>::sender : public Side<sender> {
+template <class T, class Fence>
+class ring<T, Fence>::sender : public Side<sender> {
     using Base = Side<sender>;
 
   public:
@@ -126,16 +157,16 @@ class ring<T>::sender : public Side<sender> {
 
     // For whoever waits for several things at once: the channels that are rung, and the end itself.
     [[nodiscard]] uint64_t wait_channels() const { return this->bell().wait; }
-    [[nodiscard]] ion::Producer& end() { return end_; }
+    [[nodiscard]] ion::BasicProducer<Fence>& end() { return end_; }
 
   private:
     friend Base;
     sender(void* base, ion::Geometry geometry, RingBell bell) : Base(bell), end_(base, geometry) {}
-    ion::Producer end_;
+    ion::BasicProducer<Fence> end_;
 };
 
-template <class T>
-class ring<T>::receiver : public Side<receiver> {
+template <class T, class Fence>
+class ring<T, Fence>::receiver : public Side<receiver> {
     using Base = Side<receiver>;
 
   public:
@@ -178,12 +209,12 @@ class ring<T>::receiver : public Side<receiver> {
     [[nodiscard]] RingStatistics statistics() const { return detail::statistics_of(end_); }
 
     [[nodiscard]] uint64_t wait_channels() const { return this->bell().wait; }
-    [[nodiscard]] ion::Consumer& end() { return end_; }
+    [[nodiscard]] ion::BasicConsumer<Fence>& end() { return end_; }
 
   private:
     friend Base;
     receiver(void* base, ion::Geometry geometry, RingBell bell) : Base(bell), end_(base, geometry) {}
-    ion::Consumer end_;
+    ion::BasicConsumer<Fence> end_;
 };
 
 } // namespace nexus

@@ -79,6 +79,42 @@ TEST(Ring, a_deadline_ends_the_wait) {
     EXPECT_FALSE(ring.out.end().peer_waiting()) << "it waits no more";
 }
 
+TEST(Ring, across_cores_the_sleeper_has_the_kernel_pass_barriers) {
+    test::FakeKernel kernel;
+    Ring ring;
+    using Across = nexus::ring<uint64_t, nexus::AcrossCores>;
+    auto in = *Across::receiver::open(ring.where, nexus::RingBell::of_own(nexus::RingEnd::rx));
+    auto out = *Across::sender::open(ring.where, ring.to_child);
+    kernel.on_wait = [&](const test::Yield&) -> int64_t {
+        EXPECT_EQ(kernel.bells.size(), 1u) << "the barrier, before it sleeps";
+        EXPECT_EQ(kernel.bells[0].flags, RUMPK_YIELD_NOWAIT | RUMPK_YIELD_BARRIER);
+        EXPECT_TRUE(out.try_send(5));
+        return RUMPK_CHANNEL_RX;
+    };
+    EXPECT_EQ(in.receive(), 5u);
+    EXPECT_EQ(kernel.bells.size(), 2u);
+    EXPECT_EQ(out.statistics().bells, 1u);
+}
+
+TEST(Ring, patience_comes_before_the_sleep) {
+    test::FakeKernel kernel;
+    Ring ring;
+    auto in = *Numbers::receiver::open(ring.where, nexus::RingBell::of_own(nexus::RingEnd::rx),
+                                       {.looks = 10, .turns = 2});
+    unsigned turns = 0;
+    kernel.on_wait = [&](const test::Yield& yield) -> int64_t {
+        EXPECT_EQ(yield.wait, 0u) << "a turn given up, no sleep";
+        if (++turns == 2) {
+            EXPECT_TRUE(ring.out.try_send(9));
+        }
+        return 0;
+    };
+    EXPECT_EQ(in.receive(), 9u);
+    EXPECT_EQ(turns, 2u);
+    EXPECT_EQ(in.statistics().waits, 0u);
+    EXPECT_TRUE(kernel.bells.empty());
+}
+
 TEST(Ring, what_is_no_value_closes_it) {
     test::FakeKernel kernel;
     Ring ring;
