@@ -18,7 +18,6 @@ namespace {
 
 using ion::BufferToken;
 using ion::Errno;
-using ion::SlabOwner;
 using ion::SlabShape;
 using ion_test::bytes_of;
 using ion_test::read_as;
