@@ -24,8 +24,12 @@ uint64_t sums = 0, blocks = 0, texts = 0, messages = 0;
 
 nexus::channel<double, 64> flow;
 
+// Read at each use, so that the compiler cannot know that a sum comes out the same again.
+volatile double scale = 1.0;
+
 // Many values live in floating-point registers at once, and every bit of the result counts.
 [[gnu::noinline]] double series(double x, int terms) {
+    x *= scale;
     double a = x, b = x * 0.5, c = x * 0.25, d = 1.0 / x;
     for (int i = 1; i <= terms; ++i) {
         a += 1.0 / (b + i);
