@@ -73,23 +73,23 @@ const char* TreeReader::check_blob(uint64_t readable) const {
     return aligned && fdt_check_full(blob_, readable) == 0 ? nullptr : damaged;
 }
 
-TreeProblem TreeReader::read_reservations() {
+bool TreeReader::read_reservations() {
     int count = fdt_num_mem_rsv(blob_);
     for (int index = 0; index < count; ++index) {
         AddressRange range;
         fdt_get_mem_rsv(blob_, index, &range.base, &range.size);
         if (range.base + range.size < range.base) {
-            return {.what = "a reservation wraps", .node = "header"};
+            return fail("a reservation wraps");
         }
         if (!machine_.reserved.add(range)) {
-            return {.what = "too many reservations", .node = "header"};
+            return fail("too many reservations");
         }
     }
-    return {};
+    return true;
 }
 
 // Properties come before children (5.4.2), so a node's are complete when anything else comes.
-TreeProblem TreeReader::read_nodes() {
+bool TreeReader::read_nodes() {
     // Ends: fdt_check_full has come to the end, too.
     for (int offset = 0, next = 0;; offset = next) {
         uint32_t tag = fdt_next_tag(blob_, offset, &next);
@@ -97,28 +97,28 @@ TreeProblem TreeReader::read_nodes() {
             continue;
         }
         if (tag == FDT_PROP) {
-            if (TreeProblem problem = take_property(offset)) {
-                return problem;
+            if (!take_property(offset)) {
+                return false;
             }
             continue;
         }
         if (pending_) {
-            if (TreeProblem problem = finish_node()) {
-                return problem;
+            if (!finish_node()) {
+                return false;
             }
         }
         if (tag == FDT_END) {
-            return {};
+            return true;
         }
         if (tag == FDT_END_NODE) {
             --depth_;
-        } else if (TreeProblem problem = enter(fdt_get_name(blob_, offset, nullptr))) {
-            return problem;
+        } else if (!enter(fdt_get_name(blob_, offset, nullptr))) {
+            return false;
         }
     }
 }
 
-TreeProblem TreeReader::enter(const char* name) {
+bool TreeReader::enter(const char* name) {
     if (depth_ == deepest_node) {
         return fail("nested too deep");
     }
@@ -127,10 +127,10 @@ TreeProblem TreeReader::enter(const char* name) {
     for (Property& property : properties_) {
         property = {};
     }
-    return {};
+    return true;
 }
 
-TreeProblem TreeReader::take_property(int offset) {
+bool TreeReader::take_property(int offset) {
     if (!pending_) {
         return fail("a property outside its node");
     }
@@ -141,61 +141,57 @@ TreeProblem TreeReader::take_property(int offset) {
     if (id < property_count) {
         properties_[id] = {data, static_cast<uint32_t>(length)};
     }
-    return {};
+    return true;
 }
 
 TreeProblem TreeReader::read(uint64_t readable) {
-    if (const char* problem = check_blob(readable)) {
-        return {.what = problem, .node = "header"};
-    }
     machine_.sstc = true;
-    if (TreeProblem problem = read_reservations()) {
-        return problem;
+    levels_[0].name = "header";
+    if (const char* damage = check_blob(readable)) {
+        fail(damage);
+        return problem_;
     }
-    if (TreeProblem problem = read_nodes()) {
-        return problem;
+    if (!read_reservations() || !read_nodes()) {
+        return problem_;
     }
     levels_[0].name = "/";
     depth_ = 0;
-    if (TreeProblem problem = check()) {
-        return problem;
+    if (check() && resolve_contexts()) {
+        (void)check_devices();
     }
-    if (TreeProblem problem = resolve_contexts()) {
-        return problem;
-    }
-    return check_devices();
+    return problem_;
 }
 
-TreeProblem TreeReader::cell(PropertyId id, uint32_t most, uint32_t& value) const {
+bool TreeReader::cell(PropertyId id, uint32_t most, uint32_t& value) {
     const Property& property = properties_[id];
     if (!property) {
-        return {};
+        return true;
     }
     if (property.length != 4) {
         return fail(id);
     }
     value = property.u32(0);
-    return value <= most ? TreeProblem{} : fail(id);
+    return value <= most || fail(id);
 }
 
-TreeProblem TreeReader::string(PropertyId id, const char*& text) const {
+bool TreeReader::string(PropertyId id, const char*& text) {
     const Property& property = properties_[id];
     if (!property) {
-        return {};
+        return true;
     }
     if (property.length == 0 || property.data[property.length - 1] != '\0') {
         return fail(id);
     }
     text = reinterpret_cast<const char*>(property.data);
-    return {};
+    return true;
 }
 
 // Entry `index` of reg (2.3.6). No wrap; what the parent's cells cannot say is a problem.
-TreeProblem TreeReader::entry(const Level& parent, uint32_t index, AddressRange& range, bool& there) const {
+bool TreeReader::entry(const Level& parent, uint32_t index, AddressRange& range, bool& there) {
     const Property& reg = properties_[property_reg];
     there = false;
     if (!reg) {
-        return {};
+        return true;
     }
     uint32_t address_cells = parent.address_cells;
     uint32_t size_cells = parent.size_cells;
@@ -207,25 +203,25 @@ TreeProblem TreeReader::entry(const Level& parent, uint32_t index, AddressRange&
         return fail("reg has a bad length");
     }
     if (index >= reg.length / bytes) {
-        return {};
+        return true;
     }
     uint32_t at = index * bytes;
     range.base = address_cells == 2 ? reg.u64(at) : reg.u32(at);
     at += 4 * address_cells;
     range.size = size_cells == 2 ? reg.u64(at) : reg.u32(at);
     there = true;
-    return range.base + range.size < range.base ? fail("reg wraps") : TreeProblem{};
+    return range.base + range.size >= range.base || fail("reg wraps");
 }
 
-TreeProblem TreeReader::finish_node() {
+bool TreeReader::finish_node() {
     pending_ = false;
     Level& level = levels_[depth_];
     const Level& parent = levels_[depth_ - 1];
-    if (TreeProblem problem = read_level(level, parent)) {
-        return problem;
+    if (!read_level(level, parent)) {
+        return false;
     }
     if (!level.enabled) {
-        return {};
+        return true;
     }
     switch (level.role) {
     case Role::cpus:
@@ -235,7 +231,7 @@ TreeProblem TreeReader::finish_node() {
     case Role::cpu:
         return read_cpu(level, parent);
     case Role::reserved_memory:
-        return {};
+        return true;
     case Role::other:
         break;
     }
@@ -246,33 +242,33 @@ TreeProblem TreeReader::finish_node() {
         if (parent.hart != nullptr && kind() == Kind::hart_controller) {
             return cell(property_phandle, ~0u, parent.hart->controller);
         }
-        return {};
+        return true;
     }
     const char* type = "";
-    if (TreeProblem problem = string(property_device_type, type)) {
-        return problem;
+    if (!string(property_device_type, type)) {
+        return false;
     }
     if (depth_ == 2 && same(type, "memory")) {
         return read_memory(parent);
     }
-    return parent.mapped ? read_device(level, parent) : TreeProblem{};
+    return !parent.mapped || read_device(level, parent);
 }
 
 // What the node means for its children, and whether it counts.
-TreeProblem TreeReader::read_level(Level& level, const Level& parent) {
-    if (TreeProblem problem = cell(property_address_cells, 4, level.address_cells)) {
-        return problem;
+bool TreeReader::read_level(Level& level, const Level& parent) {
+    if (!cell(property_address_cells, 4, level.address_cells)) {
+        return false;
     }
-    if (TreeProblem problem = cell(property_size_cells, 4, level.size_cells)) {
-        return problem;
+    if (!cell(property_size_cells, 4, level.size_cells)) {
+        return false;
     }
     level.interrupt_parent = parent.interrupt_parent;
-    if (TreeProblem problem = cell(property_interrupt_parent, ~0u, level.interrupt_parent)) {
-        return problem;
+    if (!cell(property_interrupt_parent, ~0u, level.interrupt_parent)) {
+        return false;
     }
     const char* status = "okay";
-    if (TreeProblem problem = string(property_status, status)) {
-        return problem;
+    if (!string(property_status, status)) {
+        return false;
     }
     level.enabled = parent.enabled && (same(status, "okay") || same(status, "ok"));
     // An empty `ranges` says that addresses pass unchanged (2.3.8). Buses that move them
@@ -286,20 +282,20 @@ TreeProblem TreeReader::read_level(Level& level, const Level& parent) {
                                                            : Role::other;
     } else if (parent.role == Role::cpus) {
         const char* type = "";
-        if (TreeProblem problem = string(property_device_type, type)) {
-            return problem;
+        if (!string(property_device_type, type)) {
+            return false;
         }
         level.role = same(type, "cpu") ? Role::cpu : Role::other;
     }
-    return {};
+    return true;
 }
 
-TreeProblem TreeReader::read_memory(const Level& parent) {
+bool TreeReader::read_memory(const Level& parent) {
     bool there = true;
     for (uint32_t index = 0; there; ++index) {
         AddressRange range;
-        if (TreeProblem problem = entry(parent, index, range, there)) {
-            return problem;
+        if (!entry(parent, index, range, there)) {
+            return false;
         }
         uint64_t base = (range.base + HAL_PAGE_SIZE - 1) & ~uint64_t{HAL_PAGE_SIZE - 1};
         uint64_t end = range.end() & ~uint64_t{HAL_PAGE_SIZE - 1};
@@ -313,27 +309,27 @@ TreeProblem TreeReader::read_memory(const Level& parent) {
         // Memory past the list's end is left alone, which harms nobody.
         machine_.memory.add(pages);
     }
-    return {};
+    return true;
 }
 
-TreeProblem TreeReader::read_reserved(const Level& parent) {
+bool TreeReader::read_reserved(const Level& parent) {
     bool there = true;
     for (uint32_t index = 0; there; ++index) {
         AddressRange range;
-        if (TreeProblem problem = entry(parent, index, range, there)) {
-            return problem;
+        if (!entry(parent, index, range, there)) {
+            return false;
         }
         if (there && range.size != 0 && !machine_.reserved.add(range)) {
             return fail("too many reservations");
         }
     }
-    return {};
+    return true;
 }
 
-TreeProblem TreeReader::read_timebase() {
+bool TreeReader::read_timebase() {
     const Property& property = properties_[property_timebase];
     if (!property) {
-        return {};
+        return true;
     }
     if (property.length != 4 && property.length != 8) {
         return fail("timebase-frequency has a bad length");
@@ -341,18 +337,18 @@ TreeProblem TreeReader::read_timebase() {
     machine_.timebase = property.length == 8 ? property.u64(0) : property.u32(0);
     // `now` and `timer_set` are exact in this range (see clock.h).
     bool sane = machine_.timebase >= 1000 && machine_.timebase <= 1000000000;
-    return sane ? TreeProblem{} : fail("timebase-frequency out of range");
+    return sane || fail("timebase-frequency out of range");
 }
 
-TreeProblem TreeReader::read_cpu(Level& level, const Level& parent) {
+bool TreeReader::read_cpu(Level& level, const Level& parent) {
     const Property& reg = properties_[property_reg];
     uint32_t cells = parent.address_cells;
     if (!reg || cells < 1 || cells > 2 || reg.length != 4 * cells) {
         return fail("reg has a bad length");
     }
     const char* isa = "";
-    if (TreeProblem problem = string(property_isa, isa)) {
-        return problem;
+    if (!string(property_isa, isa)) {
+        return false;
     }
     // "rv64imac_zicsr_sstc": names of more than one letter, each behind an underscore.
     bool sstc = false;
@@ -369,7 +365,7 @@ TreeProblem TreeReader::read_cpu(Level& level, const Level& parent) {
     if (machine_.harts.full()) {
         // More harts than this kernel has cores. The one that runs must be among them.
         if (!boot) {
-            return {};
+            return true;
         }
         machine_.harts.truncate(machine_.harts.size() - 1);
     }
@@ -380,17 +376,17 @@ TreeProblem TreeReader::read_cpu(Level& level, const Level& parent) {
     machine_.sstc = machine_.sstc && sstc;
     machine_.harts.add({.id = id});
     level.hart = machine_.harts.end() - 1;
-    return {};
+    return true;
 }
 
-TreeProblem TreeReader::read_chosen() {
-    if (TreeProblem problem = string(property_arguments, machine_.arguments)) {
-        return problem;
+bool TreeReader::read_chosen() {
+    if (!string(property_arguments, machine_.arguments)) {
+        return false;
     }
     const Property& seed = properties_[property_seed];
     machine_.seed = seed.data;
     machine_.seed_size = seed.length;
-    return {};
+    return true;
 }
 
 TreeProblem read_machine_tree(const void* blob, uint64_t readable, uint64_t boot_hart, MachineTree& machine) {

@@ -42,15 +42,14 @@ Kind TreeReader::kind() const {
     return Kind::unknown;
 }
 
-TreeProblem TreeReader::read_registers(const Level& level, const Level& parent, uint64_t least,
-                                       TreeDevice& device) {
+bool TreeReader::read_registers(const Level& level, const Level& parent, uint64_t least, TreeDevice& device) {
     if (device.present()) {
-        return {}; // the first one of its kind counts
+        return true; // the first one of its kind counts
     }
     bool there = false;
     AddressRange range;
-    if (TreeProblem problem = entry(parent, 0, range, there)) {
-        return problem;
+    if (!entry(parent, 0, range, there)) {
+        return false;
     }
     if (!there || range.size < least) {
         return fail("reg is too small");
@@ -63,10 +62,10 @@ TreeProblem TreeReader::read_registers(const Level& level, const Level& parent, 
         }
         device.line = property.u32(0);
     }
-    return {};
+    return true;
 }
 
-TreeProblem TreeReader::read_device(const Level& level, const Level& parent) {
+bool TreeReader::read_device(const Level& level, const Level& parent) {
     switch (kind()) {
     case Kind::serial:
         return read_registers(level, parent, 8, machine_.serial);
@@ -78,38 +77,38 @@ TreeProblem TreeReader::read_device(const Level& level, const Level& parent) {
         return read_registers(level, parent, 4, machine_.finisher);
     case Kind::virtio: {
         TreeDevice slot;
-        if (TreeProblem problem = read_registers(level, parent, 0x100, slot)) {
-            return problem;
+        if (!read_registers(level, parent, 0x100, slot)) {
+            return false;
         }
         machine_.virtio.add(slot); // slots past the list's end stay unused
-        return {};
+        return true;
     }
     case Kind::hart_controller:
     case Kind::unknown:
         break;
     }
-    return {};
+    return true;
 }
 
-TreeProblem TreeReader::read_plic(const Level& level, const Level& parent) {
+bool TreeReader::read_plic(const Level& level, const Level& parent) {
     if (machine_.plic.present()) {
-        return {};
+        return true;
     }
     // Up to the first context's registers (PLIC specification 1.0.0, chapter 3).
-    if (TreeProblem problem = read_registers(level, parent, 0x201000, machine_.plic)) {
-        return problem;
+    if (!read_registers(level, parent, 0x201000, machine_.plic)) {
+        return false;
     }
-    if (TreeProblem problem = cell(property_phandle, ~0u, machine_.plic_phandle)) {
-        return problem;
+    if (!cell(property_phandle, ~0u, machine_.plic_phandle)) {
+        return false;
     }
-    if (TreeProblem problem = cell(property_plic_lines, 1023, machine_.plic_lines)) {
-        return problem;
+    if (!cell(property_plic_lines, 1023, machine_.plic_lines)) {
+        return false;
     }
     contexts_ = properties_[property_extended];
-    return contexts_.length % 8 == 0 ? TreeProblem{} : fail("interrupts-extended has a bad length");
+    return contexts_.length % 8 == 0 || fail("interrupts-extended has a bad length");
 }
 
-TreeProblem TreeReader::check() const {
+bool TreeReader::check() {
     const char* missing = machine_.memory.size() == 0  ? "no memory"
                           : !boot_hart_seen_           ? "the hart that runs is not in it"
                           : machine_.timebase == 0     ? "no timebase-frequency"
@@ -118,12 +117,12 @@ TreeProblem TreeReader::check() const {
                           : machine_.plic_phandle == 0 ? "no phandle of the interrupt controller"
                           : !machine_.serial.present() ? "no serial port (ns16550a)"
                                                        : nullptr;
-    return missing != nullptr ? fail(missing) : TreeProblem{};
+    return missing == nullptr || fail(missing);
 }
 
 // interrupts-extended: pairs of a hart's local controller and a cause. A pair's
 // number is the context's; cause 9 is the supervisor external interrupt.
-TreeProblem TreeReader::resolve_contexts() {
+bool TreeReader::resolve_contexts() {
     constexpr uint32_t supervisor_external = 9;
     constexpr uint64_t first_context = 0x200000;
     constexpr uint64_t context_size = 0x1000;
@@ -142,7 +141,7 @@ TreeProblem TreeReader::resolve_contexts() {
             return fail("a hart has no place at the interrupt controller");
         }
     }
-    return {};
+    return true;
 }
 
 bool TreeReader::in_memory(AddressRange range) const {
@@ -154,7 +153,7 @@ bool TreeReader::in_memory(AddressRange range) const {
     return false;
 }
 
-TreeProblem TreeReader::check_devices() {
+bool TreeReader::check_devices() {
     for (const TreeDevice* device : {&machine_.serial, &machine_.plic, &machine_.rtc, &machine_.finisher}) {
         if (device->present() && in_memory(device->registers)) {
             return fail("device registers in memory");
@@ -172,7 +171,7 @@ TreeProblem TreeReader::check_devices() {
             machine_.transports.add({slot.registers.base, slot.registers.size, slot.line, 0});
         }
     }
-    return {};
+    return true;
 }
 
 } // namespace rumpk::hal

@@ -92,44 +92,46 @@ class TreeReader {
     TreeProblem read(uint64_t readable);
 
   private:
-    TreeProblem fail(const char* what) const { return {.what = what, .node = levels_[depth_].name}; }
-    TreeProblem fail(PropertyId id) const {
-        return {.what = " has a bad value",
-                .node = levels_[depth_].name,
-                .property = text_in(property_names, id)};
+    // What reads says whether it went well; if not, the problem is kept.
+    bool fail(const char* what, const char* property = "") {
+        problem_ = {.what = what, .node = levels_[depth_].name, .property = property};
+        return false;
     }
+    bool fail(PropertyId id) { return fail(" has a bad value", text_in(property_names, id)); }
 
     const char* check_blob(uint64_t readable) const;
-    TreeProblem read_reservations();
-    TreeProblem read_nodes();
-    TreeProblem enter(const char* name);
-    TreeProblem take_property(int offset);
-    TreeProblem finish_node();
-    TreeProblem read_level(Level& level, const Level& parent);
-    TreeProblem read_memory(const Level& parent);
-    TreeProblem read_reserved(const Level& parent);
-    TreeProblem read_cpu(Level& level, const Level& parent);
-    TreeProblem read_timebase();
-    TreeProblem read_chosen();
-    TreeProblem read_device(const Level& level, const Level& parent);
-    TreeProblem read_registers(const Level& level, const Level& parent, uint64_t least, TreeDevice& device);
-    TreeProblem read_plic(const Level& level, const Level& parent);
+    [[nodiscard]] bool read_reservations();
+    [[nodiscard]] bool read_nodes();
+    [[nodiscard]] bool enter(const char* name);
+    [[nodiscard]] bool take_property(int offset);
+    [[nodiscard]] bool finish_node();
+    [[nodiscard]] bool read_level(Level& level, const Level& parent);
+    [[nodiscard]] bool read_memory(const Level& parent);
+    [[nodiscard]] bool read_reserved(const Level& parent);
+    [[nodiscard]] bool read_cpu(Level& level, const Level& parent);
+    [[nodiscard]] bool read_timebase();
+    [[nodiscard]] bool read_chosen();
+    [[nodiscard]] bool read_device(const Level& level, const Level& parent);
+    [[nodiscard]] bool read_registers(const Level& level, const Level& parent, uint64_t least,
+                                      TreeDevice& device);
+    [[nodiscard]] bool read_plic(const Level& level, const Level& parent);
 
-    TreeProblem check() const;
-    TreeProblem check_devices();
-    TreeProblem resolve_contexts();
+    [[nodiscard]] bool check();
+    [[nodiscard]] bool check_devices();
+    [[nodiscard]] bool resolve_contexts();
     bool in_memory(AddressRange range) const;
 
     // Of the node that is being read.
-    TreeProblem cell(PropertyId id, uint32_t most, uint32_t& value) const;
-    TreeProblem string(PropertyId id, const char*& text) const;
+    [[nodiscard]] bool cell(PropertyId id, uint32_t most, uint32_t& value);
+    [[nodiscard]] bool string(PropertyId id, const char*& text);
     Kind kind() const;
-    TreeProblem entry(const Level& parent, uint32_t index, AddressRange& range, bool& there) const;
+    [[nodiscard]] bool entry(const Level& parent, uint32_t index, AddressRange& range, bool& there);
 
     const void* blob_;
     MachineTree& machine_;
     uint64_t boot_hart_id_;
     bool boot_hart_seen_ = false;
+    TreeProblem problem_;
     uint32_t depth_ = 0;   // levels_[depth_] is the innermost open node; [0] stands above the root
     bool pending_ = false; // its properties are being collected:
     Property properties_[property_count]; // ... by PropertyId
