@@ -11,8 +11,9 @@ set(RUMPK_KERNEL_FLAGS -march=rv64imac_zicsr_zifencei -mabi=lp64 -mcmodel=medany
 # What runs on every switch says -Os for itself (core/CMakeLists.txt).
 # Functions that call nothing keep no frame pointer; prologues are shared (save_restore.S).
 set(RUMPK_KERNEL_OPTIMIZE -Oz -flto -momit-leaf-frame-pointer -msave-restore)
-# Small functions into their callers: at the default for -Oz, 5, calls cost more than what they save.
-list(APPEND RUMPK_KERNEL_LINK_FLAGS -Wl,-mllvm,-inline-threshold=12)
+# Small functions into their callers: at the default for -Oz, 5, calls cost more than what they save. And no
+# constants carried through loops in registers that then have to be saved.
+list(APPEND RUMPK_KERNEL_LINK_FLAGS -Wl,-mllvm,-inline-threshold=12 -Wl,-mllvm,-disable-machine-licm)
 set(RUMPK_CELL_FLAGS -march=rv64gc -mabi=lp64d -mcmodel=medany)
 set(RUMPK_CELL_LINK_FLAGS "")
 
