@@ -118,6 +118,8 @@ class Rings(unittest.TestCase):
 
     def test_distances_are_told_apart(self):
         self.assertEqual(bench_rings.classes([50, 52, 120, 560, 49]), [49 * 1.6, 120 * 1.6, 560 * 1.6])
+        strayed = bench_rings.classes([100] * 150 + [200] + [560] * 150)
+        self.assertEqual(strayed, [160, 560 * 1.6])
         cells, floors = bench_rings.grouped([
             self.sample("ion", 5), self.sample("ion", 50, (560, 561)), self.sample("ion", 7, (100, 560)),
             self.sample("ion", 9, undisturbed=False),

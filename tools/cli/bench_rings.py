@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The suite `rings`: our ring beside those that packages have, in one program and one run."""
 
+import bisect
 import json
 import os
 import statistics
@@ -127,10 +128,14 @@ def take(program, runs, races):
 def classes(values):
     """Upper ends of the classes that round trips of a bare cache line fall into: a virtual machine's processors
     move about, and two that share a cache are not comparable with two that do not."""
+    values = sorted(values)
     ends = []
     least = None
-    for value in sorted(values):
-        if least is None or value > APART * least:
+    for at, value in enumerate(values):
+        if least is not None and value <= APART * least:
+            continue
+        company = bisect.bisect_right(values, APART * value) - at
+        if company * 100 >= len(values):  # or it is a stray, and no place where processors stay
             least = value
             ends.append(APART * least)
     return ends
