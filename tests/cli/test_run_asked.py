@@ -42,6 +42,8 @@ class Asked(unittest.TestCase):
             (["--timeout", "never"], "number of seconds"),
             (["--timeout", "-1"], "number of seconds"),
             (["--gdb", "--gdb-port", "x"], "not a port"),
+            (["--machine", "host", "--emulator-args", "-cpu max"], "host has no emulator"),
+            (["--emulator-args", "'"], "--emulator-args: No closing quotation"),
             (["nowhere/nothing.img"], "no image"),
             (["nosuchapp"], "nosuchapp"),
             (["hello", "extra"], "extra"),
@@ -54,6 +56,10 @@ class Asked(unittest.TestCase):
         self.assertEqual(run.memory_of("1G", self.MACHINE), 1 << 30)
         self.assertEqual(run.cores_of("4", self.MACHINE), 4)
         self.assertEqual(run.seconds_of("0.5"), 0.5)
+
+    def test_words_for_the_emulator(self):
+        self.assertEqual(run.words_of(None, self.MACHINE), [])
+        self.assertEqual(run.words_of("-cpu 'a b' -dtb x", self.MACHINE), ["-cpu", "a b", "-dtb", "x"])
 
     def test_percent(self):
         self.assertEqual(run.percent("a.b_c/d:e=f,g@h+i-j"), "a.b_c/d:e=f,g@h+i-j")
