@@ -73,6 +73,9 @@ double longer(double longest, uint64_t begun) {
 } // namespace
 
 deadline_figures ours_deadlines(uint32_t pending, const uint64_t* keys, uint32_t operations) {
+    if (pending < 2) {
+        return {};
+    }
     alignas(DeadlineQueue) static std::byte memory[sizeof(DeadlineQueue)];
     auto& queue = *::new (memory) DeadlineQueue;
     queue.prepare(families);

@@ -67,6 +67,9 @@ double peer_pingpong(uint64_t rounds) {
 }
 
 deadline_figures peer_deadlines(uint32_t pending, const uint64_t* keys, uint32_t operations) {
+    if (pending < 2) {
+        return {};
+    }
     using Map = std::multimap<uint64_t, uint32_t>;
     Map map;
     std::vector<Map::iterator> nodes(pending);
