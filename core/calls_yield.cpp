@@ -104,6 +104,23 @@ Result<void> ring_all(const Caller& who, uint64_t bells, uint64_t address, uint6
     return {};
 }
 
+// The commonest bell: one peer, named on the caller's own stack. Needs little stack
+// itself, so it stays there.
+Result<void> ring_one(const Caller& who, uint64_t address) {
+    const AddressRange id{VirtAddr{address}, sizeof(rumpk_fiber_id)};
+    if (!who.fiber.stack.contains(id)) {
+        if (auto checked = who.cell.range(address, id.size, right_read); !checked) {
+            return error(checked.error());
+        }
+    }
+    auto peer = peer_at(who.cell, id, 0);
+    if (!peer) {
+        return error(peer.error());
+    }
+    ring_anywhere(who.scheduler, peer->fiber, peer->channel);
+    return {};
+}
+
 int64_t wait_for(const Caller& who, uint64_t channels, Instant deadline) {
     const bool first = &who.fiber == &who.cell.first_fiber();
     const bool console_slot = (channels & RUMPK_CHANNEL_CONSOLE) != 0;
@@ -154,7 +171,11 @@ static int64_t yield_in_full(uint64_t wait, uint64_t bell, uint64_t deadline, ui
             return to_call(valid);
         }
     }
-    if (bell != 0 || count != 0) {
+    if (bell == 0 && count == 1) {
+        if (auto rung = ring_one(who, peers); !rung) {
+            return to_call(rung);
+        }
+    } else if (bell != 0 || count != 0) {
         // On the caller's own stack: a message to another core may have to wait for room.
         if (auto rung = ring_all(who, bell, peers, count); !rung) {
             return to_call(rung);

@@ -56,12 +56,19 @@ struct ConsoleWait {
 // and acquire carry the fields along. What is atomic may be read by any core,
 // to find out where to send a message; what it then finds is checked by the
 // receiver, who knows.
-struct Fiber {
-    // Scheduler's own: touched by the fiber's core alone, masked.
-    hal_context context{};   // valid while not running
-    RunNode run{};           // in the run queue while ready
-    DeadlineNode deadline{}; // in the deadline queue while waiting with a deadline
+struct alignas(64) Fiber {
+    // What every switch touches, in one cache line. Scheduler's own: touched by the fiber's core
+    // alone, masked.
+    hal_context context{}; // valid while not running
+    RunNode run{};         // in the run queue while ready
     Shared<FiberState> state{FiberState::free};
+    Tier tier = Tier::gravity;    // written at spawn
+    uint64_t* canary = nullptr;   // lowest word of a stack that has no guard page, else nullptr
+    Shared<uint64_t> switches{0}; // times it was given the core
+    Shared<uint64_t> run_time{0}; // ns
+
+    // As above.
+    DeadlineNode deadline{};   // in the deadline queue while waiting with a deadline
     uint64_t waits_for = 0;    // channels that end the wait, while waiting; while asking: the answer
     uint64_t latched = 0;      // bells that came and were not yet taken: one bit a channel
     ConsoleWait console{};     // in the cell's queue while it waits for the console
@@ -76,19 +83,14 @@ struct Fiber {
     // Who it is: written at spawn.
     Cell* cell = nullptr; // nullptr: a fiber of the kernel
     FiberId spawner{};    // other endpoint of its rings
-    Tier tier = Tier::gravity;
     AddressRange stack{};
-    uint64_t* canary = nullptr; // lowest word of a stack that has no guard page, else nullptr
     rumpk_ring_descriptor rx{}; // both stand in the slot's ring space
     rumpk_ring_descriptor tx{};
     rumpk_entry entry = nullptr;
     uint64_t argument = 0;
     char name[16]{}; // need not end in NUL
-
-    // Statistics: written by its core.
-    Shared<uint64_t> switches{0}; // times it was given the core
-    Shared<uint64_t> run_time{0}; // ns
 };
+static_assert(offsetof(Fiber, deadline) == 64, "what a switch touches is one line");
 
 // What stands at the low end of a stack without a guard page.
 inline constexpr uint64_t stack_canary = 0x5a17'ca9a'121e'5e1dULL;

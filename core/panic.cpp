@@ -12,7 +12,9 @@ namespace rumpk {
 namespace {
 
 constexpr unsigned most_frames = 16;
-bool panicking = false; // a fault in a panic must not begin another
+// A fault in a panic must not begin another; of two cores that panic one is heard.
+constexpr uint32_t nobody = ~0U;
+Shared<uint32_t> panicking{nobody};
 
 // Where the frames of a backtrace may lie: the stack that the frame pointer is
 // on, and no other memory, so that a wild frame pointer cannot fault again.
@@ -104,10 +106,14 @@ void append_who(Line& line, const Fiber* fiber) {
 
 void begin() {
     (void)machine().interrupts_mask();
-    if (panicking) {
+    const uint32_t self = machine().core_index();
+    if (panicking == self) {
         machine().power_off(RUMPK_EXIT_PANIC);
     }
-    panicking = true;
+    while (panicking != nobody) {
+        machine().interrupts_wait(); // the other one ends the machine
+    }
+    panicking = self;
     stop_other_cores();
     console().begin_panic();
 }

@@ -249,6 +249,9 @@ void Scheduler::timer_event() {
 }
 
 void Scheduler::interrupt_exit() {
+    if (only_ != nullptr && running_ != nullptr && running_ != only_) [[unlikely]] {
+        forget(*running_); // whatever its tier, and although it may never yield
+    }
     if (forgotten_) {
         leave();
     }

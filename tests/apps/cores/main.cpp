@@ -244,7 +244,15 @@ int main(int argc, char** argv) {
     if (argc == 2) {
         static int code = 0;
         code = std::atoi(argv[1]);
-        (void)spawn_on(cores - 1, [](uint64_t) { (void)nexus::call::halt(code, RUMPK_SCOPE_CELL); }, 0);
+        (void)spawn_on(
+            cores - 1,
+            [](uint64_t) {
+                nexus::sleep_for(std::chrono::milliseconds(20));
+                (void)nexus::call::halt(code, RUMPK_SCOPE_CELL);
+            },
+            0);
+        // The home core is busy for ever, above the console's tier.
+        (void)spawn_on(nexus::meta_self()->home_core, spin, 0, nexus::Tier::photon);
         nexus::sleep_until(nexus::never);
     }
     refusals();
