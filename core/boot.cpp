@@ -100,7 +100,8 @@ void write_system_table(const BootTable& table, const Cell& first) {
     systable.magic = RUMPK_SYSTABLE_MAGIC;
     systable.size = RUMPK_SYSTABLE_SIZE;
     systable.abi = RUMPK_ABI_VERSION;
-    systable.features = boot.features | (table.fused() ? 0 : RUMPK_FEATURE_GATED);
+    systable.features =
+        boot.features | (table.fused() ? 0 : RUMPK_FEATURE_GATED) | (several_cores() ? RUMPK_FEATURE_SMP : 0);
     auto entry = [&](rumpk_call_number which, auto* function) {
         systable.call[which] = reinterpret_cast<uintptr_t>(function);
     };

@@ -85,6 +85,10 @@ void prepare_cores(const BootTable& table) {
     }
 }
 
+bool several_cores() {
+    return std::ranges::count(schedulers, nullptr) < static_cast<ptrdiff_t>(schedulers.size()) - 1;
+}
+
 void start_other_cores() {
     for (uint32_t core = 0; core < machine().boot->cores; ++core) {
         if (schedulers[core] == nullptr || core == machine().boot->boot_core) {

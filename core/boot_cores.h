@@ -15,6 +15,8 @@ namespace rumpk {
 // Boot only. A scheduler, stacks, random numbers and rings to the others for the
 // calling core and for each other one on which a cell of the image may run fibers.
 void prepare_cores(const BootTable& table);
+// Does more than one core run fibers? Once they are prepared.
+[[nodiscard]] bool several_cores();
 // Boot only, once interrupts have somewhere to go.
 void start_other_cores();
 

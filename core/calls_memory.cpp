@@ -27,7 +27,8 @@ Result<AddressRange> reserve(Cell& cell, uint64_t handle, uint64_t offset, uint6
     if (offset != 0) {
         return error(Errno::inval);
     }
-    return cell.map_pool.take(length, *rights);
+    // No rights before it is mapped: a call that gets the address meanwhile answers EFAULT.
+    return cell.map_pool.take(length, Rights{});
 }
 
 Result<void> map_now(Cell& cell, AddressRange range, uint64_t rights) {
@@ -36,6 +37,7 @@ Result<void> map_now(Cell& cell, AddressRange range, uint64_t rights) {
         (void)cell.map_pool.give(range);
         return error(Errno::nomem);
     }
+    cell.map_pool.set_rights(range, *Rights::checked(rights)); // reserve() has checked them
     return {};
 }
 

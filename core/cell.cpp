@@ -85,7 +85,11 @@ void Cell::give_fiber(Fiber& fiber) {
     fiber.canary = nullptr;
     fiber.rx = {};
     fiber.tx = {};
-    free_[free_count_++] = slot_of(fiber);
+    // The first fiber's slot is not used again: its rings are the boot rings, and the
+    // console's driver rings it there.
+    if (&fiber != &first_fiber()) {
+        free_[free_count_++] = slot_of(fiber);
+    }
     --live_;
 }
 

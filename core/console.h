@@ -56,6 +56,7 @@ class Console {
     void device_event();
     // Masked. When all of tx is out, the machine ends with this code.
     void finish(uint8_t code);
+    [[nodiscard]] bool finishing() const { return finishing_; }
 
   private:
     enum : uint64_t { device_bit = 1, cell_bit = 2 };

@@ -46,6 +46,9 @@ void fiber_prepare(Fiber& fiber) {
 
 // One cell: with it the machine ends. Its fibers are given no core any more.
 void cell_end(Cell& cell, int64_t code) {
+    if (console().finishing()) {
+        return; // the first end is the one that counts
+    }
     stop_other_cores();
     this_scheduler().run_only(console().fiber());
     console().finish(exit_status(cell, code));

@@ -25,6 +25,12 @@ Result<AddressRange> MapPool::take(uint64_t bytes, Rights rights) {
     return error(Errno::nomem);
 }
 
+void MapPool::set_rights(AddressRange range, Rights rights) {
+    ensure(check(range, Rights{}).has_value());
+    std::ranges::fill(pages_.subspan(index(range.base), range.size / page_size),
+                      static_cast<uint8_t>(in_use | rights.bits()));
+}
+
 Result<void> MapPool::give(AddressRange range) {
     if (range.empty() || !range.base.is_aligned(page_size) || range.size % page_size != 0) {
         return error(Errno::inval);

@@ -23,6 +23,8 @@ class MapPool {
     // Finds free pages in a row, the lowest, and marks them `rights`. EINVAL: no
     // bytes; ENOMEM: not so many in a row. Cost: linear in the pool's pages.
     [[nodiscard]] Result<AddressRange> take(uint64_t bytes, Rights rights);
+    // Other rights for pages that take() gave.
+    void set_rights(AddressRange range, Rights rights);
     // Gives back whole pages, all of them in use. EINVAL: not page aligned, or no
     // bytes; EFAULT: a page that take() did not give.
     [[nodiscard]] Result<void> give(AddressRange range);

@@ -93,10 +93,11 @@ int handle(Scheduler& here, CoreId from, RequestKind kind, const Request& reques
 // what the home core sent lies in its ring already. In the message interrupt only.
 bool owns_by_now(Scheduler& here, const FiberName& name) {
     const CoreId home = name.fiber->cell->home_core();
-    if (!owns(here, name) && home != here.core()) {
+    if (home != here.core()) {
         RequestKind kind{};
         Request request;
-        while (here.mailbox().take(home, kind, request)) {
+        // An id that has changed says that the life is over: nothing is under way.
+        while (!owns(here, name) && name.fiber->id == name.id && here.mailbox().take(home, kind, request)) {
             here.count_message();
             (void)handle(here, home, kind, request);
         }
@@ -121,7 +122,11 @@ int handle(Scheduler& here, CoreId from, RequestKind kind, const Request& reques
         adopt(here, *fiber);
         return light;
     case RequestKind::spawn:
-        reply(here, request.requester, spawn_at_home(*request.requester.who.fiber->cell, request));
+        // Who was killed meanwhile makes nobody: nobody would know the id.
+        reply(here, request.requester,
+              request.requester.who.fiber->id == request.requester.who.id
+                  ? spawn_at_home(*request.requester.who.fiber->cell, request)
+                  : to_call(Errno::srch));
         return heavy;
     case RequestKind::kill:
         if (fiber->cell->home_core() == here.core()) {

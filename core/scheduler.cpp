@@ -206,7 +206,7 @@ void Scheduler::forget(Fiber& fiber) {
 // What ran until now is not looked at: its block may have begun another life, on
 // another core even. Its tier's interrupt stack may be the one that this runs on;
 // nothing comes back to it.
-void Scheduler::leave() {
+void Scheduler::leave(decltype(hal::context_switch) how) {
     forgotten_ = false;
     calls_busy_ = false; // this may be on that stack, and does not come back to it
     Fiber* const next = pick();
@@ -217,7 +217,7 @@ void Scheduler::leave() {
     running_ = next;
     const AddressRange interrupts = interrupts_[stack_index(next)];
     machine().interrupt_stack(interrupts.pointer(), interrupts.size);
-    machine().context_switch(&nobodys_, &context_of(next));
+    how(&nobodys_, &context_of(next));
     panic("an ended fiber was given the core");
 }
 
@@ -253,7 +253,8 @@ void Scheduler::interrupt_exit() {
         forget(*running_); // whatever its tier, and although it may never yield
     }
     if (forgotten_) {
-        leave();
+        // As in any preemption: also what the interrupted code had reserved in memory ends here.
+        leave(machine().context_preempt);
     }
     if (running_ != nullptr ? !ready_.ready_above(running_->tier) : ready_.empty()) {
         return;

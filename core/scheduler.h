@@ -80,7 +80,7 @@ class Scheduler {
     // on another, and comes to leave() or to the interrupt's end.
     void forget(Fiber& fiber);
     // After forget() of the running fiber: the core goes on elsewhere.
-    [[noreturn]] void leave();
+    [[noreturn]] void leave() { leave(machine().context_switch); }
     // From now on only this fiber, of the kernel, is given the core.
     void run_only(Fiber& fiber) { only_ = &fiber; }
 
@@ -116,6 +116,7 @@ class Scheduler {
     void check_canary(const Fiber& fiber) const;
     hal_context& context_of(Fiber* fiber) { return fiber != nullptr ? fiber->context : idle_; }
     void hand_over(Fiber* next, decltype(hal::context_switch) how);
+    [[noreturn]] void leave(decltype(hal::context_switch) how);
 
     CoreId core_{};
     Fiber* running_ = nullptr; // nullptr: the idle context

@@ -202,8 +202,9 @@ extern "C" void hal_trap_interrupt(uint64_t cause) {
         // First cleared, then served: a bell from here on raises it again.
         clear_sip(interrupt_bit(cause_software));
         // Pairs with the fence of core_wake: without it the handler could load what was there
-        // before the bell.
-        asm volatile("fence rw, rw" ::: "memory");
+        // before the bell. A CSR write is ordered as device output (unprivileged specification,
+        // 9.1): a later bell must not be cleared after the handler has looked.
+        asm volatile("fence iorw, iorw" ::: "memory");
         events->message();
         break;
     default:

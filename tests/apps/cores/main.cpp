@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Fibers on every core of the machine: spawned, rung, killed and ended across cores. With one core it
-// shows what is refused. An argument makes another core end the program, with that code.
+// shows what is refused. A number makes another core end the program, with that code; `first` ends the
+// first fiber before the others.
 #include <array>
 #include <atomic>
 #include <cstdlib>
@@ -236,23 +237,42 @@ void chains(uint64_t length) {
     test::check("each core spawns on the next", soon([] { return ended_count == at_once; }));
 }
 
+// The first fiber's slot stays its own: its rings are the console's, whoever came after it.
+void after_the_first() {
+    nexus::sleep_for(std::chrono::milliseconds(5)); // it has ended by then
+    bool first_again = false;
+    for (uint32_t i = 0; i < 2 * cores; ++i) {
+        const auto fiber = spawn_on(
+            i % cores, [](uint64_t) { (void)nexus::call::yield(RUMPK_CHANNEL_RX, 0, RUMPK_NEVER, 0); }, 0);
+        first_again |= static_cast<uint32_t>(std::to_underlying(*fiber)) == 0;
+    }
+    test::check("nobody gets the first fiber's slot", !first_again);
+    std::exit(test::result());
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
     cores = nexus::meta_system()->cores;
     const uint32_t home = nexus::meta_self()->home_core;
+    if (argc == 2 && *argv[1] == 'f') {
+        auto other = *nexus::spawn(after_the_first);
+        other.detach();
+        nexus::exit_fiber();
+    }
     if (argc == 2) {
         static int code = 0;
         code = std::atoi(argv[1]);
+        const uint32_t away = home == cores - 1 ? 0 : cores - 1; // any core may have booted
         (void)spawn_on(
-            cores - 1,
+            away,
             [](uint64_t) {
                 nexus::sleep_for(std::chrono::milliseconds(20));
                 (void)nexus::call::halt(code, RUMPK_SCOPE_CELL);
             },
             0);
         // The home core is busy for ever, above the console's tier.
-        (void)spawn_on(nexus::meta_self()->home_core, spin, 0, nexus::Tier::photon);
+        (void)spawn_on(home, spin, 0, nexus::Tier::photon);
         nexus::sleep_until(nexus::never);
     }
     refusals();

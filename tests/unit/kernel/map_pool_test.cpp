@@ -33,6 +33,15 @@ TEST_F(MapPoolTest, RefusesNothingAndTooMuch) {
     EXPECT_EQ(pool.take(1, read_write).error(), Errno::nomem);
 }
 
+TEST_F(MapPoolTest, RightsComeLater) {
+    const AddressRange taken = *pool.take(2 * page, Rights{});
+    EXPECT_EQ(pool.check(taken, right_read).error(), Errno::fault);
+    pool.set_rights(taken, right_read);
+    EXPECT_TRUE(pool.check(taken, right_read));
+    EXPECT_EQ(pool.check(taken, right_write).error(), Errno::fault);
+    EXPECT_DEATH(pool.set_rights({base + 2 * page, page}, right_read), "");
+}
+
 TEST_F(MapPoolTest, NeedsThePagesInARow) {
     ASSERT_TRUE(pool.take(3 * page, read_write));
     ASSERT_TRUE(pool.take(3 * page, read_write));
