@@ -256,7 +256,7 @@ int main(int argc, char** argv) {
     cores = nexus::meta_system()->cores;
     const uint32_t home = nexus::meta_self()->home_core;
     if (argc == 2 && *argv[1] == 'f') {
-        auto other = *nexus::spawn(after_the_first);
+        auto other = *nexus::spawn(after_the_first, {.stack_size = 16384});
         other.detach();
         nexus::exit_fiber();
     }
