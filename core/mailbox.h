@@ -73,7 +73,7 @@ class Mailbox {
 
     // Is there such a core, and does it run fibers? Not the own one.
     [[nodiscard]] bool reaches(CoreId core) const;
-    // Sends and rings. False: no room now. With `answered` the answer's slot is taken as well.
+    // Sends and rings. False: no room now, for the request or for the answer that it wants.
     [[nodiscard]] bool ask(CoreId to, RequestKind kind, const Request& request);
     // Sends and rings. There is room.
     void answer(CoreId to, AnswerKind kind, const Answer& answer);

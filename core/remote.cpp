@@ -98,7 +98,6 @@ bool owns_by_now(Scheduler& here, const FiberName& name) {
         Request request;
         // An id that has changed says that the life is over: nothing is under way.
         while (!owns(here, name) && name.fiber->id == name.id && here.mailbox().take(home, kind, request)) {
-            here.count_message();
             (void)handle(here, home, kind, request);
         }
     }
@@ -254,13 +253,11 @@ void message_event() {
         AnswerKind answered{};
         Answer answer;
         while (spent < most_at_once && box.take(CoreId{core}, answered, answer)) {
-            here.count_message();
             spent += handle(here, answered, answer);
         }
         RequestKind asked{};
         Request request;
         while (spent < most_at_once && box.take(CoreId{core}, asked, request)) {
-            here.count_message();
             spent += handle(here, CoreId{core}, asked, request);
         }
     }

@@ -31,7 +31,6 @@ struct SchedulerStatistics {
     uint64_t timer_interrupts = 0;
     uint64_t timer_empty = 0;
     uint64_t device_interrupts = 0;
-    uint64_t messages = 0; // of other cores
     Nanoseconds idle{};
 };
 
@@ -105,7 +104,6 @@ class Scheduler {
     // Events, on the interrupt stack.
     void timer_event();
     void count_device_event() { ++statistics_.device_interrupts; }
-    void count_message() { ++statistics_.messages; }
     void interrupt_exit();
 
   private:
