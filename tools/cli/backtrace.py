@@ -108,9 +108,19 @@ def complete(lines, symbols):
     return out
 
 
+def functions(file, addresses):
+    """For each address the name of the function that it was linked into; empty where nothing is known."""
+    return [(answer[-1].get("FunctionName") or "") if answer else "" for answer in _symbols(file, addresses)]
+
+
 def _ask(file, addresses):
     """For each address a list of b"function file:line", the innermost inlined one first;
     empty where nothing is known."""
+    return [[os.fsencode(_call(one)) for one in answer if one.get("FileName")] for answer in _symbols(file, addresses)]
+
+
+def _symbols(file, addresses):
+    """What llvm-symbolizer says of each address."""
     import json
     import subprocess
 
@@ -122,8 +132,7 @@ def _ask(file, addresses):
         answers = [json.loads(line).get("Symbol", []) for line in done.stdout.splitlines()]
     except (OSError, subprocess.TimeoutExpired, ValueError):
         answers = []
-    answers += [[]] * (len(addresses) - len(answers))
-    return [[os.fsencode(_call(one)) for one in answer if one.get("FileName")] for answer in answers]
+    return answers + [[]] * (len(addresses) - len(answers))
 
 
 def _call(symbol):

@@ -57,19 +57,19 @@ def measure(runs, only):
 # --- Boot -----------------------------------------------------------------------------------------
 
 
-def bare_image():
-    """bench/bare, built."""
+def bare_image(source="bare.S"):
+    """A source of bench/bare, built; the ELF file stands beside the image."""
     folder = common.BUILD / "bench"
     folder.mkdir(parents=True, exist_ok=True)
-    elf, image = folder / "bare.elf", folder / "bare.img"
-    sources = [BARE / "bare.S", BARE / "bare.ld"]
+    sources = [BARE / source, BARE / "bare.ld"]
+    elf, image = (folder / Path(source).with_suffix(end) for end in (".elf", ".img"))
     if not image.exists() or any(source.stat().st_mtime > image.stat().st_mtime for source in sources):
         flags = ["--target=riscv64-unknown-elf", "-march=rv64imac_zicsr", "-mabi=lp64", "-nostdlib", "-static"]
         flags += ["-fuse-ld=lld", f"-Wl,-T,{sources[1]}"]
         for command in (["clang-19", *flags, "-o", elf, sources[0]], ["llvm-objcopy-19", "-O", "binary", elf, image]):
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode != 0:
-                common.fail(f"bench/bare did not build:\n{done.stderr}")
+                common.fail(f"bench/bare/{source} did not build:\n{done.stderr}")
     return image
 
 

@@ -6,8 +6,8 @@ import os
 import subprocess
 from typing import NamedTuple
 
-from . import build, common, framing, image, machines, run, scenarios, setup
-from .bench import exact, missing, of_runs
+from . import backtrace, build, common, framing, image, machines, meter, run, scenarios, setup
+from .bench import Figure, exact, missing, of_runs
 
 PACKAGES = ("libboost-context-dev", "libboost-fiber-dev")  # the peers
 HOST = "host"
@@ -44,7 +44,17 @@ HOSTED = {
 }
 BYTES = {"fiber.bytes.1k": 1088, "fiber.bytes.4k": 4224, "fiber.bytes.rings": None}
 COUNTED = {"switch.instructions": 100, "pingpong.instructions": 220, "spawn_end.instructions": 300}
-FIGURES = (*HOSTED, *BYTES, *COUNTED)
+WAKE = "wake"  # the application of tests/apps
+WAKES = 100_000
+WAKES_OF_CALLS = 20_000
+METERED = {
+    "wake.instructions.max": 1000,
+    "wake.instructions.median": None,
+    "wake.instructions.spread": 1.5,
+    "wake.masked.instructions.max": None,
+    "irq_off.instructions.max": 500,
+}
+FIGURES = (*HOSTED, *BYTES, *COUNTED, *METERED)
 
 
 def measure(runs, only):
@@ -57,6 +67,8 @@ def measure(runs, only):
         yield from fiber_bytes(wants)
     if any(name in COUNTED for name in wants):
         yield from instructions(wants)
+    if any(name in METERED for name in wants):
+        yield from metered(wants)
 
 
 # --- On the host ----------------------------------------------------------------------------------
@@ -145,3 +157,41 @@ def instructions(wants):
             common.fail(f"{INSTRUCTIONS} on {EMULATED} did not say {name}: {done.stderr.decode(errors='replace')}")
         if name in wants:
             yield exact(name, EMULATED, float(counts[name]), "instructions", target=target)
+
+
+# --- From an interrupt to the fiber, and without interrupts --------------------------------------
+
+
+def wake(load, wakes):
+    """The meter's report of tests/apps/wake, and the symbols that name places in it."""
+    machine = machines.load(EMULATED)
+    built = build.application(WAKE, EMULATED)
+    given = scenarios.input_file({"input": {"zeros": "64K"}})  # for read(0), which takes so much
+    try:
+        with given.open("rb") as file:
+            report, _ = meter.of_application(machine, built, [load, str(wakes)], "wake_mark", given=file)
+    except meter.MeterError as error:
+        common.fail(f"{WAKE} {load} on {EMULATED}: {error}")
+    return report, backtrace.Symbols(built.kernel_elf, built.app_elf)
+
+
+def metered(wants):
+    """Both loads; what is longest is said in words, too."""
+    reports = [wake("load", WAKES), wake("calls", WAKES_OF_CALLS)]
+    for report, symbols in reports:
+        for line in meter.describe(report, symbols):
+            common.say(line)
+    loaded = reports[0][0]
+    wakes, waits = loaded.wake, loaded.wait
+    values = {
+        "wake.instructions.max": (wakes.most, wakes.least, wakes.most),
+        "wake.instructions.median": (wakes.median, wakes.least, wakes.most),
+        "wake.instructions.spread": (wakes.ratio, None, None),
+        "wake.masked.instructions.max": (waits.most, waits.least, waits.most),
+        "irq_off.instructions.max": (max(report.masked for report, _ in reports), None, None),
+    }
+    for name, (value, least, most) in values.items():
+        if name in wants:
+            unit = "" if name.endswith("spread") else "instructions"
+            least, most, runs = (value, value, 1) if least is None else (least, most, wakes.count)
+            yield Figure(name, EMULATED, value, unit, least, most, runs, target=METERED[name])

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A plugin of the emulator that counts, from outside the guest, how many instructions a RISC-V hart executes
+// while its supervisor-mode interrupts are masked, and from the entry of a trap to a marked instruction.
+// `./rumpk bench fibers` and docs/benchmarks.md say what the figures mean.
+//
+//   out=FILE              where the report goes when the emulator ends
+//   firmware=BASE-END     machine mode's code, hexadecimal as all that follows
+//   entry=ADDRESS         the first instruction of the kernel's trap entry
+//   mark=ADDRESS          the first instruction of what an interrupt wakes
+//
+// A stretch is what a hart executes from the instruction that masks (its own, or the trap entry's first) up
+// to and with the one that unmasks (its own, or SRET). Firmware is counted as what it is, time in which no
+// interrupt is taken: within a stretch, or as a stretch of its own. WFI executes nothing while it waits; the
+// stretch around it is one. Nothing is counted before a hart unmasks for the first time: boot is not
+// measured.
+#include "bench/meter/emulator.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace {
+
+enum class Kind : uint8_t { plain, entry, mask, unmask, unclear, trap_return, function_return, mark };
+
+// An instruction of the guest, as it was translated. Lives for ever: generated code points to it.
+struct Instruction {
+    uint64_t address;
+    uint32_t code;
+    Kind kind;
+    bool firmware;
+};
+
+struct Options {
+    std::string out;
+    uint64_t firmware_base = 0;
+    uint64_t firmware_end = 0;
+    uint64_t entry = ~uint64_t{0};
+    uint64_t mark = ~uint64_t{0};
+};
+
+// The longest stretch between two places, and how often there was one.
+struct Longest {
+    uint64_t length = 0;
+    uint64_t times = 0;
+    std::vector<uint64_t> path;
+};
+
+// Between waking and the mark, a woken fiber may be interrupted once more before it comes to its first
+// instruction; so close behind the last stretch it is the same wake-up that is delayed.
+constexpr uint64_t hardly_unmasked = 32;
+constexpr size_t longest_path = 4096;
+constexpr size_t callers_distance = 8; // instructions of a function that masks, until it returns
+constexpr size_t sites_shown = 16;
+constexpr size_t most_cores = 8;
+
+struct Core {
+    uint64_t executed = 0;
+    bool running = false; // has unmasked once
+    bool deaf = false;    // takes no interrupt
+    bool in_firmware = false;
+    uint64_t begun = 0;       // of this stretch, in instructions executed
+    uint64_t ended = 0;       // of the last one
+    uint64_t row_begun = 0;   // of the stretches with nothing in between, up to the last or this one
+    uint64_t from = 0;        // where this stretch begins: its first caller
+    bool returned = false;    // the last instruction was a return, close to the begin
+    bool interrupted = false; // a trap was entered and the mark not reached
+    uint64_t trap = 0;
+    bool of_trap = false;    // this stretch began with a trap
+    uint64_t trap_ended = 0; // the last such stretch
+    uint64_t pending = 0;    // the earliest moment at which that trap can have come pending
+    std::vector<uint64_t> path;
+};
+
+// All of it: made when the plugin is loaded and never destroyed, since the emulator may end in the middle of
+// an instruction, and asks for the report after it has destroyed what is static.
+struct Meter {
+    Options options;
+    std::deque<Instruction> instructions;
+    std::unordered_map<uint64_t, Instruction*> by_address;
+    std::array<Core, most_cores> cores;
+    std::map<std::pair<uint64_t, uint64_t>, Longest> sites; // by begin and end
+    std::vector<uint64_t> wakes;
+    std::vector<uint64_t> waits; // as wakes, from the moment at which the interrupt can have come pending
+    uint64_t unclear = 0;        // executed: accesses to sstatus that may mask or not
+};
+Meter& meter = *new Meter;
+
+// Privileged specification 1.12: 2.1 and 3.3.2, with the CSR instructions of Zicsr.
+Kind kind_of(uint64_t address, uint32_t code) {
+    constexpr uint32_t sret = 0x10200073;
+    constexpr uint32_t ret = 0x00008067;
+    constexpr uint32_t compressed_ret = 0x8082;
+    constexpr uint32_t sstatus = 0x100;
+    constexpr uint32_t system = 0x73;
+    constexpr uint32_t interrupt_enable = 1 << 1; // sstatus.SIE
+    if (address == meter.options.entry) {
+        return Kind::entry;
+    }
+    if (address == meter.options.mark) {
+        return Kind::mark;
+    }
+    if (code == sret) {
+        return Kind::trap_return;
+    }
+    if (code == ret || code == compressed_ret) {
+        return Kind::function_return;
+    }
+    if ((code & 0x7f) != system || code >> 20 != sstatus) {
+        return Kind::plain;
+    }
+    const uint32_t function = code >> 12 & 7;
+    const uint32_t source = code >> 15 & 31;
+    switch (function) {
+    case 6: // CSRRSI
+        return (source & interrupt_enable) != 0 ? Kind::unmask : Kind::plain;
+    case 7: // CSRRCI
+        return (source & interrupt_enable) != 0 ? Kind::mask : Kind::plain;
+    case 1: // CSRRW: the trap's return, where the enable bit of what it writes is clear as it is already
+        return Kind::plain;
+    default: // a register says what is set or cleared; x0 nothing
+        return source != 0 ? Kind::unclear : Kind::plain;
+    }
+}
+
+void begin(Core& core, const Instruction& at) {
+    core.deaf = true;
+    core.of_trap = at.kind == Kind::entry;
+    core.in_firmware = at.firmware;
+    core.begun = core.executed - 1;
+    if (core.begun != core.ended) {
+        core.row_begun = core.begun;
+    }
+    core.from = at.address;
+    core.returned = false;
+    core.path.assign(1, at.address);
+}
+
+// `length` instructions after its begin.
+void end(Core& core, uint64_t to, uint64_t length) {
+    core.deaf = false;
+    core.ended = core.begun + length;
+    if (core.of_trap) {
+        core.trap_ended = core.ended;
+    }
+    Longest& site = meter.sites[{core.from, to}];
+    ++site.times;
+    if (length > site.length) {
+        site.length = length;
+        site.path = core.path;
+    }
+}
+
+void enter_trap(Core& core, const Instruction& at) {
+    if (core.deaf) {
+        return; // a fault
+    }
+    const uint64_t now = core.executed - 1;
+    const bool delayed = core.interrupted && now - core.trap_ended <= hardly_unmasked;
+    begin(core, at);
+    if (!delayed) {
+        core.trap = now;
+        core.pending = core.row_begun;
+    }
+    core.interrupted = true;
+}
+
+void reach_mark(Core& core) {
+    if (core.interrupted) {
+        meter.wakes.push_back(core.executed - 1 - core.trap);
+        meter.waits.push_back(core.executed - 1 - core.pending);
+    }
+    core.interrupted = false;
+}
+
+void unmask(Core& core, const Instruction& at) {
+    if (core.deaf) {
+        end(core, at.address, core.executed - core.begun);
+    }
+    core.running = true;
+}
+
+void execute(unsigned index, void* data) {
+    const Instruction& at = *static_cast<const Instruction*>(data);
+    Core& core = meter.cores[index];
+    ++core.executed;
+    if (core.deaf) {
+        if (core.in_firmware && !at.firmware) {
+            end(core, at.address, core.executed - 1 - core.begun);
+        } else {
+            if (core.returned && core.path.size() <= callers_distance) {
+                core.from = at.address;
+            }
+            core.returned = false;
+            if (core.path.size() < longest_path) {
+                core.path.push_back(at.address);
+            }
+        }
+    } else if (at.firmware && core.running) {
+        begin(core, at);
+    }
+    switch (at.kind) {
+    case Kind::plain:
+        break;
+    case Kind::entry:
+        enter_trap(core, at);
+        break;
+    case Kind::mask:
+        if (!core.deaf && core.running) {
+            begin(core, at);
+        }
+        break;
+    case Kind::unmask:
+    case Kind::trap_return:
+        unmask(core, at);
+        break;
+    case Kind::unclear:
+        meter.unclear += core.running && !at.firmware ? 1 : 0;
+        break;
+    case Kind::function_return:
+        core.returned = !core.of_trap && core.path.size() < callers_distance;
+        break;
+    case Kind::mark:
+        reach_mark(core);
+        break;
+    }
+}
+
+void translated(qemu_plugin_id_t, qemu_plugin_tb* block) {
+    for (size_t i = 0; i < qemu_plugin_tb_n_insns(block); ++i) {
+        qemu_plugin_insn* const instruction = qemu_plugin_tb_get_insn(block, i);
+        const uint64_t address = qemu_plugin_insn_vaddr(instruction);
+        uint32_t code = 0;
+        std::memcpy(&code, qemu_plugin_insn_data(instruction), qemu_plugin_insn_size(instruction));
+        Instruction*& known = meter.by_address[address];
+        if (known == nullptr || known->code != code) {
+            const bool firmware =
+                address >= meter.options.firmware_base && address < meter.options.firmware_end;
+            meter.instructions.push_back({address, code, kind_of(address, code), firmware});
+            known = &meter.instructions.back();
+        }
+        qemu_plugin_register_vcpu_insn_exec_cb(instruction, execute, QEMU_PLUGIN_CB_NO_REGS, known);
+    }
+}
+
+void print_spread(std::FILE* file, const char* name, std::vector<uint64_t>& values) {
+    std::ranges::sort(values);
+    const auto at = [&](size_t of_thousand) {
+        return values.empty() ? uint64_t{0} : values[(values.size() - 1) * of_thousand / 1000];
+    };
+    std::fprintf(file, "%s %zu %lu %lu %lu %lu\n", name, values.size(), at(0), at(500), at(990), at(1000));
+}
+
+// Each line begins with what it is:
+//   wake, wait    how many, least, median, 99th percentile, most
+//   masked        length, how often, begin, end; the longest of each place, the longest first. Behind it:
+//   path          the addresses of the one above, at most 4096
+void report(qemu_plugin_id_t, void*) {
+    std::FILE* const file = std::fopen(meter.options.out.c_str(), "w");
+    if (file == nullptr) {
+        std::perror(meter.options.out.c_str());
+        return;
+    }
+    print_spread(file, "wake", meter.wakes);
+    print_spread(file, "wait", meter.waits);
+    std::fprintf(file, "unclear %lu\n", meter.unclear);
+    using Site = std::pair<std::pair<uint64_t, uint64_t>, Longest>;
+    std::vector<Site> sorted(meter.sites.begin(), meter.sites.end());
+    std::ranges::sort(sorted, [](const Site& a, const Site& b) { return a.second.length > b.second.length; });
+    sorted.resize(std::min(sorted.size(), sites_shown));
+    for (const auto& [place, longest] : sorted) {
+        std::fprintf(file, "masked %lu %lu %lx %lx\npath", longest.length, longest.times, place.first,
+                     place.second);
+        for (const uint64_t address : longest.path) {
+            std::fprintf(file, " %lx", address);
+        }
+        std::fputs("\n", file);
+    }
+    std::fclose(file);
+}
+
+// False: no such option.
+bool take_option(const char* text) {
+    const char* const equals = std::strchr(text, '=');
+    if (equals == nullptr) {
+        return false;
+    }
+    const std::string name(text, equals);
+    char* rest = nullptr;
+    const uint64_t number = std::strtoull(equals + 1, &rest, 16);
+    if (name == "out") {
+        meter.options.out = equals + 1;
+    } else if (name == "firmware" && *rest == '-') {
+        meter.options.firmware_base = number;
+        meter.options.firmware_end = std::strtoull(rest + 1, nullptr, 16);
+    } else if (name == "entry") {
+        meter.options.entry = number;
+    } else if (name == "mark") {
+        meter.options.mark = number;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+} // namespace
+
+extern "C" {
+
+int qemu_plugin_version = 1;
+
+int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t*, int argc, char** argv) {
+    for (int i = 0; i < argc; ++i) {
+        if (!take_option(argv[i])) {
+            std::fprintf(stderr, "meter: what is %s?\n", argv[i]);
+            return 1;
+        }
+    }
+    qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
+    qemu_plugin_register_atexit_cb(id, report, nullptr);
+    return 0;
+}
+}

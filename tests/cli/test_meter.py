@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The meter of masked stretches and wake-ups: against an image whose instructions are known, and the promised
+latency, which fails here when a path of the kernel becomes too long."""
+
+import sys
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from tools.cli import bench_boot, bench_fibers, machines, meter, run  # noqa: E402
+
+
+class Known(unittest.TestCase):
+    """bench/bare/known.S says what there is to count."""
+
+    @classmethod
+    def setUpClass(cls):
+        machine, image = machines.load(bench_boot.EMULATED), bench_boot.bare_image(meter.KNOWN)
+        cls.elf = image.with_suffix(".elf")
+        command = run.emulator_command(machine, image, machine.memory_default, 1)
+        places = [meter.symbol(cls.elf, name) for name in ("known_entry", "known_mark")]
+        cls.entry = places[0]
+        cls.report, _ = meter.count(command, *places)
+
+    def test_stretches(self):
+        lengths = sorted((stretch.length, stretch.times) for stretch in self.report.stretches)
+        self.assertEqual(lengths, [(20, 2), (42, 1), (60, 1), (300, 1)])
+
+    def test_the_caller_is_where_a_stretch_begins(self):
+        (by_function,) = [stretch for stretch in self.report.stretches if stretch.length == 42]
+        self.assertEqual(by_function.path[2], by_function.begin)  # behind csrci and ret
+        self.assertEqual(len(by_function.path), 42)
+        (trap,) = [stretch for stretch in self.report.stretches if stretch.length == 20]
+        self.assertEqual(trap.begin, self.entry)
+
+    def test_wakes(self):
+        self.assertEqual(self.report.wake, (2, 20, 20, 20, 20))
+        self.assertEqual((self.report.wait.least, self.report.wait.most), (20, 80))
+
+
+class Promised(unittest.TestCase):
+    """A short run of what `bench fibers` measures, with what the kernel keeps to: these only ever go down."""
+
+    def check(self, load, wakes, **most):
+        report, symbols = bench_fibers.wake(load, wakes)
+        self.assertGreaterEqual(report.wake.count, wakes)
+        found = {"wake": report.wake.most, "median": report.wake.median, "masked": report.masked}
+        for name, limit in most.items():
+            self.assertLessEqual(found[name], limit, "\n".join([str(report.wake), *meter.describe(report, symbols)]))
+
+    def test_under_load(self):
+        self.check("load", 3000, wake=5000, median=1200, masked=1900)
+
+    def test_while_a_void_fiber_makes_every_call(self):
+        self.check("calls", 100, wake=1700, median=900, masked=510_000)
+
+
+class Parsing(unittest.TestCase):
+    SPREADS = "wake 0 0 0 0 0\nwait 0 0 0 0 0\n"
+
+    def test_what_cannot_be_seen(self):
+        with self.assertRaisesRegex(meter.MeterError, "sstatus"):
+            meter.parse(self.SPREADS + "unclear 1\n")
+        self.assertEqual(meter.parse(self.SPREADS + "unclear 0\n").masked, 0)
+
+    def test_names(self):
+        for name, short in (
+            ("rumpk::(anonymous namespace)::end(rumpk::Fiber&, rumpk::AnswerKind, long)", "end"),
+            ("rumpk::Cell::range(unsigned long, unsigned long) const", "Cell::range"),
+            ("long rumpk::Scheduler::on_kernel_stack<void f<g()::$_1>(x&)::'lambda'()>(y&)::'lambda'(void*)::__invoke(void*)",
+             "Scheduler::on_kernel_stack"),
+            ("memcpy", "memcpy"),
+        ):
+            self.assertEqual(meter.short(name), short)
+
+
+if __name__ == "__main__":
+    unittest.main()

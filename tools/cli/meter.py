@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Counts guest instructions with the emulator's plugin of ours (bench/meter): those executed while interrupts
+are masked, and those from an interrupt to the first instruction of the fiber that it wakes."""
+
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from . import backtrace, build, common, framing, run
+
+HOST = "host"  # the preset that builds the plugin
+ENTRY = "hal_trap_entry"  # where the kernel takes traps
+FIRMWARE = (0x8000_0000, 0x8020_0000)  # machine mode's code
+SECONDS = 900
+KNOWN = "known.S"  # of bench/bare: an image whose counts are known
+WAY = 60  # steps of a stretch that are shown
+
+
+class MeterError(Exception):
+    """Why nothing was counted."""
+
+
+class Spread(NamedTuple):
+    count: int
+    least: int
+    median: int
+    most_of_99: int  # in a hundred
+    most: int
+
+    @property
+    def ratio(self):
+        return self.most / self.least
+
+
+class Stretch(NamedTuple):
+    """The longest between two places."""
+
+    length: int
+    times: int
+    begin: int
+    end: int
+    path: list  # addresses, the first 4096
+
+
+class Report(NamedTuple):
+    wake: Spread  # from the trap's entry to the mark
+    wait: Spread  # from the earliest moment at which the interrupt can have come pending
+    stretches: list  # the longest first
+
+    @property
+    def masked(self):
+        return self.stretches[0].length if self.stretches else 0
+
+
+def plugin():
+    """The emulator's plugin, built."""
+    return build.target(HOST, ["bench-meter"], "the meter") / "bench" / "meter" / "libbench-meter.so"
+
+
+def symbol(elf, name):
+    listed = subprocess.run(["llvm-nm-19", "--defined-only", str(elf)], capture_output=True, text=True, check=False)
+    for line in listed.stdout.splitlines():
+        if line.endswith(f" {name}"):
+            return int(line.split()[0], 16)
+    raise MeterError(f"{elf} has no symbol {name}")
+
+
+def count(command, entry, mark=None, given=subprocess.DEVNULL):
+    """Runs the emulator with the plugin. Returns (report, what came over the line)."""
+    with tempfile.TemporaryDirectory(prefix="rumpk-meter-") as folder:
+        out = Path(folder, "report")
+        options = f"out={out},firmware={FIRMWARE[0]:x}-{FIRMWARE[1]:x},entry={entry:x}"
+        options += f",mark={mark:x}" if mark is not None else ""
+        command = [*command, "-seed", "1", "-icount", "shift=0,sleep=off", "-plugin", f"{plugin()},{options}"]
+        done = subprocess.run(command, stdin=given, capture_output=True, timeout=SECONDS, check=False)
+        if done.returncode != 0 or not out.exists():
+            said = (done.stdout + done.stderr).decode(errors="replace")
+            raise MeterError(f"the emulator ended with {done.returncode}: {said[-2000:]}")
+        return parse(out.read_text()), done.stdout
+
+
+def parse(text):
+    spreads, stretches = {}, []
+    for line in text.splitlines():
+        what, *rest = line.split()
+        if what in ("wake", "wait"):
+            spreads[what] = Spread(*map(int, rest))
+        elif what == "masked":
+            stretches.append(Stretch(int(rest[0]), int(rest[1]), int(rest[2], 16), int(rest[3], 16), []))
+        elif what == "path":
+            stretches[-1].path.extend(int(word, 16) for word in rest)
+        elif what == "unclear" and rest != ["0"]:
+            raise MeterError("the image changes sstatus by a register; the meter cannot see how")
+    return Report(spreads["wake"], spreads["wait"], stretches)
+
+
+def of_application(machine, built, arguments, mark=None, cores=1, given=subprocess.DEVNULL):
+    """The same of an application's image. Returns (report, its standard output)."""
+    command = run.emulator_command(machine, built.image, machine.memory_default, cores, arguments)
+    place = symbol(built.app_elf, mark) if mark else None
+    report, line = count(command, symbol(built.kernel_elf, ENTRY), place, given)
+    said = b"".join(data for channel, data in framing.Decoder().feed(line) if channel == framing.STDOUT)
+    return report, said
+
+
+# --- For people -----------------------------------------------------------------------------------
+
+
+def describe(report, symbols, shown=5):
+    """The longest stretches, a line each: the functions in the order in which they ran."""
+    longest = report.stretches[:shown]
+    names = _names({address for stretch in longest for address in stretch.path}, symbols)
+    for stretch in longest:
+        runs = []
+        for address in stretch.path:
+            name = names[address]
+            if runs and runs[-1][0] == name:
+                runs[-1][1] += 1
+            else:
+                runs.append([name, 1])
+        way = " ".join(f"{name}:{times}" for name, times in runs[:WAY])
+        yield f"{stretch.length} instructions, {stretch.times} times: {way}"
+
+
+def _names(addresses, symbols):
+    """The function of each address, as the linker sees it: what is inlined belongs to its caller."""
+    out = {address: f"0x{address:x}" for address in addresses}
+    by_file = {}
+    for address in addresses:
+        file = symbols.application if address < FIRMWARE[0] else symbols.kernel
+        if address in range(*FIRMWARE) or file is None:
+            out[address] = "firmware"
+        else:
+            by_file.setdefault(file, []).append(address)
+    for file, wanted in by_file.items():
+        for address, name in zip(wanted, backtrace.functions(file, wanted)):
+            out[address] = short(name) or out[address]
+    return out
+
+
+def short(name):
+    """A function's name without result, arguments, templates' arguments and our namespaces."""
+    name = name.replace("(anonymous namespace)::", "")
+    out, depth = "", 0
+    for letter in name:
+        depth += letter in "<("
+        if depth == 0:
+            out += letter
+        elif depth == 1 and letter == "(":
+            break
+        depth -= letter in ">)"
+    return re.sub(r"\b(rumpk|hal)::", "", out).split(" ")[-1]
