@@ -5,6 +5,7 @@
 # hal/machine/<RUMPK_MACHINE>/machine.cmake sets
 #   RUMPK_ARCH               a folder of hal/arch
 #   RUMPK_SYSTABLE_ADDRESS   one of abi/systable.h's addresses, as a number
+#   RUMPK_HAL_MEMORY_END     where the megabyte ends that hal/board keeps for itself, if it is a board
 #   RUMPK_MACHINE_SOURCES    its files, for hal/CMakeLists.txt
 #   RUMPK_IMAGE_KIND         raw (a binary that firmware loads) or process (an executable of the host)
 #   RUMPK_KERNEL_LINK_FLAGS  options and libraries of the kernel's link
@@ -40,7 +41,8 @@ rumpk_options(kernel_options
     "$<$<COMPILE_LANGUAGE:CXX>:${RUMPK_NO_RUNTIME_CXX};${RUMPK_FREESTANDING_CXX}>"
     ${RUMPK_LIBC_INCLUDE})
 target_compile_definitions(kernel_options INTERFACE
-    RUMPK_SYSTABLE_ADDRESS=${RUMPK_SYSTABLE_ADDRESS} "RUMPK_MACHINE=\"${RUMPK_MACHINE}\"" "RUMPK_ARCH=\"${RUMPK_ARCH}\"")
+    RUMPK_SYSTABLE_ADDRESS=${RUMPK_SYSTABLE_ADDRESS} "RUMPK_MACHINE=\"${RUMPK_MACHINE}\"" "RUMPK_ARCH=\"${RUMPK_ARCH}\""
+    $<$<BOOL:${RUMPK_HAL_MEMORY_END}>:RUMPK_HAL_MEMORY_END=${RUMPK_HAL_MEMORY_END}>)
 
 rumpk_options(hosted_options
     ${RUMPK_MACHINE_KERNEL_FLAGS} -D_GNU_SOURCE -Os -g ${RUMPK_SECTIONS} ${RUMPK_WARNINGS} ${RUMPK_SANITIZE_FLAGS}

@@ -18,21 +18,24 @@ set(RUMPK_CELL_FLAGS -march=rv64gc -mabi=lp64d -mcmodel=medany)
 set(RUMPK_CELL_LINK_FLAGS "")
 
 set(RUMPK_ARCH_SOURCES
-    boot.cpp
+    bring_up.cpp
     context.cpp
-    cores.cpp
     devices.cpp
     entry.S
-    memory.cpp
-    report.cpp
-    sbi.cpp
-    sv39.cpp
+    page_format.cpp
     save_restore.S
+    sbi.cpp
     switch.S
-    table.cpp
+    translation.cpp
     trap.S
     trap.cpp)
 set(RUMPK_HAL_SOURCES
+    board/boot.cpp
+    board/cores.cpp
+    board/memory.cpp
+    board/page_tables.cpp
+    board/report.cpp
+    board/table.cpp
     devicetree/machine_tree.cpp
     devicetree/memory_map.cpp
     devicetree/tree_devices.cpp)

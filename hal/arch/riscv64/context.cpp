@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "hal/arch/riscv64/context.h"
-
 #include "hal/arch/riscv64/frame.h"
+#include "hal/board/arch.h"
 
 extern "C" void hal_context_begin();
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hal/arch/riscv64/devices.h"
 
-#include "hal/arch/riscv64/core.h"
 #include "hal/arch/riscv64/csr.h"
-#include "hal/arch/riscv64/machine_facts.h"
-#include "hal/arch/riscv64/memory.h"
 #include "hal/arch/riscv64/mmio.h"
 #include "hal/arch/riscv64/sbi.h"
+#include "hal/board/arch.h"
+#include "hal/board/machine_facts.h"
+#include "hal/board/memory.h"
 #include "hal/device/goldfish_rtc.h"
 #include "hal/device/ns16550.h"
 #include "hal/device/plic.h"
@@ -47,6 +47,9 @@ const char* devices_begin(const MachineTree& tree) {
     }
     serial = port;
     plic = Plic<Mmio>(plic_registers, tree.plic_lines);
+    for (uint32_t index = 0; index < tree.harts.size(); ++index) {
+        cores[index].lines = tree.harts[index].context;
+    }
     tree_was_read = true;
     return nullptr;
 }
@@ -56,8 +59,16 @@ void devices_distrust() {
     tree_was_read = false;
 }
 
+namespace {
+
+uint32_t plic_context() {
+    return static_cast<uint32_t>(this_core().lines);
+}
+
+} // namespace
+
 void device_lines_begin() {
-    plic.begin(this_core().plic_context);
+    plic.begin(plic_context());
 }
 
 uint64_t wall_clock() {
@@ -65,15 +76,15 @@ uint64_t wall_clock() {
 }
 
 uint32_t device_claim() {
-    return plic.claim(this_core().plic_context);
+    return plic.claim(plic_context());
 }
 
 int device_enable(uint32_t line) {
-    return plic.enable(this_core().plic_context, line) ? 0 : -RUMPK_EINVAL;
+    return plic.enable(plic_context(), line) ? 0 : -RUMPK_EINVAL;
 }
 
 void device_done(uint32_t line) {
-    plic.complete(this_core().plic_context, line);
+    plic.complete(plic_context(), line);
 }
 
 int64_t console_read(uint8_t* buffer, uint64_t size) {
@@ -105,12 +116,17 @@ void power_off(uint32_t code) {
     console_flush();
     // Before the tree was read the machine's own fact counts, so that the code
     // gets through even when the tree is what is wrong.
-    uint64_t registers = tree_was_read ? finisher : memory_early_device(machine_facts.early_finisher);
+    uint64_t registers = tree_was_read ? finisher : memory_early_device(machine_facts.early_device);
     if (registers != 0) {
         sifive_test_finish<Mmio>(registers, code);
     }
     sbi::shutdown(code != 0);
     stop();
+}
+
+// The finisher is every machine's of this kind.
+void end_early(uint32_t code) {
+    power_off(code);
 }
 
 void stop() {

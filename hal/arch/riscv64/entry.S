@@ -13,7 +13,7 @@ _start:
     csrci   sstatus, SSTATUS_SIE
     csrw    satp, zero
 
-    /* The stack, the page tables and the SysTable lie at fixed addresses. Where the
+    /* The stack and the page tables lie at fixed addresses. Where the
      * machine has no memory there the first store faults, and no_memory says so. */
     lla     t0, no_memory
     csrw    stvec, t0
@@ -21,8 +21,6 @@ _start:
     lla     t0, __hal_memory
     sd      zero, 0(t0)
     sd      zero, -REGISTER_SIZE(sp)
-    lla     t0, __systable
-    sd      zero, 0(t0)
 
     lla     t0, cores
     csrw    sscratch, t0
@@ -44,7 +42,7 @@ no_memory:
     ecall
     addi    s1, s1, 1
     j       1b
-2:  ld      t0, FACTS_FINISHER(s0)
+2:  ld      t0, FACTS_EARLY_DEVICE(s0)
     beqz    t0, 3f
     li      t1, (EXIT_PANIC << FINISHER_CODE_SHIFT) | FINISHER_FAIL
     sw      t1, 0(t0)

@@ -20,6 +20,9 @@ struct Harts {
     uint64_t base;
 };
 
+// 3.1: base of all ones.
+constexpr Harts all_harts{0, ~uint64_t{0}};
+
 constexpr int64_t already_available = -6;
 
 // 5.2, legacy: polls, turns \n into \r\n.

@@ -1,28 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "hal/arch/riscv64/trap.h"
-
 #include <algorithm>
 #include <atomic>
 #include <initializer_list>
 
 #include "abi/call.h"
 #include "abi/console.h"
-#include "hal/arch/riscv64/clock.h"
-#include "hal/arch/riscv64/core.h"
 #include "hal/arch/riscv64/csr.h"
 #include "hal/arch/riscv64/devices.h"
 #include "hal/arch/riscv64/frame.h"
-#include "hal/arch/riscv64/report.h"
 #include "hal/arch/riscv64/sbi.h"
+#include "hal/board/arch.h"
+#include "hal/board/clock.h"
+#include "hal/board/report.h"
 #include "hal/texts.h"
 
-extern "C" void hal_trap_entry();
+extern "C" {
+void hal_trap_entry();
+uint64_t hal_probe_stimecmp();
+}
 
 namespace rumpk::hal {
 
+constinit const hal_events* trap_events = nullptr;
+
 namespace {
 
-constinit const hal_events* events = nullptr;
 constinit Clock clock;
 constinit bool has_sstc = false;
 
@@ -103,7 +105,7 @@ void describe(const TrapFrame& frame, hal_fault& fault) {
     say(", address ");
     say_hex(read_stval());
     say("\n");
-    power_off(RUMPK_EXIT_PANIC);
+    end_early(RUMPK_EXIT_PANIC);
 }
 
 } // namespace
@@ -116,21 +118,19 @@ void trap_catch_faults() {
     write_stvec(reinterpret_cast<uint64_t>(&hal_trap_entry));
 }
 
-void timer_begin(uint64_t frequency, bool sstc) {
-    clock = Clock(frequency);
-    has_sstc = sstc;
+// A processor may have Sstc and firmware not have opened it.
+const char* timer_begin(const MachineTree& tree) {
+    clock = Clock(tree.timebase);
+    has_sstc = tree.sstc && hal_probe_stimecmp() != 0;
+    return has_sstc ? "Sstc" : "SBI";
 }
 
 void trap_begin() {
     set_sie(interrupt_bit(cause_external) | interrupt_bit(cause_software));
 }
 
-const hal_events& trap_events() {
-    return *events;
-}
-
 void start(const hal_events* wanted) {
-    events = wanted;
+    trap_events = wanted;
     trap_begin();
 }
 
@@ -191,11 +191,11 @@ extern "C" void hal_trap_interrupt(uint64_t cause) {
         // Disarmed by its enable bit: cheaper than a call of firmware, and a compare value that
         // stays in the past disturbs nobody.
         clear_sie(interrupt_bit(cause_timer));
-        events->timer();
+        trap_events->timer();
         break;
     case cause_external:
         if (uint32_t line = device_claim()) {
-            events->device(line);
+            trap_events->device(line);
         }
         break;
     case cause_software:
@@ -205,22 +205,22 @@ extern "C" void hal_trap_interrupt(uint64_t cause) {
         // before the bell. A CSR write is ordered as device output (unprivileged specification,
         // 9.1): a later bell must not be cleared after the handler has looked.
         asm volatile("fence iorw, iorw" ::: "memory");
-        events->message();
+        trap_events->message();
         break;
     default:
         break; // no other is enabled
     }
-    events->interrupt_exit();
+    trap_events->interrupt_exit();
 }
 
 extern "C" void hal_trap_fault(const TrapFrame* frame) {
     if (frame->nested == NESTED_IN_REPORT) {
         give_up(" within the report of a fault", *frame);
     }
-    if (events == nullptr) {
+    if (trap_events == nullptr) {
         give_up(" during boot", *frame);
     }
     hal_fault fault;
     describe(*frame, fault);
-    events->fault(&fault);
+    trap_events->fault(&fault);
 }

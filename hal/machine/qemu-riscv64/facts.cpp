@@ -2,13 +2,13 @@
 //
 // QEMU 7.2, hw/riscv/virt.c: what is true of every `virt` machine before its
 // device tree has been read. All else is read from there.
-#include "hal/arch/riscv64/machine_facts.h"
+#include "hal/board/machine_facts.h"
 
 namespace rumpk::hal {
 
 constinit const MachineFacts machine_facts = {
     .no_memory = "rumpk: not enough memory: 64 MiB are needed\n",
-    .early_finisher = 0x100000,
+    .early_device = 0x100000,
     .name = RUMPK_MACHINE,
     .least_memory = 64 << 20,
     .memory_floor = 0x80000000,

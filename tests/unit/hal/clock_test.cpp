@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "hal/arch/riscv64/clock.h"
+#include "hal/board/clock.h"
 
 #include <random>
 

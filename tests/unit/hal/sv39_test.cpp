@@ -1,224 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "hal/arch/riscv64/sv39.h"
-
-#include <cstdlib>
-#include <cstring>
+//
+// Sv39's entries, bit by bit (privileged specification 1.12, 4.4.1).
+#include "hal/board/page_format.h"
 
 #include <gtest/gtest.h>
 
-using namespace rumpk::hal;
+using namespace rumpk::hal::page_format;
 
 namespace {
 
-constexpr uint64_t page = HAL_PAGE_SIZE;
-constexpr uint64_t megapage = 512 * page;
-constexpr uint64_t gigapage = 512 * megapage;
-constexpr uint32_t rw = HAL_MAP_READ | HAL_MAP_WRITE;
-
-class Tables : public testing::Test {
-  protected:
-    static constexpr uint64_t pages = 64;
-
-    Tables() : memory_(std::aligned_alloc(page, pages * page)) {
-        // Dirt: what is not cleared shows.
-        std::memset(memory_, 0xff, pages * page);
-        limit(pages);
-    }
-    ~Tables() override { std::free(memory_); }
-
-    void limit(uint64_t count) {
-        auto base = reinterpret_cast<uint64_t>(memory_);
-        pool = PagePool(base, base + count * page);
-        ASSERT_TRUE(tables.begin(&pool));
-    }
-    // Frame and rights that the address has; rights 0: not mapped.
-    uint64_t physical(uint64_t address) const { return Sv39::physical_of(tables.lookup(address)); }
-    uint64_t rights(uint64_t address) const {
-        return tables.lookup(address) & (Sv39::read | Sv39::write | Sv39::execute);
-    }
-    int map(uint64_t address, uint64_t frame, uint64_t size, uint32_t rights = rw) {
-        return tables.map(address, frame, size, rights, Sv39::Owner::core);
-    }
-
-    PagePool pool;
-    Sv39 tables;
-
-  private:
-    void* memory_;
-};
-
-TEST_F(Tables, PoolEnds) {
-    auto base = uint64_t{0x1000};
-    PagePool small(base, base + 3 * page);
-    EXPECT_EQ(small.take(4), 0u);
-    EXPECT_EQ(small.take(2), base);
-    EXPECT_EQ(small.take(2), 0u);
-    EXPECT_EQ(small.take(1), base + 2 * page);
-    EXPECT_EQ(small.take(1), 0u);
-    EXPECT_EQ(small.take_zeroed(), 0u);
+TEST(Sv39, LeavesAreAccessedDirtyAndTheKernels) {
+    uint64_t entry = leaf(0x83005000, 0, HAL_MAP_READ | HAL_MAP_WRITE, false, Memory::normal);
+    EXPECT_EQ(entry, uint64_t{0x83005} << 10 | 0xc7); // D A - - - W R V
+    EXPECT_EQ(leaf(0x83005000, 0, HAL_MAP_READ, true, Memory::normal), uint64_t{0x83005} << 10 | 0x1c3);
+    EXPECT_EQ(leaf(0x200000, 1, HAL_MAP_EXEC, false, Memory::device), uint64_t{0x200} << 10 | 0xc9);
 }
 
-TEST_F(Tables, EmptyMapsNothing) {
-    for (uint64_t address : {uint64_t{0}, page, gigapage, Sv39::end_of_addresses - page}) {
-        EXPECT_EQ(tables.lookup(address), 0u);
-    }
+TEST(Sv39, TablesHaveNoRights) {
+    EXPECT_EQ(table(0x83006000), uint64_t{0x83006} << 10 | 1);
+    EXPECT_TRUE(is_valid(table(0x1000)));
+    EXPECT_FALSE(is_leaf(table(0x1000), 1));
+    EXPECT_FALSE(is_valid(0));
 }
 
-TEST_F(Tables, MapsPages) {
-    ASSERT_EQ(map(0x8000000, 0x83005000, 3 * page), 0);
-    EXPECT_EQ(tables.lookup(0x8000000 - page), 0u);
-    EXPECT_EQ(physical(0x8000000), 0x83005000u);
-    EXPECT_EQ(physical(0x8002000), 0x83007000u);
-    EXPECT_EQ(tables.lookup(0x8003000), 0u);
-    EXPECT_EQ(rights(0x8001000), Sv39::read | Sv39::write);
-    uint64_t entry = tables.lookup(0x8000000);
-    EXPECT_NE(entry & Sv39::accessed, 0u);
-    EXPECT_NE(entry & Sv39::dirty, 0u);
-    EXPECT_EQ(entry & 1 << 4, 0u); // U
-}
-
-TEST_F(Tables, RightsAreWhatWasAsked) {
-    ASSERT_EQ(map(0x1000, 0x1000, page, HAL_MAP_READ), 0);
-    ASSERT_EQ(map(0x2000, 0x1000, page, HAL_MAP_WRITE), 0);
-    ASSERT_EQ(map(0x3000, 0x1000, page, HAL_MAP_EXEC), 0);
-    ASSERT_EQ(map(0x4000, 0x1000, page, HAL_MAP_READ | HAL_MAP_EXEC), 0);
-    EXPECT_EQ(rights(0x1000), Sv39::read);
-    EXPECT_EQ(rights(0x2000), Sv39::read | Sv39::write); // W alone is reserved
-    EXPECT_EQ(rights(0x3000), Sv39::execute);
-    EXPECT_EQ(rights(0x4000), Sv39::read | Sv39::execute);
-}
-
-TEST_F(Tables, UsesTheLargestPages) {
-    // One table for the pages before, one for those behind, none for what lies between.
-    uint64_t before = pool.next();
-    ASSERT_EQ(map(megapage - page, gigapage - page, 2 * page + 3 * megapage), 0);
-    EXPECT_EQ((pool.next() - before) / page, 3u);
-    EXPECT_EQ(physical(megapage - page), gigapage - page);
-    EXPECT_EQ(physical(megapage), gigapage);
-    EXPECT_EQ(physical(3 * megapage + 5 * page), gigapage + 2 * megapage);
-    EXPECT_EQ(physical(4 * megapage), gigapage + 3 * megapage);
-    EXPECT_EQ(tables.lookup(4 * megapage + page), 0u);
-
-    before = pool.next();
-    ASSERT_EQ(map(2 * gigapage, 2 * gigapage, 2 * gigapage), 0);
-    EXPECT_EQ(pool.next(), before);
-}
-
-TEST_F(Tables, UnevenFramesUsePages) {
-    ASSERT_EQ(map(megapage, page, 2 * megapage), 0);
-    EXPECT_EQ(physical(megapage), page);
-    EXPECT_EQ(physical(3 * megapage - page), 2 * megapage);
-}
-
-TEST_F(Tables, RefusesWhatIsTaken) {
-    ASSERT_EQ(map(0x5000, 0x5000, page), 0);
-    EXPECT_EQ(map(0x3000, 0x3000, 4 * page), -RUMPK_EEXIST);
-    // All or nothing.
-    EXPECT_EQ(tables.lookup(0x3000), 0u);
-    EXPECT_EQ(tables.lookup(0x4000), 0u);
-    EXPECT_EQ(tables.lookup(0x6000), 0u);
-    EXPECT_EQ(physical(0x5000), 0x5000u);
-
-    ASSERT_EQ(tables.map(gigapage, gigapage, megapage, rw, Sv39::Owner::kernel), 0);
-    EXPECT_EQ(map(gigapage, 0, page), -RUMPK_EINVAL);
-    EXPECT_EQ(map(gigapage - megapage, 0, 2 * megapage), -RUMPK_EINVAL);
-    EXPECT_EQ(tables.lookup(gigapage - megapage), 0u);
-}
-
-TEST_F(Tables, LargeOverSmallIsRefusedAndPossibleOnceEmpty) {
-    ASSERT_EQ(map(megapage + 7 * page, 0, page), 0);
-    EXPECT_EQ(map(megapage, megapage, megapage), -RUMPK_EEXIST);
-    EXPECT_EQ(tables.lookup(megapage), 0u);
-    ASSERT_EQ(tables.change(megapage + 7 * page, page, 0), 0);
-    ASSERT_EQ(map(megapage, megapage, megapage), 0);
-    EXPECT_EQ(physical(megapage + 9 * page), megapage + 9 * page);
-}
-
-TEST_F(Tables, RunsOverTablesThatAreThere) {
-    ASSERT_EQ(map(2 * megapage + page, 0x1000, page), 0);
-    ASSERT_EQ(tables.change(2 * megapage + page, page, 0), 0);
-    // The second megapage has a table already, the others are leaves.
-    ASSERT_EQ(map(megapage, 8 * megapage, 3 * megapage), 0);
-    for (uint64_t offset = 0; offset < 3 * megapage; offset += page) {
-        uint64_t at = physical(megapage + offset);
-        EXPECT_TRUE(at == 8 * megapage + offset || at == (8 * megapage + offset) / megapage * megapage);
-    }
-    EXPECT_EQ(physical(2 * megapage + page), 9 * megapage + page);
-}
-
-TEST_F(Tables, ChangesOnlyWhatIsTheCores) {
-    ASSERT_EQ(map(0x10000, 0x10000, 4 * page), 0);
-    ASSERT_EQ(tables.change(0x11000, 2 * page, HAL_MAP_READ | HAL_MAP_EXEC), 0);
-    EXPECT_EQ(rights(0x10000), Sv39::read | Sv39::write);
-    EXPECT_EQ(rights(0x11000), Sv39::read | Sv39::execute);
-    EXPECT_EQ(rights(0x12000), Sv39::read | Sv39::execute);
-    EXPECT_EQ(rights(0x13000), Sv39::read | Sv39::write);
-    EXPECT_EQ(physical(0x12000), 0x12000u);
-
-    EXPECT_EQ(tables.change(0x13000, 2 * page, HAL_MAP_READ), -RUMPK_ENOENT);
-    EXPECT_EQ(rights(0x13000), Sv39::read | Sv39::write);
-    ASSERT_EQ(tables.map(0x14000, 0x14000, page, rw, Sv39::Owner::kernel), 0);
-    EXPECT_EQ(tables.change(0x14000, page, HAL_MAP_READ), -RUMPK_ENOENT);
-    EXPECT_EQ(tables.change(0x13000, 2 * page, 0), -RUMPK_ENOENT);
-
-    ASSERT_EQ(tables.change(0x11000, page, 0), 0);
-    EXPECT_EQ(tables.lookup(0x11000), 0u);
-    EXPECT_EQ(tables.change(0x10000, 3 * page, HAL_MAP_READ), -RUMPK_ENOENT);
-    ASSERT_EQ(tables.change(0x12000, page, rw), 0);
-    ASSERT_EQ(map(0x11000, 0x99000, page), 0);
-    EXPECT_EQ(physical(0x11000), 0x99000u);
-}
-
-TEST_F(Tables, CutsLargePages) {
-    ASSERT_EQ(map(gigapage, gigapage, gigapage), 0);
-    uint64_t hole = gigapage + 5 * megapage + 3 * page;
-    ASSERT_EQ(tables.change(hole, 2 * page, 0), 0);
-    EXPECT_EQ(tables.lookup(hole), 0u);
-    EXPECT_EQ(tables.lookup(hole + page), 0u);
-    for (uint64_t address : {hole - page, hole + 2 * page}) {
-        EXPECT_EQ(physical(address), address);
-        EXPECT_EQ(rights(address), Sv39::read | Sv39::write);
-    }
-    EXPECT_EQ(physical(gigapage), gigapage);
-    EXPECT_EQ(physical(gigapage + 6 * megapage), gigapage + 6 * megapage);
-    EXPECT_EQ(physical(2 * gigapage - page), 2 * gigapage - megapage);
-    // A whole large page needs no cut.
-    uint64_t before = pool.next();
-    ASSERT_EQ(tables.change(gigapage + 7 * megapage, megapage, HAL_MAP_READ), 0);
-    EXPECT_EQ(pool.next(), before);
-    EXPECT_EQ(rights(gigapage + 7 * megapage), Sv39::read);
-    EXPECT_EQ(rights(gigapage + 8 * megapage), Sv39::read | Sv39::write);
-}
-
-TEST_F(Tables, CutsWhereTheRangeEnds) {
-    ASSERT_EQ(map(megapage, megapage, 3 * megapage), 0);
-    ASSERT_EQ(tables.change(megapage, megapage + 3 * page, HAL_MAP_READ), 0);
-    EXPECT_EQ(rights(megapage), Sv39::read);
-    EXPECT_EQ(rights(2 * megapage + 2 * page), Sv39::read);
-    EXPECT_EQ(rights(2 * megapage + 3 * page), Sv39::read | Sv39::write);
-    EXPECT_EQ(physical(2 * megapage + 3 * page), 2 * megapage + 3 * page);
-}
-
-TEST_F(Tables, NoPageForTables) {
-    limit(2);
-    EXPECT_EQ(map(0, 0, page), -RUMPK_ENOMEM); // needs two tables, has one
-    EXPECT_EQ(tables.lookup(0), 0u);
-    limit(3);
-    ASSERT_EQ(map(0, 0, page), 0);
-    // Runs out in the middle: what was done is undone.
-    EXPECT_EQ(map(megapage - page, 0, 2 * page), -RUMPK_ENOMEM);
-    EXPECT_EQ(tables.lookup(megapage - page), 0u);
-    limit(2);
-    ASSERT_EQ(map(megapage, megapage, megapage), 0);
-    EXPECT_EQ(tables.change(megapage + page, page, HAL_MAP_READ), -RUMPK_ENOMEM);
-    EXPECT_EQ(rights(megapage + page), Sv39::read | Sv39::write);
-}
-
-TEST_F(Tables, ReachesTheLastAddress) {
-    ASSERT_EQ(map(Sv39::end_of_addresses - page, 0x1000, page), 0);
-    EXPECT_EQ(physical(Sv39::end_of_addresses - page), 0x1000u);
-    ASSERT_EQ(tables.change(Sv39::end_of_addresses - page, page, 0), 0);
-    EXPECT_EQ(tables.lookup(Sv39::end_of_addresses - page), 0u);
+TEST(Sv39, OtherFramesAndRightsKeepTheRest) {
+    uint64_t entry = leaf(0x40000000, 2, HAL_MAP_READ | HAL_MAP_WRITE, true, Memory::normal);
+    EXPECT_EQ(like(entry, 0x40200000, 1),
+              leaf(0x40200000, 1, HAL_MAP_READ | HAL_MAP_WRITE, true, Memory::normal));
+    EXPECT_EQ(with_rights(entry, 2, HAL_MAP_EXEC), leaf(0x40000000, 2, HAL_MAP_EXEC, true, Memory::normal));
+    EXPECT_EQ(physical_of(entry), 0x40000000u);
+    EXPECT_TRUE(is_of_core(entry));
 }
 
 } // namespace

@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Cores: who is who, start, wake. See abi/hal.h for the table's functions.
+// Cores: who is who, start. See abi/hal.h for the table's functions.
 #pragma once
 
 #include <cstdint>
 
-#include "hal/arch/riscv64/sbi.h"
 #include "hal/devicetree/machine_tree.h"
 
 namespace rumpk::hal {
-
-// SBI specification 3.1: base of all ones.
-constexpr sbi::Harts all_harts{0, ~uint64_t{0}};
 
 // The core that runs: a stack for faults, before anything can go wrong. [boot]
 void cores_begin();
@@ -25,6 +21,5 @@ uint32_t core_index();
 void core_local_set(void* local);
 void* core_local();
 int core_start(uint32_t core, void* stack_base, uint64_t stack_size);
-void core_wake(uint32_t core);
 
 } // namespace rumpk::hal

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The one address space: kernel, memory and devices. See abi/hal.h for map,
-// protect, unmap and code_written.
+// protect and unmap.
 //
 //   0                        nothing, for null pointers
 //   0x0000_1000 ..           what core/ maps: windows, drivers' regions
@@ -13,7 +13,7 @@
 
 #include <cstdint>
 
-#include "hal/arch/riscv64/sv39.h"
+#include "hal/board/page_tables.h"
 #include "hal/devicetree/memory_map.h"
 #include "hal/devicetree/range.h"
 
@@ -21,10 +21,10 @@ namespace rumpk::hal {
 
 constexpr uint64_t device_window = 0x100000000;
 
-// The parts of the kernel's own memory, whose place is fixed before anything is known:
-// the megabyte below the SysTable.
+// The parts of the kernel's own memory, whose place is fixed before anything is known: a megabyte
+// whose end the machine says (machine.cmake, and __hal_memory in its kernel.ld).
 namespace kernel_memory {
-constexpr uint64_t end = RUMPK_SYSTABLE_ADDRESS;
+constexpr uint64_t end = RUMPK_HAL_MEMORY_END;
 constexpr uint64_t base = end - 0x100000;
 constexpr uint64_t boot_stack_size = 0x8000;
 constexpr uint64_t boot_stack_base = end - boot_stack_size;
@@ -40,22 +40,23 @@ constexpr uint64_t pool_end = emergency_top(HAL_MAX_CORES);
 
 // Builds the kernel's map and turns the MMU on. [boot] nullptr, or what is wrong.
 const char* memory_begin();
-// Turned on, a core that comes up later takes it from here (entry.S).
-extern "C" uint64_t hal_satp;
 
 // A page of the kernel's own memory, as it is; 0: none left. [boot]
 uint64_t memory_take_page();
 // Maps more of the machine's memory where it is. [boot] False: it is in somebody's way, or no page is left.
 [[nodiscard]] bool memory_map_data(AddressRange pages);
 [[nodiscard]] bool memory_map_read_only(AddressRange pages);
+// Shows that frame, zeroed, at the SysTable's address. [boot] False: no page is left.
+[[nodiscard]] bool memory_map_systable(uint64_t frame);
 // Makes registers reachable; returns their virtual address, 0 if no page is left. [boot]
 uint64_t memory_map_device(AddressRange registers);
 // The same, for the end of a boot that has failed: address 0 gives 0. MMU on or off.
 uint64_t memory_early_device(uint64_t physical);
+// Does the map, at this moment, lead anywhere? [any]
+bool memory_is_mapped(uint64_t address);
 
 int map(uint64_t address, uint64_t physical, uint64_t size, uint32_t rights);
 int protect(uint64_t address, uint64_t size, uint32_t rights);
 int unmap(uint64_t address, uint64_t size);
-void code_written(uint64_t address, uint64_t size);
 
 } // namespace rumpk::hal

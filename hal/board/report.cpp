@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "hal/arch/riscv64/report.h"
+#include "hal/board/report.h"
 
 #include "abi/console.h"
-#include "hal/arch/riscv64/devices.h"
+#include "hal/board/arch.h"
 
 namespace rumpk::hal {
 
@@ -37,7 +37,7 @@ void say(uint64_t number) {
 
 void end_refused() {
     say("\n");
-    power_off(RUMPK_EXIT_PANIC);
+    end_early(RUMPK_EXIT_PANIC);
 }
 
 } // namespace rumpk::hal

@@ -6,20 +6,15 @@
 
 #include "abi/hal.h"
 #include "abi/image.h"
-#include "hal/arch/riscv64/core.h"
-#include "hal/arch/riscv64/cores.h"
-#include "hal/arch/riscv64/csr.h"
-#include "hal/arch/riscv64/devices.h"
-#include "hal/arch/riscv64/image.h"
-#include "hal/arch/riscv64/machine_facts.h"
-#include "hal/arch/riscv64/memory.h"
-#include "hal/arch/riscv64/report.h"
-#include "hal/arch/riscv64/table.h"
-#include "hal/arch/riscv64/trap.h"
+#include "hal/board/arch.h"
+#include "hal/board/cores.h"
+#include "hal/board/image.h"
+#include "hal/board/machine_facts.h"
+#include "hal/board/memory.h"
+#include "hal/board/report.h"
+#include "hal/board/table.h"
 #include "hal/devicetree/machine_tree.h"
 #include "hal/devicetree/memory_map.h"
-
-extern "C" uint64_t hal_probe_stimecmp();
 
 namespace rumpk::hal {
 
@@ -43,8 +38,9 @@ template <typename... Parts>
 }
 
 constexpr uint64_t largest_tree = 0x200000;
-// Fixed at link time, with the SysTable's page behind it.
-constexpr AddressRange fixed_memory = between(kernel_memory::base, kernel_memory::end + HAL_PAGE_SIZE);
+// Fixed at link time.
+constexpr AddressRange fixed_memory = between(kernel_memory::base, kernel_memory::end);
+constexpr AddressRange systable_page{RUMPK_SYSTABLE_ADDRESS, HAL_PAGE_SIZE};
 
 AddressRange kernel_image() {
     return between(image::text_base(), image::end());
@@ -135,7 +131,7 @@ void lay_out_memory(const MachineTree& tree, AddressRange blob, hal_boot& boot) 
     for (const AddressRange& range : tree.reserved) {
         fits = memory.reserve(range) && fits;
     }
-    for (const AddressRange& range : {kernel_image(), image_pages, fixed_memory, blob}) {
+    for (const AddressRange& range : {kernel_image(), image_pages, fixed_memory, systable_page, blob}) {
         fits = memory.reserve(range) && fits;
     }
     if (!fits) {
@@ -143,19 +139,19 @@ void lay_out_memory(const MachineTree& tree, AddressRange blob, hal_boot& boot) 
     }
     // What core/ is not given stays unmapped.
     AddressRange largest = memory.largest_free();
-    if (largest.size == 0 || !memory_map_data(largest)) {
+    // The SysTable's frame is the one at its address, where memory reaches that far.
+    uint64_t systable = RUMPK_SYSTABLE_ADDRESS;
+    if (!memory.holds(systable_page) && largest.size > HAL_PAGE_SIZE) {
+        largest.size -= HAL_PAGE_SIZE;
+        systable = largest.end();
+    }
+    if (largest.size == 0 || !memory_map_systable(systable) || !memory_map_data(largest)) {
         refuse_tree("memory lies where it cannot be");
     }
+    boot.systable_physical = systable;
     boot.memory_base = largest.base;
     boot.memory_size = largest.size;
     boot.direct_map = 0;
-}
-
-void clear_systable() {
-    auto word = reinterpret_cast<uint64_t*>(RUMPK_SYSTABLE_ADDRESS);
-    for (uint64_t* end = word + HAL_PAGE_SIZE / sizeof(uint64_t); word != end; ++word) {
-        *word = 0;
-    }
 }
 
 } // namespace
@@ -164,7 +160,7 @@ constinit hal_boot boot_facts = {};
 
 } // namespace rumpk::hal
 
-extern "C" [[noreturn]] void hal_boot_main(uint64_t hart, uint64_t tree_address) {
+extern "C" [[noreturn]] void hal_boot_main(uint64_t core, uint64_t tree_address) {
     using namespace rumpk::hal;
 
     // 1. A stack for faults first, so that whatever goes wrong can be said.
@@ -179,14 +175,13 @@ extern "C" [[noreturn]] void hal_boot_main(uint64_t hart, uint64_t tree_address)
 
     // 3. What the machine is.
     AddressRange blob = map_tree(tree_address);
-    const MachineTree& tree = read_tree(tree_address, blob.end() - tree_address, hart);
+    const MachineTree& tree = read_tree(tree_address, blob.end() - tree_address, core);
 
     // 4. Who runs here.
     cores_name(tree);
 
     // 5. Memory: what is free is mapped, what is not is not.
     lay_out_memory(tree, blob, boot_facts);
-    clear_systable();
 
     // 6. Devices: console, interrupt controller, clock chip, the machine's switch.
     if (const char* problem = devices_begin(tree)) {
@@ -194,19 +189,17 @@ extern "C" [[noreturn]] void hal_boot_main(uint64_t hart, uint64_t tree_address)
     }
     device_lines_begin();
 
-    // 7. Time. A processor may have Sstc and firmware not have opened it.
-    bool sstc = tree.sstc && hal_probe_stimecmp() != 0;
-    timer_begin(tree.timebase, sstc);
+    // 7. Time.
+    boot_facts.timer = timer_begin(tree);
 
     // 8. What core/ is told.
     boot_facts.machine = machine_facts.name;
     boot_facts.arch = RUMPK_ARCH;
     boot_facts.cores = cores_count();
     boot_facts.boot_core = core_index();
-    boot_facts.elf_machine = 243; // ELF specification of RISC-V: EM_RISCV
+    boot_facts.elf_machine = arch_facts.elf_machine;
     boot_facts.interrupt_stack_size = trap_stack_size;
     boot_facts.features = RUMPK_FEATURE_MMU;
-    boot_facts.systable_physical = RUMPK_SYSTABLE_ADDRESS;
     boot_facts.systable_address = RUMPK_SYSTABLE_ADDRESS;
     boot_facts.arguments = tree.arguments;
     boot_facts.seed = tree.seed;
@@ -217,10 +210,8 @@ extern "C" [[noreturn]] void hal_boot_main(uint64_t hart, uint64_t tree_address)
     boot_facts.console_channels = 0;
     boot_facts.kernel_text_base = image::text_base();
     boot_facts.kernel_text_end = image::text_end();
-    // RISC-V ELF psABI, "Frame pointer": return address at -8, the caller's frame pointer at -16.
-    boot_facts.frame_previous = -16;
-    boot_facts.frame_return = -8;
-    boot_facts.timer = sstc ? "Sstc" : "SBI";
+    boot_facts.frame_previous = arch_facts.frame_previous;
+    boot_facts.frame_return = arch_facts.frame_return;
     boot_facts.virtio = tree.transports.begin();
     boot_facts.virtio_count = static_cast<uint32_t>(tree.transports.size());
 

@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "hal/arch/riscv64/cores.h"
+#include "hal/board/cores.h"
 
 #include <atomic>
 
-#include "hal/arch/riscv64/core.h"
-#include "hal/arch/riscv64/csr.h"
-#include "hal/arch/riscv64/devices.h"
-#include "hal/arch/riscv64/memory.h"
-#include "hal/arch/riscv64/trap.h"
-
-extern "C" void hal_secondary_entry();
+#include "hal/board/arch.h"
+#include "hal/board/memory.h"
 
 namespace rumpk::hal {
 
@@ -39,12 +34,11 @@ void cores_name(const MachineTree& tree) {
     for (uint32_t index = 0; index < count; ++index) {
         // The boot core has run on the first stack from the start and keeps it.
         set_stacks(cores[index], index == boot ? 0 : index == 0 ? boot : index);
-        cores[index].hart = tree.harts[index].id;
+        cores[index].id = tree.harts[index].id;
         cores[index].index = index;
-        cores[index].plic_context = tree.harts[index].context;
     }
     cores[boot].started = true;
-    write_sscratch(reinterpret_cast<uint64_t>(&cores[boot]));
+    this_core_set(cores[boot]);
 }
 
 uint32_t cores_count() {
@@ -80,24 +74,12 @@ int core_start(uint32_t index, void* stack_base, uint64_t stack_size) {
     core.start_stack = base + stack_size;
     // Counted before it runs: from its first instruction on, changes of the map concern it.
     started.fetch_add(1, std::memory_order_relaxed);
-    // What this core has written, the new one's struct and stack among it, is in memory before
-    // firmware is told: it hands over by a device, which C++'s release would not order.
-    asm volatile("fence rw, rw" ::: "memory");
-    sbi::Result result = sbi::hart_start(core.hart, reinterpret_cast<uint64_t>(&hal_secondary_entry),
-                                         reinterpret_cast<uint64_t>(&core));
-    if (result.error != 0) {
+    if (int error = core_bring_up(core)) {
         started.fetch_sub(1, std::memory_order_relaxed);
-        return result.error == sbi::already_available ? -RUMPK_EEXIST : -RUMPK_EIO;
+        return error;
     }
     core.started = true;
     return 0;
-}
-
-void core_wake(uint32_t core) {
-    // Pairs with the fence of the software interrupt's handler (trap.cpp): without it the
-    // interrupt, which travels through a device, could overtake the caller's stores.
-    asm volatile("fence rw, rw" ::: "memory");
-    sbi::send_ipi({1, cores[core].hart});
 }
 
 } // namespace rumpk::hal
@@ -106,6 +88,6 @@ extern "C" [[noreturn]] void hal_secondary_main(rumpk::hal::Core* core) {
     using namespace rumpk::hal;
     device_lines_begin();
     trap_begin();
-    trap_events().core_start(core->index);
+    trap_events->core_start(core->index);
     __builtin_unreachable();
 }

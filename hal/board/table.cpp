@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The HAL as core/ sees it.
-#include "hal/arch/riscv64/table.h"
+#include "hal/board/table.h"
 
-#include "hal/arch/riscv64/context.h"
-#include "hal/arch/riscv64/cores.h"
-#include "hal/arch/riscv64/devices.h"
-#include "hal/arch/riscv64/memory.h"
-#include "hal/arch/riscv64/trap.h"
+#include "hal/board/arch.h"
+#include "hal/board/cores.h"
+#include "hal/board/memory.h"
 
 namespace rumpk::hal {
 

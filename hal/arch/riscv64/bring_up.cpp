@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Which core this is, and how another one is started and woken.
+#include "hal/arch/riscv64/csr.h"
+#include "hal/arch/riscv64/sbi.h"
+#include "hal/board/arch.h"
+
+extern "C" void hal_secondary_entry();
+
+namespace rumpk::hal {
+
+// RISC-V ELF psABI, "Frame pointer": return address at -8, the caller's frame pointer at -16.
+constinit const ArchFacts arch_facts = {
+    .elf_machine = 243, // ELF specification of RISC-V: EM_RISCV
+    .frame_previous = -16,
+    .frame_return = -8,
+};
+
+// sscratch holds the core's address whenever compiled code runs: tp belongs to the fibers and gp to nobody.
+Core& this_core() {
+    Core* core;
+    asm("csrr %0, sscratch" : "=r"(core));
+    return *core;
+}
+
+void this_core_set(Core& core) {
+    write_sscratch(reinterpret_cast<uint64_t>(&core));
+}
+
+int core_bring_up(Core& core) {
+    // What this core has written, the new one's struct and stack among it, is in memory before
+    // firmware is told: it hands over by a device, which C++'s release would not order.
+    asm volatile("fence rw, rw" ::: "memory");
+    sbi::Result result = sbi::hart_start(core.id, reinterpret_cast<uint64_t>(&hal_secondary_entry),
+                                         reinterpret_cast<uint64_t>(&core));
+    return result.error == 0 ? 0 : result.error == sbi::already_available ? -RUMPK_EEXIST : -RUMPK_EIO;
+}
+
+void core_wake(uint32_t core) {
+    // Pairs with the fence of the software interrupt's handler (trap.cpp): without it the
+    // interrupt, which travels through a device, could overtake the caller's stores.
+    asm volatile("fence rw, rw" ::: "memory");
+    sbi::send_ipi({1, cores[core].id});
+}
+
+} // namespace rumpk::hal

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What assembly and C++ must agree on, whatever the architecture. Assembly takes
+ * every offset from here or from its own layout.h; core.h and machine_facts.h
+ * assert each against its struct.
+ */
+#ifndef RUMPK_HAL_BOARD_LAYOUT_H
+#define RUMPK_HAL_BOARD_LAYOUT_H
+
+#define REGISTER_SIZE 8
+
+/* struct Core, the part that assembly touches */
+#define CORE_SCRATCH 0 /* two words */
+#define CORE_INTERRUPT_BASE 16
+#define CORE_INTERRUPT_TOP 24
+#define CORE_EMERGENCY_TOP 32
+#define CORE_REPORTING 40
+#define CORE_START_STACK 48
+
+/* struct MachineFacts */
+#define FACTS_NO_MEMORY 0
+#define FACTS_EARLY_DEVICE 8
+
+/* TrapFrame.nested */
+#define NESTED_NOT 0
+#define NESTED_IN_HANDLER 1
+#define NESTED_IN_REPORT 2
+
+#define EXIT_PANIC 126 /* RUMPK_EXIT_PANIC */
+
+#endif
