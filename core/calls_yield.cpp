@@ -143,8 +143,7 @@ int64_t wait_for(const Caller& who, uint64_t channels, Instant deadline) {
 // Nobody is waited for; the core is given up only to a higher tier that was rung.
 int64_t take_latched(const Caller& who, uint64_t channels) {
     who.scheduler.reschedule();
-    const uint64_t taken = who.fiber.latched & channels;
-    who.fiber.latched &= ~taken;
+    const uint64_t taken = who.fiber.take(channels);
     if (taken == 0 && channels != 0) {
         return to_call(Errno::again);
     }
@@ -156,8 +155,8 @@ int64_t take_latched(const Caller& who, uint64_t channels) {
 
 using namespace rumpk;
 
-static int64_t yield_in_full(uint64_t wait, uint64_t bell, uint64_t deadline, uint64_t flags, uint64_t peers,
-                             uint64_t count) {
+[[gnu::noinline]] static int64_t yield_in_full(uint64_t wait, uint64_t bell, uint64_t deadline,
+                                               uint64_t flags, uint64_t peers, uint64_t count) {
     const InterruptsMasked masked;
     const Caller who = caller();
     if ((flags & ~uint64_t{RUMPK_YIELD_NOWAIT | RUMPK_YIELD_BARRIER}) != 0) {
@@ -191,6 +190,26 @@ static int64_t yield_in_full(uint64_t wait, uint64_t bell, uint64_t deadline, ui
     return wait_for(who, wait, Instant{deadline});
 }
 
+// A message sent and another waited for: one peer, named on the caller's own stack, and own channels without
+// a deadline. Where the one that is rung runs next anyway, the core goes straight to it.
+[[gnu::noinline]] static int64_t ring_and_wait(uint64_t wait, uint64_t peers) {
+    const InterruptsMasked masked;
+    Scheduler& here = this_scheduler();
+    Fiber& self = *here.running();
+    Cell& cell = *self.cell;
+    const AddressRange place{VirtAddr{peers}, sizeof(rumpk_fiber_id)};
+    const bool wants_input = &self == &cell.first_fiber() && !console().input_open();
+    if (peers % alignof(rumpk_fiber_id) == 0 && self.stack.contains(place) && !wants_input) {
+        const rumpk_fiber_id entry = *static_cast<const rumpk_fiber_id*>(place.pointer());
+        const auto peer = cell.find(FiberId::from_call(entry & ~RUMPK_PEER_TX));
+        const uint64_t bell = (entry & RUMPK_PEER_TX) != 0 ? RUMPK_CHANNEL_TX : RUMPK_CHANNEL_RX;
+        if (peer && owns(here, *peer) && here.ring_and_wait(*peer->fiber, bell, wait)) {
+            return static_cast<int64_t>(self.take(wait));
+        }
+    }
+    return yield_in_full(wait, 0, RUMPK_NEVER, 0, peers, 1);
+}
+
 // Ending one's turn is what most calls are: it comes first, without the registers
 // that all the rest needs.
 extern "C" int64_t rumpk_call_yield(uint64_t wait, uint64_t bell, uint64_t deadline, uint64_t flags,
@@ -199,6 +218,9 @@ extern "C" int64_t rumpk_call_yield(uint64_t wait, uint64_t bell, uint64_t deadl
         const InterruptsMasked masked;
         this_scheduler().yield();
         return 0;
+    }
+    if (count == 1 && (bell | flags | ~deadline | (wait & ~own_channels)) == 0 && wait != 0) {
+        return ring_and_wait(wait, peers);
     }
     return yield_in_full(wait, bell, deadline, flags, peers, count);
 }

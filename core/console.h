@@ -50,6 +50,7 @@ class Console {
 
     // Masked. The cell wants its input over the rx ring from now on. The first time it waits for it.
     void open_input();
+    [[nodiscard]] bool input_open() const { return input_open_; }
     // Masked. A bell from the cell: it released from rx or published to tx.
     void bell();
     // Masked. The device's interrupt.

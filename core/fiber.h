@@ -89,6 +89,13 @@ struct alignas(64) Fiber {
     rumpk_entry entry = nullptr;
     uint64_t argument = 0;
     char name[16]{}; // need not end in NUL
+
+    // Which of these bells have come; they have been taken then.
+    uint64_t take(uint64_t channels) {
+        const uint64_t taken = latched & channels;
+        latched &= ~taken;
+        return taken;
+    }
 };
 static_assert(offsetof(Fiber, deadline) == 64, "what a switch touches is one line");
 

@@ -32,9 +32,9 @@ class RunQueue {
         return static_cast<Tier>(std::countr_zero(ready_));
     }
     // Is anything ready in a tier above this one?
-    [[nodiscard]] constexpr bool ready_above(Tier tier) const {
-        return (ready_ & ((1U << static_cast<unsigned>(tier)) - 1)) != 0;
-    }
+    [[nodiscard]] constexpr bool ready_above(Tier tier) const { return (ready_ & (bit(tier) - 1)) != 0; }
+    // Or in this one?
+    [[nodiscard]] constexpr bool ready_from(Tier tier) const { return (ready_ & (2 * bit(tier) - 1)) != 0; }
 
     // To the end of its tier: it became ready, or had its turn. Not queued yet.
     void push_back(RunNode& node, Tier tier) {

@@ -169,10 +169,26 @@ uint64_t Scheduler::wait(uint64_t channels, Instant deadline) {
             program_timer();
         }
         hand_over(pick(), machine().context_switch);
+    } else {
+        reschedule(); // who was rung before this wait and is of a higher tier runs first
     }
-    const uint64_t taken = self.latched & channels;
-    self.latched &= ~taken;
-    return taken;
+    return self.take(channels);
+}
+
+// What ring, wait and pick would do, without a queue in between.
+bool Scheduler::ring_and_wait(Fiber& other, uint64_t bell, uint64_t channels) {
+    Fiber& self = *running_;
+    if (other.state != FiberState::waiting || ((other.latched | bell) & other.waits_for) == 0 ||
+        other.deadline.pending() || (self.latched & channels) != 0 || only_ != nullptr ||
+        ready_.ready_from(other.tier)) {
+        return false;
+    }
+    other.latched |= bell;
+    ++statistics_.wakes;
+    self.state = FiberState::waiting;
+    self.waits_for = channels;
+    hand_over(&other, machine().context_switch);
+    return true;
 }
 
 int64_t Scheduler::wait_for_answer() {

@@ -69,6 +69,10 @@ class Scheduler {
     // Running fiber: waits until one of `channels` is latched or the deadline has
     // passed. Returns the channels, latches cleared; 0: the deadline passed.
     [[nodiscard]] uint64_t wait(uint64_t channels, Instant deadline);
+    // Running fiber: rings another of this core, then waits until one of `channels` is latched, without a
+    // deadline; both in one step. False: the other is not the one to run next, or does not wait for
+    // that bell, or there is nothing to wait for; nothing has been done.
+    [[nodiscard]] bool ring_and_wait(Fiber& other, uint64_t bell, uint64_t channels);
     // Running fiber: waits until answered() has come. Returns what it brought.
     [[nodiscard]] int64_t wait_for_answer();
     // Whatever `answer` was for: a fiber that no longer asks misses it.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Fibers through the SysTable's calls, as an application makes them.
-#include <nexus/channel.h>
+#include <nexus/dialogue.h>
 #include <nexus/fiber.h>
 #include <nexus/meta.h>
 
@@ -80,12 +80,12 @@ struct Pingpong {
 
 void ping(uint64_t argument) {
     auto& both = *reinterpret_cast<Pingpong*>(argument);
+    nexus::dialogue asks(both.there, both.back);
     const uint64_t begun = bench_now();
     Message message{};
     for (uint64_t i = 0; i < both.rounds; ++i) {
         message.words[0] = i;
-        (void)both.there.send(message);
-        message = *both.back.receive();
+        message = *asks.exchange(message);
         if (message.words[0] != i + 1) {
             __builtin_trap();
         }
@@ -96,11 +96,14 @@ void ping(uint64_t argument) {
 
 void pong(uint64_t argument) {
     auto& both = *reinterpret_cast<Pingpong*>(argument);
-    for (uint64_t i = 0; i < both.rounds; ++i) {
-        Message message = *both.there.receive();
-        ++message.words[0];
-        (void)both.back.send(message);
+    nexus::dialogue answers(both.back, both.there);
+    auto message = both.there.receive();
+    for (uint64_t i = 1; i < both.rounds; ++i) {
+        ++message->words[0];
+        message = answers.exchange(*message);
     }
+    ++message->words[0];
+    (void)both.back.send(*message);
 }
 
 uint64_t ended = 0;

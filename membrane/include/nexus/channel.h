@@ -38,6 +38,9 @@ void ring_if_waiting(End& end, const std::atomic<uint64_t>& other) {
 
 } // namespace detail
 
+template <class S, uint32_t N, class R, uint32_t M>
+class dialogue;
+
 // What a channel or a ring has seen so far, for people.
 struct RingStatistics {
     uint32_t high_water = 0; // most messages this side saw outstanding, when it looked
@@ -82,7 +85,7 @@ class channel {
     [[nodiscard]] Result<void> send(T&& value, Instant deadline = never) {
         Result<void> sent = offer(value);
         while (!sent && sent.error() == Errno::again) {
-            const auto woken = wait(producer_, sender_, deadline, [this] { return no_room(); });
+            const auto woken = wait(producer_, sender_, self(), deadline, [this] { return no_room(); });
             sent = offer(value); // also after the deadline: there may be room by now
             if (!sent && !woken) {
                 return woken;
@@ -103,7 +106,8 @@ class channel {
     [[nodiscard]] Result<T> receive(Instant deadline = never) {
         Result<T> value = try_receive();
         while (!value && value.error() == Errno::again) {
-            const auto woken = wait(consumer_, receiver_, deadline, [this] { return nothing_to_receive(); });
+            const auto woken =
+                wait(consumer_, receiver_, self(), deadline, [this] { return nothing_to_receive(); });
             value = try_receive(); // also after the deadline: there may be one by now
             if (!value && !woken) {
                 return error(woken.error());
@@ -134,7 +138,7 @@ class channel {
             if (!woken) {
                 return error(woken.error());
             }
-            woken = wait(consumer_, receiver_, deadline, [this] { return nothing_to_receive(); });
+            woken = wait(consumer_, receiver_, self(), deadline, [this] { return nothing_to_receive(); });
         }
     }
 
@@ -166,6 +170,8 @@ class channel {
     friend struct detail::ChannelAccess;
     friend struct detail::Receive<T, N>;
     friend struct detail::Send<T, N>;
+    template <class, uint32_t, class, uint32_t>
+    friend class dialogue;
 
     [[nodiscard]] static void* format(std::byte (&memory)[shape.bytes()]) {
         (void)ion::format(memory, shape); // aligned and large enough by type: cannot fail
@@ -183,8 +189,9 @@ class channel {
         return std::launder(reinterpret_cast<T*>(bytes));
     }
 
-    // Moves the oldest value out of its slot. EAGAIN, EPIPE.
-    [[nodiscard]] Result<T> take() {
+    // Moves the oldest value out of its slot. EAGAIN, EPIPE. Into its callers, as `place`: the way of every
+    // message, and shorter there than what a call saves and restores.
+    [[nodiscard, gnu::always_inline]] Result<T> take() {
         const auto message = consumer_.peek();
         if (!message) {
             return error(message.error());
@@ -197,7 +204,7 @@ class channel {
     }
 
     // Moves the value into a slot, or leaves it alone. EAGAIN, EPIPE.
-    [[nodiscard]] Result<void> place(T& value) {
+    [[nodiscard, gnu::always_inline]] Result<void> place(T& value) {
         if (producer_.closed() != ion::Close::open) {
             return error(Errno::pipe);
         }
@@ -218,15 +225,14 @@ class channel {
         return placed;
     }
 
-    // Says who sleeps before it says that someone does: whoever reads `waiting` finds the id.
     template <class End, class Look>
-    [[nodiscard]] static Result<void> wait(End& end, std::atomic<uint64_t>& me, Instant deadline, Look look) {
+    [[nodiscard]] static Result<void> wait(End& end, std::atomic<uint64_t>& me, FiberId caller,
+                                           Instant deadline, Look look) {
         if (deadline != never && deadline <= now()) {
             return error(Errno::again);
         }
-        me.store(static_cast<uint64_t>(self()), std::memory_order_relaxed);
-        end.arm();
         Result<void> outcome{};
+        arm(end, me, caller);
         if (look()) { // the second look; see ion/endpoint.h
             end.count_wait();
             if (auto woken = call::yield(RUMPK_CHANNEL_RX, 0, deadline_of(deadline), 0); !woken) {
@@ -235,6 +241,13 @@ class channel {
         }
         end.disarm();
         return outcome;
+    }
+
+    // Says who sleeps before it says that someone does: whoever reads `waiting` finds the id.
+    template <class End>
+    static void arm(End& end, std::atomic<uint64_t>& me, FiberId caller) {
+        me.store(static_cast<uint64_t>(caller), std::memory_order_relaxed);
+        end.arm();
     }
 
     alignas(RUMPK_RING_LINE_SIZE) std::byte memory_[shape.bytes()];

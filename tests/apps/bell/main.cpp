@@ -3,6 +3,7 @@
 // Bells: they latch and coalesce, reach whom they name and nobody else, and a fiber's own rings ring its
 // spawner.
 #include <array>
+#include <chrono>
 #include <cstring>
 #include <utility>
 
@@ -124,6 +125,46 @@ void many_fibers() {
     test::equal("one call wakes eight", woken, 8);
 }
 
+// A bell and a wait in one call: nobody runs out of turn, and what was rung before ends the wait.
+void ring_and_wait(nexus::Tier tier) {
+    static int rung;
+    static uint64_t main_fiber;
+    rung = 0;
+    (void)look(both); // nothing of before
+    main_fiber = std::to_underlying(nexus::self());
+    const auto answers = [](uint64_t times) {
+        for (uint64_t i = 0; i < times; ++i) {
+            (void)nexus::call::yield(RUMPK_CHANNEL_TX, 0, RUMPK_NEVER, 0);
+            ++rung;
+            (void)nexus::call::yield(0, 0, 0, RUMPK_YIELD_NOWAIT, std::span(&main_fiber, 1));
+        }
+    };
+    const auto fiber = nexus::spawn(answers, 4, {.tier = tier, .bare = tier != nexus::Tier::gravity});
+    const uint64_t peer = std::to_underlying(*fiber) | RUMPK_PEER_TX;
+    const auto exchange = [&] {
+        return nexus::call::yield(RUMPK_CHANNEL_RX, 0, RUMPK_NEVER, 0, std::span(&peer, 1));
+    };
+    nexus::sleep_for(std::chrono::milliseconds(1)); // it waits now, whatever its tier
+    test::check("rung, and answered", exchange() == RUMPK_CHANNEL_RX && rung == 1);
+    test::check("and again", exchange() == RUMPK_CHANNEL_RX && rung == 2);
+    (void)ring({main_fiber});
+    test::check("a latched bell ends the wait", exchange() == RUMPK_CHANNEL_RX);
+    test::equal("and a higher tier ran first, an equal one not yet", rung,
+                tier < nexus::Tier::gravity ? 3 : 2);
+    if (rung == 2) {
+        (void)nexus::call::yield(RUMPK_CHANNEL_RX, 0, RUMPK_NEVER, 0);
+    } else {
+        (void)look(both);
+    }
+    static bool other_ran;
+    other_ran = false;
+    const auto other = nexus::spawn([](uint64_t) { other_ran = true; }, 0);
+    test::check("rung while another is ready", other && exchange() == RUMPK_CHANNEL_RX && rung == 4);
+    test::check("which had its turn before the one that waited", other_ran);
+    nexus::sleep_for(std::chrono::milliseconds(1));
+    test::check("an ended peer is ESRCH, and nothing was waited for", exchange() == error(Errno::srch));
+}
+
 } // namespace
 
 int main() {
@@ -131,5 +172,8 @@ int main() {
     own_rings(nexus::Tier::gravity);
     own_rings(nexus::Tier::photon);
     many_fibers();
+    ring_and_wait(nexus::Tier::gravity);
+    ring_and_wait(nexus::Tier::photon);
+    ring_and_wait(nexus::Tier::void_);
     return test::result();
 }

@@ -172,6 +172,8 @@ void check_spawn_kill() {
     (void)raw(RUMPK_CALL_YIELD);
 }
 
+const std::array<uint64_t, 1> nobody{};
+
 void check_yield() {
     const uint64_t peer = ~0ull >> 1;
     refused("yield with an unknown flag", raw(RUMPK_CALL_YIELD, 0, 0, 0, 4), RUMPK_EINVAL);
@@ -184,6 +186,17 @@ void check_yield() {
     refused("65 peers", raw(RUMPK_CALL_YIELD, 0, 0, 0, 1, address(buffer.data()), 65), RUMPK_EINVAL);
     refused("~0 peers", raw(RUMPK_CALL_YIELD, 0, 0, 0, 1, address(buffer.data()), ~0ull), RUMPK_EINVAL);
     refused("a peer that is none", raw(RUMPK_CALL_YIELD, 0, 0, 0, 1, address(&peer), 1), RUMPK_ESRCH);
+    // The same in one call with a wait, which must not begin.
+    const auto ring_and_wait = [](uint64_t peers) {
+        return raw(RUMPK_CALL_YIELD, RUMPK_CHANNEL_TX, 0, RUMPK_NEVER, 0, peers, 1);
+    };
+    const uint64_t elsewhere[] = {peer, peer};
+    refused("a wait and peers at null", ring_and_wait(null), RUMPK_EFAULT);
+    refused("a wait and peers past the window", ring_and_wait(outside), RUMPK_EFAULT);
+    refused("a wait and peers at ~0", ring_and_wait(~0ull), RUMPK_EFAULT);
+    refused("a wait and a peer that is none", ring_and_wait(address(&peer)), RUMPK_ESRCH);
+    refused("a wait and such a peer at an odd address", ring_and_wait(address(elsewhere) + 3), RUMPK_ESRCH);
+    refused("a wait and such a peer off the stack", ring_and_wait(address(nobody.data())), RUMPK_ESRCH);
     refused("nothing latched", raw(RUMPK_CALL_YIELD, RUMPK_CHANNEL_TX, 0, 0, 1), RUMPK_EAGAIN);
 }
 

@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <utility>
 
-#include <nexus/channel.h>
+#include <nexus/dialogue.h>
 #include <nexus/fiber.h>
 
 namespace {
@@ -46,15 +46,17 @@ void pingpong() {
     nexus::channel<uint64_t, 4> there;
     nexus::channel<uint64_t, 4> back;
     auto other = nexus::spawn([&] {
-        while (const auto value = there.receive()) {
-            (void)back.send(*value + 1);
+        nexus::dialogue answers(back, there);
+        auto value = there.receive();
+        while (value) {
+            value = answers.exchange(*value + 1);
         }
     });
+    nexus::dialogue asks(there, back);
     uint64_t value = 0;
     begun = nexus::now();
     for (long i = 0; i < rounds; ++i) {
-        (void)there.send(value);
-        value = back.receive().value_or(0);
+        value = asks.exchange(value).value_or(0);
     }
     ended = nexus::now();
     there.close();

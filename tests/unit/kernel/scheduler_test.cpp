@@ -38,6 +38,13 @@ void ring(Fiber& fiber, uint64_t channels) {
     this_scheduler().reschedule();
 }
 
+bool exchange(Fiber& other, uint64_t bell, uint64_t channels) {
+    const InterruptsMasked masked;
+    Scheduler& here = this_scheduler();
+    Fiber& self = *here.running();
+    return here.ring_and_wait(other, bell, channels) && self.take(channels) != 0;
+}
+
 TEST(Scheduler, RunsTiersInOrderAndRoundRobinInside) {
     Machine machine(1);
     std::string order;
@@ -175,6 +182,100 @@ TEST(Scheduler, BellToAHigherTierSwitchesAtOnce) {
     }));
     ASSERT_TRUE(machine.run(steps));
     EXPECT_EQ(order, "matter gravity");
+}
+
+TEST(Scheduler, ABellBeforeAWaitThatEndsAtOnceRunsTheHigherTierFirst) {
+    Machine machine(3);
+    std::string order;
+    Fiber& photon = machine.fiber(Tier::photon, [&] {
+        (void)wait(1, Instant::never());
+        order += "photon ";
+    });
+    machine.scheduler.make_ready(photon);
+    machine.scheduler.make_ready(machine.fiber(Tier::gravity, [&] {
+        const InterruptsMasked masked;
+        Scheduler& here = this_scheduler();
+        here.ring(*here.running(), 2);
+        here.ring(photon, 1);
+        EXPECT_EQ(here.wait(2, Instant::never()), 2U);
+        order += "gravity";
+    }));
+    ASSERT_TRUE(machine.run(steps));
+    EXPECT_EQ(order, "photon gravity");
+}
+
+TEST(Scheduler, ExchangeGoesStraightToTheOther) {
+    for (const Tier other : {Tier::photon, Tier::gravity, Tier::void_}) {
+        Machine machine(3);
+        std::string order;
+        Fiber* first = nullptr;
+        Fiber& server = machine.fiber(other, [&] {
+            const InterruptsMasked masked;
+            for (int i = 0; i < 3; ++i) {
+                EXPECT_EQ(this_scheduler().wait(2, Instant::never()), 2U);
+                order += "b";
+                this_scheduler().ring(*first, 1);
+            }
+        });
+        first = &machine.fiber(Tier::gravity, [&] {
+            (void)wait(1, later(100)); // the other waits by now
+            for (int i = 0; i < 3; ++i) {
+                order += "a";
+                EXPECT_TRUE(exchange(server, 2, 1));
+            }
+        });
+        machine.scheduler.make_ready(*first);
+        machine.scheduler.make_ready(server);
+        ASSERT_TRUE(machine.run(steps));
+        EXPECT_EQ(order, "ababab");
+        EXPECT_EQ(machine.scheduler.statistics().wakes, 7U) << "a deadline, three there, three back";
+        EXPECT_EQ(server.latched, 0U);
+    }
+}
+
+// Where the other is not the next to run, nothing happens at all.
+TEST(Scheduler, ExchangeRefusesWhatOnlyTheQueueCanDo) {
+    Machine machine(3);
+    bool ready_ran = false;
+    bool ended = false;
+    Fiber& waits = machine.fiber(Tier::gravity, [&] { (void)wait(2, Instant::never()); });
+    Fiber& sleeps = machine.fiber(Tier::gravity, [&] { (void)wait(2, later(1'000'000)); });
+    Fiber& equal = machine.fiber(Tier::gravity, [&] { ready_ran = true; });
+    Fiber& lower = machine.fiber(Tier::void_, [] {});
+    Fiber* me = nullptr;
+    Fiber& caller = machine.fiber(Tier::gravity, [&] {
+        Fiber& self = *me;
+        yield();
+        EXPECT_FALSE(exchange(waits, 4, 1)) << "waits for another bell";
+        EXPECT_FALSE(exchange(sleeps, 2, 1)) << "has a deadline to be cancelled";
+        EXPECT_FALSE(exchange(self, 1, 1)) << "runs";
+        self.latched = 1;
+        EXPECT_FALSE(exchange(waits, 2, 1)) << "there is nothing to wait for";
+        self.latched = 0;
+        {
+            const InterruptsMasked masked;
+            this_scheduler().make_ready(equal);
+        }
+        EXPECT_FALSE(exchange(waits, 2, 1)) << "another is before it in the tier";
+        EXPECT_FALSE(ready_ran);
+        EXPECT_EQ(waits.latched | sleeps.latched | self.latched, 0U);
+        yield();
+        {
+            const InterruptsMasked masked;
+            this_scheduler().make_ready(lower);
+        }
+        EXPECT_TRUE(ready_ran);
+        EXPECT_EQ(waits.state, FiberState::waiting);
+        ring(waits, 2);
+        ring(sleeps, 2);
+        ended = true;
+    });
+    me = &caller;
+    machine.scheduler.make_ready(waits);
+    machine.scheduler.make_ready(sleeps);
+    machine.scheduler.make_ready(caller);
+    ASSERT_TRUE(machine.run(steps));
+    EXPECT_TRUE(ended) << "it waited where it was refused";
 }
 
 TEST(Scheduler, BellsLatchAndCoalesce) {

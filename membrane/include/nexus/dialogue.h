@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Request and answer over two channels. Who sends and then waits makes one call of the two: the bell for
+// the other side and the wait for what it says.
+//
+//      nexus::dialogue asks(requests, answers);              nexus::dialogue serves(answers, requests);
+//      auto answer = asks.exchange(request);                 auto request = requests.receive();
+//                                                            while (request) {
+//                                                                request =
+//                                                                serves.exchange(answer_to(*request));
+//                                                            }
+#pragma once
+
+#include "nexus/channel.h"
+
+namespace nexus {
+
+// One fiber's side: it sends over `out` and receives over `in`, and made this object. What one dialogue does
+// and what the channels' own functions do can be mixed. The channels outlive it. [bare, as the channels]
+template <class S, uint32_t N, class R, uint32_t M>
+class dialogue {
+  public:
+    dialogue(channel<S, N>& out, channel<R, M>& in) : out_(out), in_(in), self_(self()) {}
+    dialogue(const dialogue&) = delete;
+    dialogue& operator=(const dialogue&) = delete;
+
+    // Sends, then waits for a value until the deadline: send and receive, with their errors. A value
+    // that was moved from has been sent; what comes back later can still be received.
+    [[nodiscard]] Result<R> exchange(S&& value, Instant deadline = never) {
+        if (deadline == never && out_.place(value)) [[likely]] {
+            if (out_.producer_.peer_waiting()) [[likely]] {
+                ring_and_wait(out_, in_, self_);
+                // Nothing: it was another bell, or the other side was killed in its sleep.
+                if (Result<R> answer = in_.take()) [[likely]] {
+                    detail::ring_if_waiting(in_.consumer_, in_.sender_);
+                    return answer;
+                }
+            }
+            return in_.receive();
+        }
+        if (const auto sent = out_.send(std::move(value), deadline); !sent) {
+            return error(sent.error());
+        }
+        return in_.receive(deadline);
+    }
+    [[nodiscard]] Result<R> exchange(const S& value, Instant deadline = never) {
+        return exchange(S(value), deadline);
+    }
+
+  private:
+    // The receiver of `out` sleeps. On one core it cannot have answered before it is rung, so the first look
+    // into `in` is the one after arm; what a higher tier's fiber has sent meanwhile is found by it.
+    static void ring_and_wait(channel<S, N>& out, channel<R, M>& in, FiberId caller) {
+        const uint64_t peer = out.receiver_.load(std::memory_order_relaxed);
+        const std::span bell(&peer, 1);
+        out.producer_.count_bell();
+        in.arm(in.consumer_, in.receiver_, caller);
+        if (in.nothing_to_receive()) [[likely]] {
+            in.consumer_.count_wait();
+            // ESRCH: it was killed and nobody needs the bell. Nothing was waited for then.
+            (void)call::yield(RUMPK_CHANNEL_RX, 0, RUMPK_NEVER, 0, bell);
+        } else {
+            (void)call::yield(0, 0, 0, RUMPK_YIELD_NOWAIT, bell);
+        }
+        in.consumer_.disarm();
+    }
+
+    channel<S, N>& out_;
+    channel<R, M>& in_;
+    const FiberId self_;
+};
+
+} // namespace nexus
