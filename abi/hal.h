@@ -62,9 +62,11 @@ struct hal_boot {
     uint32_t console_channels;  /* 1: the device carries console_write's channel; 0: one byte stream */
     uint64_t kernel_text_base;  /* virtual, end exclusive: to tell a kernel fault from an application's */
     uint64_t kernel_text_end;
-    int32_t frame_previous;          /* backtraces: the caller's frame pointer is at frame pointer + this, */
-    int32_t frame_return;            /* and the return address at frame pointer + this */
-    const char* timer;               /* what timer_set uses, for the log: "Sstc" */
+    int32_t frame_previous; /* backtraces: the caller's frame pointer is at frame pointer + this, */
+    int32_t frame_return;   /* and the return address at frame pointer + this */
+    uint64_t table_span; /* where a page was mapped once, none of its aligned neighbourhood of so many bytes
+                          * makes map or unmap allocate or clear tables: a power of two, a page at least */
+    const char* timer;   /* what timer_set uses, for the log: "Sstc" */
     const struct hal_virtio* virtio; /* the machine's transports, in its own order ... */
     uint32_t virtio_count;           /* ... 0: none */
 };
@@ -180,7 +182,7 @@ struct hal {
 
     /* 7. Memory. The kernel's own map is the HAL's and stands when core starts. */
 
-    /* [boot] Page-aligned; size > 0. Maps in the one address space. EINVAL (alignment, W with X,
+    /* [masked] Page-aligned; size > 0. Maps in the one address space. EINVAL (alignment, W with X,
      * an address the kernel owns), EEXIST (something is there), ENOMEM (no page for tables). */
     int (*map)(uint64_t address, uint64_t physical, uint64_t size, uint32_t rights);
     /* [masked] Changes rights of what map has mapped, or takes it away. ENOENT where nothing is. */

@@ -2,6 +2,9 @@
 // What the calls share, and the smallest of them.
 #include "core/calls.h"
 
+#include <algorithm>
+#include <array>
+
 #include "core/fiber_start.h"
 #include "core/log.h"
 #include "core/remote.h"
@@ -31,32 +34,52 @@ Result<void> require_home(const Caller& who) {
 
 namespace {
 
-// A pledge is a NUL-terminated string in the cell's memory: looked at byte by
-// byte, since where it ends is not known before.
-Result<size_t> copy_string(const Cell& cell, uint64_t address, std::span<char> buffer) {
-    for (size_t length = 0; length < buffer.size(); ++length) {
+// What the calls below do takes long, so they run unmasked, and on the caller's own
+// stack: whatever runs before the caller may come in between, and make the same call.
+
+Caller caller_of_now() {
+    const InterruptsMasked masked;
+    return caller();
+}
+
+// A pledge is a NUL-terminated string in the cell's memory: looked at byte by byte, since
+// where it ends is not known before, and kept a word at a time, for the stack may be small.
+Result<Promises> read_promises(const Cell& cell, uint64_t address) {
+    Promises wanted;
+    bool known = true;
+    std::array<char, 16> word; // longer than any name
+    size_t letters = 0;
+    for (size_t length = 0; length <= RUMPK_PLEDGE_MAX; ++length) {
         auto byte = cell.range(address + length, 1, right_read);
         if (!byte) {
             return error(byte.error());
         }
-        buffer[length] = *static_cast<const char*>(byte->pointer());
-        if (buffer[length] == '\0') {
-            return length;
+        const char letter = *static_cast<const char*>(byte->pointer());
+        if (letter != ' ' && letter != '\0') {
+            if (letters < word.size()) {
+                word[letters++] = letter;
+            }
+            continue;
+        }
+        if (auto one = Promises::parse({word.data(), letters}); one) {
+            wanted = wanted | *one;
+        } else {
+            known = false;
+        }
+        letters = 0;
+        if (letter == '\0') {
+            return known ? Result<Promises>{wanted} : error(Errno::inval);
         }
     }
     return error(Errno::toobig);
 }
 
 Result<void> pledge(Cell& cell, uint64_t address) {
-    char names[RUMPK_PLEDGE_MAX + 1];
-    auto length = copy_string(cell, address, names);
-    if (!length) {
-        return error(length.error());
-    }
-    auto wanted = Promises::parse({names, *length});
+    auto wanted = read_promises(cell, address);
     if (!wanted) {
         return error(wanted.error());
     }
+    const InterruptsMasked masked;
     auto narrowed = Promises{cell.promises}.narrowed(*wanted);
     if (!narrowed) {
         return error(narrowed.error());
@@ -65,8 +88,28 @@ Result<void> pledge(Cell& cell, uint64_t address) {
     return {};
 }
 
+// The path goes into the table in pieces. EAGAIN: another path has come in between.
+Result<void> add_path(UnveilTable& table, std::span<const char> path, uint64_t rights) {
+    constexpr size_t piece = 32;
+    auto turn = [&] {
+        const InterruptsMasked masked;
+        return table.begin();
+    }();
+    if (!turn) {
+        return error(turn.error());
+    }
+    for (size_t at = 0; at < path.size(); at += piece) {
+        const InterruptsMasked masked;
+        table.put(*turn, at, path.subspan(at, std::min(path.size() - at, piece)));
+    }
+    const auto same = table.find(path.size());
+    const InterruptsMasked masked;
+    return table.finish(*turn, path.size(), same, rights);
+}
+
 Result<void> unveil(Cell& cell, uint64_t path, uint64_t length, uint64_t rights) {
     if (path == 0 && length == 0) {
+        const InterruptsMasked masked;
         return cell.unveil.lock();
     }
     if (length > RUMPK_PATH_MAX) {
@@ -76,9 +119,12 @@ Result<void> unveil(Cell& cell, uint64_t path, uint64_t length, uint64_t rights)
     if (!range) {
         return error(range.error());
     }
-    char copy[RUMPK_PATH_MAX];
-    __builtin_memcpy(copy, range->pointer(), length);
-    return cell.unveil.add({copy, length}, rights);
+    for (;;) {
+        auto added = add_path(cell.unveil, {static_cast<const char*>(range->pointer()), length}, rights);
+        if (added || added.error() != Errno::again) {
+            return added;
+        }
+    }
 }
 
 } // namespace
@@ -87,25 +133,25 @@ Result<void> unveil(Cell& cell, uint64_t path, uint64_t length, uint64_t rights)
 using namespace rumpk;
 
 extern "C" int64_t rumpk_call_pledge(uint64_t promises) {
-    const InterruptsMasked masked;
-    const Caller who = caller();
+    const Caller who = caller_of_now();
     if (auto home = require_home(who); !home) {
         return to_call(home);
     }
-    return who.scheduler.on_kernel_stack([&]() -> int64_t { return to_call(pledge(who.cell, promises)); });
+    return to_call(pledge(who.cell, promises));
 }
 
 extern "C" int64_t rumpk_call_unveil(uint64_t path, uint64_t length, uint64_t rights) {
-    const InterruptsMasked masked;
-    const Caller who = caller();
-    if (auto promised = require(who, promises_of_call[RUMPK_CALL_UNVEIL], "unveil"); !promised) {
-        return to_call(promised);
+    const Caller who = caller_of_now();
+    {
+        const InterruptsMasked masked;
+        if (auto promised = require(who, promises_of_call[RUMPK_CALL_UNVEIL], "unveil"); !promised) {
+            return to_call(promised);
+        }
     }
     if (auto home = require_home(who); !home) {
         return to_call(home);
     }
-    return who.scheduler.on_kernel_stack(
-        [&]() -> int64_t { return to_call(unveil(who.cell, path, length, rights)); });
+    return to_call(unveil(who.cell, path, length, rights));
 }
 
 extern "C" int64_t rumpk_call_time(uint64_t clock) {

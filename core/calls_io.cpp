@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// read, write, random: bytes in small pieces, interrupts masked for a piece only.
+// read, write, random: bytes in small pieces, interrupts masked for a piece only. On the
+// caller's own stack: it may be interrupted between two pieces, and the kernel's is not its own.
 #include <algorithm>
 
 #include "core/calls.h"
@@ -11,7 +12,7 @@ namespace rumpk {
 
 namespace {
 
-constexpr size_t output_piece = 16; // a serial device's FIFO
+constexpr size_t piece = 8;
 
 // The checks that all three share. EINVAL, EFAULT.
 Result<AddressRange> buffer_of(const Cell& cell, uint64_t buffer, uint64_t length, Rights rights) {
@@ -56,9 +57,17 @@ extern "C" int64_t rumpk_call_read(uint64_t descriptor, uint64_t buffer, uint64_
     if (!range || length == 0) {
         return range ? 0 : to_call(range.error());
     }
-    const InterruptsMasked masked;
-    return this_scheduler().on_kernel_stack(
-        [&]() -> int64_t { return to_call(console().read_directly(bytes_of(*range))); });
+    const std::span<std::byte> bytes = bytes_of(*range);
+    size_t taken = 0;
+    while (taken < length) {
+        const InterruptsMasked masked;
+        const auto got = console().read_directly(bytes.subspan(taken, std::min(length - taken, piece)));
+        if (!got || *got == 0) {
+            return taken != 0 ? static_cast<int64_t>(taken) : to_call(got);
+        }
+        taken += *got;
+    }
+    return static_cast<int64_t>(taken);
 }
 
 extern "C" int64_t rumpk_call_write(uint64_t descriptor, uint64_t buffer, uint64_t length) {
@@ -66,15 +75,9 @@ extern "C" int64_t rumpk_call_write(uint64_t descriptor, uint64_t buffer, uint64
     if (!range || length == 0) {
         return range ? 0 : to_call(range.error());
     }
-    std::span<const std::byte> rest = bytes_of(*range);
-    while (!rest.empty()) {
-        const auto piece = rest.first(std::min(rest.size(), output_piece));
-        const InterruptsMasked masked;
-        (void)this_scheduler().on_kernel_stack([&]() -> int64_t {
-            console().put(HAL_CONSOLE_STDOUT, piece);
-            return 0;
-        });
-        rest = rest.subspan(piece.size());
+    const std::span<const std::byte> bytes = bytes_of(*range);
+    for (size_t sent = 0; sent < length; sent += piece) {
+        console().put(HAL_CONSOLE_STDOUT, bytes.subspan(sent, std::min(length - sent, piece)));
     }
     return static_cast<int64_t>(length);
 }
@@ -84,16 +87,6 @@ extern "C" int64_t rumpk_call_random(uint64_t buffer, uint64_t length) {
     if (!range || length == 0) {
         return range ? 0 : to_call(range.error());
     }
-    std::span<std::byte> rest = bytes_of(*range);
-    while (!rest.empty()) {
-        const auto piece = rest.first(std::min(rest.size(), Random::most_at_once));
-        const InterruptsMasked masked;
-        const int64_t filled = this_scheduler().on_kernel_stack(
-            [&]() -> int64_t { return to_call(this_scheduler().random().fill(piece)); });
-        if (filled < 0) {
-            return filled;
-        }
-        rest = rest.subspan(piece.size());
-    }
-    return static_cast<int64_t>(length);
+    auto filled = this_scheduler().random().fill(bytes_of(*range));
+    return filled ? static_cast<int64_t>(length) : to_call(filled);
 }

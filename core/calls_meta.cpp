@@ -18,7 +18,7 @@ Result<uint64_t> give(const Cell& cell, uint64_t buffer, uint64_t length, std::s
         if (!range) {
             return error(range.error());
         }
-        std::copy_n(bytes.begin(), range->size, static_cast<std::byte*>(range->pointer()));
+        copy_bytes(range->pointer(), bytes.data(), range->size);
     }
     return bytes.size();
 }

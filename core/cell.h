@@ -63,6 +63,13 @@ class Cell {
     UnveilTable unveil;
     std::array<Capability, RUMPK_CAP_SLOTS> capabilities{};
     MapPool map_pool;
+    // What a fiber of each tier is mapping just now: one at most, for inside a tier none
+    // is interrupted in favour of another. Touched masked.
+    struct Mapping {
+        FiberId by{};
+        AddressRange range{};
+    };
+    std::array<Mapping, RUMPK_TIER_COUNT> mappings{};
 
     // May the cell's code touch all of the range so? EFAULT: not. What `map` gave is
     // known on the home core only.

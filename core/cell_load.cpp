@@ -163,8 +163,15 @@ void Cell::prepare(const BootCell& description) {
 
     const AddressRange area{window_.base + RUMPK_WINDOW_MAP, description.map_memory};
     if (!area.empty()) {
-        map_pool.prepare(area, boot_memory().take_pages(area.size, "map"),
-                         boot_memory().take_objects<uint8_t>(area.size / page, "map"));
+        const PhysAddr physical = boot_memory().take_pages(area.size, "map");
+        map_pool.prepare(area, physical, boot_memory().take_objects<uint8_t>(area.size / page, "map"));
+        // So that map, which is masked for a page, need not make tables. Without room for them it says so
+        // then.
+        for (uint64_t at = 0; at < area.size; at += machine().boot->table_span) {
+            if (machine().map((area.base + at).value(), (physical + at).value(), page, HAL_MAP_READ) == 0) {
+                (void)machine().unmap((area.base + at).value(), page);
+            }
+        }
     }
     capabilities[console_slot] = {RUMPK_CAP_CONSOLE, right_read | right_write, 1, 0};
     capabilities[machine_slot] = {RUMPK_CAP_MACHINE, right_write, 1, 0};

@@ -148,11 +148,15 @@ bool Console::claim_or_arm() {
     return false;
 }
 
+// Only the device's part is masked: slot and decoder are the driver's own.
 void Console::fill_slot(std::span<std::byte> slot, bool& drained) {
     std::byte* const at = slot.data() + filled_;
     const size_t room = std::min(slot.size() - filled_, chunk);
-    const InterruptsMasked masked;
-    const int64_t got = machine().console_read(reinterpret_cast<uint8_t*>(at), room);
+    int64_t got = 0;
+    {
+        const InterruptsMasked masked;
+        got = machine().console_read(reinterpret_cast<uint8_t*>(at), room);
+    }
     if (got < 0) {
         decoder_.end();
     } else {

@@ -61,7 +61,7 @@ class Console {
 
   private:
     enum : uint64_t { device_bit = 1, cell_bit = 2 };
-    static constexpr size_t chunk = 64; // bytes moved with interrupts masked
+    static constexpr size_t chunk = 16; // bytes moved with interrupts masked
 
     bool pump_input();
     bool pump_output();

@@ -25,24 +25,25 @@ char frame_of(hal_console_channel channel) {
 
 LineEncoder::Progress LineEncoder::encode(hal_console_channel channel, std::span<const std::byte> in,
                                           std::span<std::byte> out) {
-    size_t taken = 0;
-    size_t written = 0;
+    const std::byte* from = in.data();
+    const std::byte* const end = from + in.size();
+    std::byte* to = out.data();
+    const std::byte* const stop = to + out.size();
     if (framed_ && !in.empty() && current_ != channel && out.size() >= 2) {
-        out[written++] = dle;
-        out[written++] = static_cast<std::byte>(frame_of(channel));
+        *to++ = dle;
+        *to++ = static_cast<std::byte>(frame_of(channel));
         current_ = channel;
     }
-    while (taken < in.size()) {
-        const bool escape = framed_ && in[taken] == dle;
-        if (out.size() - written < (escape ? 2U : 1U)) {
-            break;
+    while (from != end && to != stop) {
+        if (*from == dle && framed_) {
+            if (stop - to < 2) {
+                break;
+            }
+            *to++ = dle;
         }
-        if (escape) {
-            out[written++] = dle;
-        }
-        out[written++] = in[taken++];
+        *to++ = *from++;
     }
-    return {taken, written};
+    return {static_cast<size_t>(from - in.data()), static_cast<size_t>(to - out.data())};
 }
 
 size_t LineEncoder::exit_frame(uint8_t code, std::span<std::byte, 3> out) const {

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/map_pool.h"
 
-#include <algorithm>
-
 namespace rumpk {
 
-Result<AddressRange> MapPool::take(uint64_t bytes, Rights rights) {
+Result<AddressRange> MapPool::find(uint64_t bytes) const {
     if (bytes == 0) {
         return error(Errno::inval);
     }
@@ -17,29 +15,27 @@ Result<AddressRange> MapPool::take(uint64_t bytes, Rights rights) {
     for (size_t at = 0; at < pages_.size(); ++at) {
         found = pages_[at] == 0 ? found + 1 : 0;
         if (found == wanted) {
-            const size_t first = at + 1 - wanted;
-            std::ranges::fill(pages_.subspan(first, wanted), static_cast<uint8_t>(in_use | rights.bits()));
-            return AddressRange{area_.base + first * page_size, wanted * page_size};
+            return AddressRange{area_.base + (at + 1 - wanted) * page_size, wanted * page_size};
         }
     }
     return error(Errno::nomem);
 }
 
-void MapPool::set_rights(AddressRange range, Rights rights) {
-    ensure(check(range, Rights{}).has_value());
-    std::ranges::fill(pages_.subspan(index(range.base), range.size / page_size),
-                      static_cast<uint8_t>(in_use | rights.bits()));
+bool MapPool::take(VirtAddr page) {
+    uint8_t& books = pages_[index(page)];
+    const bool free = books == 0;
+    books |= in_use;
+    return free;
 }
 
-Result<void> MapPool::give(AddressRange range) {
-    if (range.empty() || !range.base.is_aligned(page_size) || range.size % page_size != 0) {
-        return error(Errno::inval);
-    }
-    if (auto mine = check(range, Rights{}); !mine) {
-        return mine;
-    }
-    std::ranges::fill(pages_.subspan(index(range.base), range.size / page_size), uint8_t{0});
-    return {};
+void MapPool::set_rights(VirtAddr page, Rights rights) {
+    ensure(pages_[index(page)] != 0);
+    pages_[index(page)] = static_cast<uint8_t>(in_use | rights.bits());
+}
+
+void MapPool::give(VirtAddr page) {
+    ensure(pages_[index(page)] != 0);
+    pages_[index(page)] = 0;
 }
 
 Result<void> MapPool::check(AddressRange range, Rights rights) const {

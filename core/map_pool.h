@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pages that a cell's `map` may hand out: which are in use, with which
-// rights. Keeps the books only; the caller maps. One cell's, touched masked.
+// rights. Keeps the books only; the caller maps. One cell's, changed masked and on
+// its home core, a page at a time. What looks at many pages may be interrupted, and
+// says how each was when it was looked at.
 #pragma once
 
 #include <span>
@@ -20,16 +22,18 @@ class MapPool {
         pages_ = pages;
     }
 
-    // Finds free pages in a row, the lowest, and marks them `rights`. EINVAL: no
-    // bytes; ENOMEM: not so many in a row. Cost: linear in the pool's pages.
-    [[nodiscard]] Result<AddressRange> take(uint64_t bytes, Rights rights);
-    // Other rights for pages that take() gave.
-    void set_rights(AddressRange range, Rights rights);
-    // Gives back whole pages, all of them in use. EINVAL: not page aligned, or no
-    // bytes; EFAULT: a page that take() did not give.
-    [[nodiscard]] Result<void> give(AddressRange range);
+    // Free pages in a row, the lowest. EINVAL: no bytes; ENOMEM: not so many in a
+    // row. Cost: linear in the pool's pages.
+    [[nodiscard]] Result<AddressRange> find(uint64_t bytes) const;
+    // Takes a page, which then nobody may touch before it has rights. False: it is in use.
+    [[nodiscard]] bool take(VirtAddr page);
+    void set_rights(VirtAddr page, Rights rights);
+    // Gives back a page in use.
+    void give(VirtAddr page);
     // EFAULT: not all of the range is in use with these rights.
     [[nodiscard]] Result<void> check(AddressRange range, Rights rights) const;
+    // Is it in use, with some rights? While it is being mapped it has none.
+    [[nodiscard]] bool mapped(VirtAddr page) const { return pages_[index(page)] > in_use; }
 
     [[nodiscard]] bool covers(AddressRange range) const { return area_.contains(range); }
     [[nodiscard]] PhysAddr physical(VirtAddr address) const { return physical_ + (address - area_.base); }

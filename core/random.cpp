@@ -2,8 +2,10 @@
 #include "core/random.h"
 
 #include <algorithm>
-#include <cstdint>
+#include <atomic>
 #include <functional>
+
+#include "core/machine.h"
 
 // BearSSL's constant-time ChaCha20: encrypts `data` in place, returns the next block counter.
 extern "C" uint32_t br_chacha20_ct_run(const void* key, const void* nonce, uint32_t counter, void* data,
@@ -12,32 +14,67 @@ extern "C" uint32_t br_chacha20_ct_run(const void* key, const void* nonce, uint3
 namespace rumpk {
 
 namespace {
-// The key is never used twice, so the nonce may stay.
+// No key is used twice, so the nonce may stay.
 constexpr std::array<std::byte, 12> nonce{};
+
+// Encrypting zeros is the stream itself.
+void stream(const void* key, void* out, size_t size) {
+    __builtin_memset(out, 0, size);
+    (void)br_chacha20_ct_run(key, nonce.data(), 0, out, size);
+}
 } // namespace
 
 void Random::seed(std::span<const std::byte> entropy) {
     if (entropy.size() < least_seed) {
         return;
     }
-    for (size_t at = 0; at < entropy.size(); at += key_size) {
-        const auto piece = entropy.subspan(at, std::min(key_size, entropy.size() - at));
-        std::ranges::transform(piece, key_, key_.begin(), std::bit_xor{});
-        (void)br_chacha20_ct_run(key_.data(), nonce.data(), 0, key_.data(), key_size);
+    auto& key = key_.bytes;
+    for (size_t at = 0; at < entropy.size(); at += key.size()) {
+        const auto piece = entropy.subspan(at, std::min(key.size(), entropy.size() - at));
+        std::ranges::transform(piece, key, key.begin(), std::bit_xor{});
+        (void)br_chacha20_ct_run(key.data(), nonce.data(), 0, key.data(), key.size());
     }
     seeded_ = true;
 }
 
-Result<void> Random::fill(std::span<std::byte> out) {
-    if (!seeded_) {
-        return error(Errno::again);
+// A block takes thousands of instructions, so it is made unmasked, from a copy of the
+// key. If the key is another one afterwards, a fiber of a higher tier came in between
+// and has the numbers that this copy gives: again, with the new one. It ends, for only
+// what runs before this fiber delays it.
+Result<void> Random::draw(Block& block) {
+    for (;;) {
+        Key key;
+        uint64_t drawn = 0;
+        {
+            const InterruptsMasked masked;
+            if (!seeded_) {
+                return error(Errno::again);
+            }
+            key = key_;
+            drawn = drawn_;
+        }
+        stream(&key, &block, sizeof block);
+        const InterruptsMasked masked;
+        if (drawn_ == drawn) {
+            key_ = block.next;
+            ++drawn_;
+            return {};
+        }
     }
-    std::array<std::byte, key_size + most_at_once> stream{};
-    const size_t length = std::min(out.size(), most_at_once);
-    (void)br_chacha20_ct_run(key_.data(), nonce.data(), 0, stream.data(), key_size + length);
-    std::copy_n(stream.begin(), key_size, key_.begin());
-    std::copy_n(stream.begin() + key_size, length, out.begin());
-    std::ranges::fill(stream, std::byte{0});
+}
+
+Result<void> Random::fill(std::span<std::byte> out) {
+    Block block;
+    if (auto drawn = draw(block); !drawn) {
+        return drawn;
+    }
+    if (out.size() <= sizeof block.rest) {
+        std::copy_n(block.rest.bytes.begin(), out.size(), out.begin());
+    } else {
+        stream(&block.rest, out.data(), out.size()); // a key for this request alone
+    }
+    __builtin_memset(&block, 0, sizeof block);
+    std::atomic_signal_fence(std::memory_order_seq_cst); // else the compiler drops what nobody reads
     return {};
 }
 

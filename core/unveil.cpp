@@ -47,32 +47,55 @@ Result<void> check_path(std::string_view path) {
     return {};
 }
 
-Result<void> UnveilTable::add(std::string_view path, uint64_t rights) {
+Result<uint64_t> UnveilTable::begin() {
     if (locked_) {
         return error(Errno::perm);
     }
+    return ++turn_;
+}
+
+void UnveilTable::put(uint64_t turn, size_t at, std::span<const char> bytes) {
+    if (turn == turn_) {
+        std::ranges::copy(bytes, entries_[count_].path.begin() + static_cast<ptrdiff_t>(at));
+    }
+}
+
+Result<size_t> UnveilTable::find(size_t length) const {
+    const size_t count = count_;
+    const std::string_view path{entries_[count].path.data(), length};
     if (const auto spelled = check_path(path); !spelled) {
-        return spelled;
+        return error(spelled.error());
+    }
+    size_t at = 0;
+    while (at < count && entries_[at].view() != path) {
+        ++at;
+    }
+    return at;
+}
+
+Result<void> UnveilTable::finish(uint64_t turn, size_t length, Result<size_t> found, uint64_t rights) {
+    if (turn != turn_) {
+        return error(Errno::again);
+    }
+    if (!found) {
+        return error(found.error());
     }
     if ((rights & ~known_rights) != 0) {
         return error(Errno::inval);
     }
-    for (Entry& entry : std::span{entries_}.first(count_)) {
-        if (entry.view() == path) {
-            if ((rights & ~uint64_t{entry.rights}) != 0) {
-                return error(Errno::perm);
-            }
-            entry.rights = static_cast<uint8_t>(rights);
-            return {};
+    Entry& entry = entries_[*found];
+    if (*found < count_) {
+        if ((rights & ~uint64_t{entry.rights}) != 0) {
+            return error(Errno::perm);
         }
-    }
-    if (count_ == entries_.size()) {
+    } else if (count_ == RUMPK_UNVEIL_MAX) {
         return error(Errno::toobig);
+    } else {
+        ++turn_; // the place is taken
+        ++count_;
+        entry.length = static_cast<uint8_t>(length);
     }
-    Entry& entry = entries_[count_++];
-    entry.length = static_cast<uint8_t>(path.size());
     entry.rights = static_cast<uint8_t>(rights);
-    std::ranges::copy(path, entry.path.begin());
     return {};
 }
 
@@ -81,6 +104,7 @@ Result<void> UnveilTable::lock() {
         return error(Errno::perm);
     }
     locked_ = true;
+    ++turn_; // also for whom is adding
     return {};
 }
 

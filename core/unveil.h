@@ -21,14 +21,22 @@ namespace rumpk {
 
 class UnveilTable {
   public:
-    // Makes `path` and what lies beneath it visible with `rights` (RUMPK_RIGHT_*, any
+    // Makes a path and what lies beneath it visible with `rights` (RUMPK_RIGHT_*, any
     // set of them: writing and executing a file are not W^X's matter; 0 hides what a
-    // shorter path shows).
-    // EPERM: locked, or the path is there with fewer rights. EINVAL: an unknown right,
-    // or not a path. E2BIG: too long, or RUMPK_UNVEIL_MAX paths are there already.
-    [[nodiscard]] Result<void> add(std::string_view path, uint64_t rights);
+    // shorter path shows). In steps, since it takes long; between two of them another
+    // may begin, and then has the place for the new path: finish() says EAGAIN.
+    // EPERM: locked.
+    [[nodiscard]] Result<uint64_t> begin();
+    // Bytes of the path, at their place in it. Nothing, if it is another's turn.
+    void put(uint64_t turn, size_t at, std::span<const char> bytes);
+    // The same path in the table, or where the new one would stand. EINVAL: not a path.
+    // Meaningless if it is another's turn; may be interrupted.
+    [[nodiscard]] Result<size_t> find(size_t length) const;
+    // EAGAIN: from the beginning. EPERM: locked, or the path is there with fewer rights.
+    // EINVAL: an unknown right, or not a path. E2BIG: RUMPK_UNVEIL_MAX paths are there already.
+    [[nodiscard]] Result<void> finish(uint64_t turn, size_t length, Result<size_t> found, uint64_t rights);
 
-    // From now on add() and lock() say EPERM.
+    // From now on begin() and lock() say EPERM.
     [[nodiscard]] Result<void> lock();
     [[nodiscard]] bool locked() const { return locked_; }
 
@@ -50,7 +58,8 @@ class UnveilTable {
 
     uint32_t count_ = 0;
     bool locked_ = false;
-    std::array<Entry, RUMPK_UNVEIL_MAX> entries_{};
+    uint64_t turn_ = 0;                                 // of who adds; the last one to begin
+    std::array<Entry, RUMPK_UNVEIL_MAX + 1> entries_{}; // behind the last: the path that is being added
 };
 
 } // namespace rumpk

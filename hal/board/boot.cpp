@@ -212,6 +212,7 @@ extern "C" [[noreturn]] void hal_boot_main(uint64_t core, uint64_t tree_address)
     boot_facts.kernel_text_end = image::text_end();
     boot_facts.frame_previous = arch_facts.frame_previous;
     boot_facts.frame_return = arch_facts.frame_return;
+    boot_facts.table_span = table_span;
     boot_facts.virtio = tree.transports.begin();
     boot_facts.virtio_count = static_cast<uint32_t>(tree.transports.size());
 

@@ -55,6 +55,9 @@ uint64_t memory_early_device(uint64_t physical);
 // Does the map, at this moment, lead anywhere? [any]
 bool memory_is_mapped(uint64_t address);
 
+// What a lowest table maps: as hal_boot says.
+constexpr uint64_t table_span = PageTables::page_size(1);
+
 int map(uint64_t address, uint64_t physical, uint64_t size, uint32_t rights);
 int protect(uint64_t address, uint64_t size, uint32_t rights);
 int unmap(uint64_t address, uint64_t size);

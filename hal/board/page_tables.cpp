@@ -119,18 +119,6 @@ void PageTables::clear(uint64_t address, uint64_t end) {
     }
 }
 
-bool PageTables::owned_by_core(uint64_t address, uint64_t end) const {
-    while (address < end) {
-        Slot slot = find(address);
-        if (!is_valid(*slot.entry) || !is_of_core(*slot.entry)) {
-            return false;
-        }
-        uint64_t step = page_size(slot.level);
-        address = (address & ~(step - 1)) + step;
-    }
-    return true;
-}
-
 // Makes a page boundary at the address, if a larger page covers it.
 int PageTables::cut(uint64_t address) {
     for (;;) {
@@ -154,14 +142,22 @@ int PageTables::cut(uint64_t address) {
 
 int PageTables::change(uint64_t address, uint64_t size, uint32_t rights) {
     uint64_t end = address + size;
-    if (!owned_by_core(address, end)) {
-        return -RUMPK_ENOENT;
+    bool large = false; // is there a page that may reach beyond the range?
+    for (uint64_t at = address; at < end;) {
+        Slot slot = find(at);
+        if (!is_valid(*slot.entry) || !is_of_core(*slot.entry)) {
+            return -RUMPK_ENOENT;
+        }
+        large = large || slot.level != 0;
+        at = (at & ~(page_size(slot.level) - 1)) + page_size(slot.level);
     }
-    if (int error = cut(address)) {
-        return error;
-    }
-    if (int error = cut(end)) {
-        return error;
+    if (large) {
+        if (int error = cut(address)) {
+            return error;
+        }
+        if (int error = cut(end)) {
+            return error;
+        }
     }
     while (address < end) {
         Slot slot = find(address);

@@ -32,6 +32,9 @@ class PagePool {
 
 class PageTables {
   public:
+    // What an entry of a table of that level maps, 0 the lowest.
+    static constexpr uint64_t page_size(uint32_t level) { return uint64_t{HAL_PAGE_SIZE} << 9 * level; }
+
     // Whose a mapping is. Only the core's may be changed through the HAL's table.
     enum class Owner : uint8_t { kernel, core };
     using Memory = page_format::Memory;
@@ -58,7 +61,6 @@ class PageTables {
   private:
     static constexpr uint32_t levels = 3;
     static constexpr uint32_t entries = 512;
-    static constexpr uint64_t page_size(uint32_t level) { return uint64_t{HAL_PAGE_SIZE} << 9 * level; }
 
     struct Slot {
         uint64_t* entry; // nullptr: no page for a table
@@ -68,7 +70,6 @@ class PageTables {
     Slot descend(uint64_t address, uint32_t level);
     void clear(uint64_t address, uint64_t end);
     int cut(uint64_t address);
-    bool owned_by_core(uint64_t address, uint64_t end) const;
 
     PagePool* pool_ = nullptr;
     uint64_t root_ = 0;

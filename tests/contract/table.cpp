@@ -37,6 +37,7 @@ void boot_names_the_machine() {
     // Frames are found below or above the frame pointer, in two different words.
     EXPECT(boot.frame_previous % 8 == 0 && boot.frame_return % 8 == 0 &&
            boot.frame_previous != boot.frame_return);
+    EXPECT(boot.table_span >= HAL_PAGE_SIZE && (boot.table_span & (boot.table_span - 1)) == 0);
     EXPECT(boot.interrupt_stack_size > 0 && boot.interrupt_stack_size <= stack_size / 4);
 }
 

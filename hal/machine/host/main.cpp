@@ -119,6 +119,7 @@ void boot_fill(const Arguments& arguments, const char* text, const Image& image)
         .kernel_text_end = reinterpret_cast<uint64_t>(etext),
         .frame_previous = x86_64::frame_previous,
         .frame_return = x86_64::frame_return,
+        .table_span = RUMPK_WINDOW_SIZE, // the host's kernel has them
         .timer = "timer_create",
         .virtio = nullptr,
         .virtio_count = 0,

@@ -21,6 +21,23 @@ constexpr uint64_t w = RUMPK_RIGHT_WRITE;
 constexpr uint64_t x = RUMPK_RIGHT_EXEC;
 constexpr uint64_t c = RUMPK_RIGHT_CREATE;
 
+// All steps of one path in a row.
+struct Unveil : UnveilTable {
+    Result<void> add(std::string_view path, uint64_t rights) {
+        const auto turn = begin();
+        if (!turn) {
+            return error(turn.error());
+        }
+        if (path.size() > RUMPK_PATH_MAX) {
+            return error(Errno::toobig); // the call's to find out
+        }
+        for (size_t at = 0; at < path.size(); at += 7) {
+            put(*turn, at, path.substr(at, 7));
+        }
+        return finish(*turn, path.size(), find(path.size()), rights);
+    }
+};
+
 Errno why(const Result<void>& result) {
     return result ? Errno{0} : result.error();
 }
@@ -47,8 +64,8 @@ TEST(Path, Length) {
     EXPECT_EQ(why(check_path(longest + "a")), Errno::toobig);
 }
 
-TEST(Unveil, EverythingIsVisibleUntilTheFirstAdd) {
-    UnveilTable table;
+TEST(UnveilTable, EverythingIsVisibleUntilTheFirstAdd) {
+    Unveil table;
     EXPECT_TRUE(table.check("/anything", right_read | right_create));
     EXPECT_EQ(table.rights("/x")->bits(), r | w | x | c);
     ASSERT_TRUE(table.add("/data", r));
@@ -56,14 +73,14 @@ TEST(Unveil, EverythingIsVisibleUntilTheFirstAdd) {
     EXPECT_TRUE(table.check("/data", right_read));
 }
 
-TEST(Unveil, LockedWithoutAnAddNothingIsVisible) {
-    UnveilTable table;
+TEST(UnveilTable, LockedWithoutAnAddNothingIsVisible) {
+    Unveil table;
     ASSERT_TRUE(table.lock());
     EXPECT_EQ(why(table.check("/anything", right_read)), Errno::noent);
 }
 
-TEST(Unveil, LongestPrefixAtComponentBorders) {
-    UnveilTable table;
+TEST(UnveilTable, LongestPrefixAtComponentBorders) {
+    Unveil table;
     ASSERT_TRUE(table.add("/data", r));
     ASSERT_TRUE(table.add("/data/log", r | w | c));
     ASSERT_TRUE(table.add("/data/log/old", r));
@@ -82,8 +99,8 @@ TEST(Unveil, LongestPrefixAtComponentBorders) {
     EXPECT_EQ(why(table.check("/data/../etc", right_read)), Errno::inval);
 }
 
-TEST(Unveil, TheRootShowsEverything) {
-    UnveilTable table;
+TEST(UnveilTable, TheRootShowsEverything) {
+    Unveil table;
     ASSERT_TRUE(table.add("/", r));
     ASSERT_TRUE(table.add("/secret", 0));
     EXPECT_EQ(table.rights("/")->bits(), r);
@@ -92,8 +109,8 @@ TEST(Unveil, TheRootShowsEverything) {
     EXPECT_EQ(table.rights("/secrets")->bits(), r);
 }
 
-TEST(Unveil, RightsOfAPathOnlyShrink) {
-    UnveilTable table;
+TEST(UnveilTable, RightsOfAPathOnlyShrink) {
+    Unveil table;
     ASSERT_TRUE(table.add("/a", r | w));
     EXPECT_EQ(why(table.add("/a", r | x)), Errno::perm);
     EXPECT_EQ(table.rights("/a")->bits(), r | w);
@@ -104,8 +121,8 @@ TEST(Unveil, RightsOfAPathOnlyShrink) {
     EXPECT_EQ(why(table.add("/a", 1ULL << 32 | r)), Errno::inval);
 }
 
-TEST(Unveil, LockIsForEver) {
-    UnveilTable table;
+TEST(UnveilTable, LockIsForEver) {
+    Unveil table;
     ASSERT_TRUE(table.add("/a", r));
     EXPECT_FALSE(table.locked());
     EXPECT_TRUE(table.lock());
@@ -118,8 +135,43 @@ TEST(Unveil, LockIsForEver) {
     EXPECT_EQ(why(table.rights("/b")), Errno::noent);
 }
 
-TEST(Unveil, TakesThirtyTwoPaths) {
-    UnveilTable table;
+// A fiber is interrupted after every step by another that adds a path of its own, and then goes on.
+TEST(UnveilTable, WhoIsInterruptedBeginsAgain) {
+    for (int interrupted_after = 0; interrupted_after < 3; ++interrupted_after) {
+        Unveil table;
+        const std::string_view path = "/one/path";
+        const auto turn = table.begin();
+        ASSERT_TRUE(turn);
+        const auto interrupt = [&](int step) {
+            if (step == interrupted_after) {
+                EXPECT_TRUE(table.add("/another", r | w));
+            }
+        };
+        interrupt(0);
+        table.put(*turn, 0, path);
+        interrupt(1);
+        const auto found = table.find(path.size());
+        interrupt(2);
+        EXPECT_EQ(why(table.finish(*turn, path.size(), found, r)), Errno::again);
+        EXPECT_EQ(table.rights("/another")->bits(), r | w); // and nothing of the other's
+        EXPECT_EQ(why(table.rights("/one/path")), Errno::noent);
+        EXPECT_TRUE(table.add(path, r));
+        EXPECT_TRUE(table.add("/another", w)); // still the one it was
+        EXPECT_EQ(table.rights("/one/path")->bits(), r);
+    }
+}
+
+TEST(UnveilTable, LockedInTheMiddle) {
+    Unveil table;
+    const auto turn = table.begin();
+    table.put(*turn, 0, std::string_view("/a"));
+    ASSERT_TRUE(table.lock());
+    EXPECT_EQ(why(table.finish(*turn, 2, table.find(2), r)), Errno::again);
+    EXPECT_EQ(why(table.add("/a", r)), Errno::perm);
+}
+
+TEST(UnveilTable, TakesThirtyTwoPaths) {
+    Unveil table;
     const std::string longest(RUMPK_PATH_MAX - 3, 'p');
     for (unsigned i = 0; i < RUMPK_UNVEIL_MAX; ++i) {
         ASSERT_TRUE(table.add("/" + longest + std::to_string(10 + i), r)) << i;
@@ -164,12 +216,12 @@ std::string random_path(core_test::Random& random) {
     return path.empty() ? "/" : path;
 }
 
-TEST(Unveil, AgreesWithAModelOfComponents) {
+TEST(UnveilTable, AgreesWithAModelOfComponents) {
     const uint64_t seed = core_test::fresh_seed();
     SCOPED_TRACE(testing::Message() << "RUMPK_SEED=" << seed);
     core_test::Random random(seed);
     for (int run = 0; run < 3'000; ++run) {
-        UnveilTable table;
+        Unveil table;
         std::map<std::vector<std::string>, uint64_t> model;
         for (int step = 0; step < 20; ++step) {
             const std::string path = random_path(random);

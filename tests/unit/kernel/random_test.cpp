@@ -6,8 +6,14 @@
 #include <set>
 #include <vector>
 
+#include "tests/unit/kernel/simulated_machine.h"
+
 namespace rumpk {
 namespace {
+
+class RandomTest : public testing::Test {
+    simulated::Machine machine{1}; // whose interrupts it masks
+};
 
 std::vector<std::byte> draw(Random& random, size_t size) {
     std::vector<std::byte> out(size);
@@ -15,7 +21,7 @@ std::vector<std::byte> draw(Random& random, size_t size) {
     return out;
 }
 
-TEST(Random, SaysAgainWithoutASeed) {
+TEST_F(RandomTest, SaysAgainWithoutASeed) {
     Random random;
     std::byte out[8];
     EXPECT_EQ(random.fill(out).error(), Errno::again);
@@ -23,7 +29,7 @@ TEST(Random, SaysAgainWithoutASeed) {
     EXPECT_EQ(random.fill(out).error(), Errno::again);
 }
 
-TEST(Random, SameSeedSameNumbersOtherSeedOthers) {
+TEST_F(RandomTest, SameSeedSameNumbersOtherSeedOthers) {
     const std::vector<std::byte> one(32, std::byte{1});
     const std::vector<std::byte> two(32, std::byte{2});
     Random a, b, c;
@@ -35,7 +41,7 @@ TEST(Random, SameSeedSameNumbersOtherSeedOthers) {
     EXPECT_NE(from_a, draw(c, 64));
 }
 
-TEST(Random, EveryByteOfALongSeedCounts) {
+TEST_F(RandomTest, EveryByteOfALongSeedCounts) {
     std::vector<std::byte> seed(70);
     std::set<std::vector<std::byte>> seen;
     for (size_t at = 0; at < seed.size(); ++at) {
@@ -47,7 +53,7 @@ TEST(Random, EveryByteOfALongSeedCounts) {
     }
 }
 
-TEST(Random, NeverRepeatsItself) {
+TEST_F(RandomTest, NeverRepeatsItself) {
     Random random;
     random.seed(std::vector<std::byte>(32, std::byte{7}));
     std::set<std::vector<std::byte>> seen;
@@ -56,12 +62,46 @@ TEST(Random, NeverRepeatsItself) {
     }
 }
 
-TEST(Random, AllBitsMove) {
+TEST_F(RandomTest, OneRequestIsAsLongAsItLikes) {
+    Random random;
+    random.seed(std::vector<std::byte>(32, std::byte{1}));
+    std::set<std::vector<std::byte>> seen; // pieces of 16 bytes, all different
+    size_t pieces = 0;
+    for (const size_t size : {0, 1, 16, 32, 33, 64, 65, 4096, 65536}) {
+        const auto drawn = draw(random, size);
+        ASSERT_EQ(drawn.size(), size);
+        for (auto at = drawn.begin(); drawn.end() - at >= 16; at += 16, ++pieces) {
+            seen.insert({at, at + 16});
+        }
+    }
+    EXPECT_EQ(seen.size(), pieces);
+}
+
+// Who runs before the one that draws comes in between and draws as well: none sees the other's numbers.
+TEST(RandomInterrupted, BeginsAgain) {
+    for (uint64_t seed = 0; seed < 50; ++seed) {
+        simulated::Machine machine{seed};
+        Random random;
+        random.seed(std::vector<std::byte>(32, std::byte{7}));
+        std::set<std::vector<std::byte>> seen;
+        const auto draws = [&] {
+            for (int i = 0; i < 20; ++i) {
+                machine.interrupt_later([&] { EXPECT_TRUE(seen.insert(draw(random, 16)).second); });
+                EXPECT_TRUE(seen.insert(draw(random, 16)).second);
+            }
+        };
+        machine.scheduler.make_ready(machine.fiber(Tier::void_, draws));
+        EXPECT_TRUE(machine.run(100'000));
+        EXPECT_EQ(seen.size(), 40U);
+    }
+}
+
+TEST_F(RandomTest, AllBitsMove) {
     Random random;
     random.seed(std::vector<std::byte>(32));
     std::array<int, 256> count{};
     for (int i = 0; i < 1000; ++i) {
-        for (const std::byte byte : draw(random, Random::most_at_once)) {
+        for (const std::byte byte : draw(random, 224)) {
             ++count[static_cast<size_t>(byte)];
         }
     }
