@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from tools.cli import bench, bench_boot, bench_fibers, bench_rings, framing, instructions, machines  # noqa: E402
+from tools.cli import bare, bench, bench_boot, bench_fibers, bench_idle, bench_rings, framing, instructions, machines  # noqa: E402
 
 KEYS = ["name", "machine", "value", "unit", "min", "max", "runs"]
 
@@ -176,11 +176,26 @@ class Recordings(unittest.TestCase):
             instructions.of_line(line, sent[1:])
 
 
+class Idle(unittest.TestCase):
+    """What is watched from outside is the thread that executes: one that wakes is seen to."""
+
+    def watched(self, source):
+        machine = machines.load(bench_boot.EMULATED)
+        with mock.patch.object(bench_idle, "IDLE_SECONDS", 1):
+            return bench_idle.watched(bench_idle.emulated(machine, bare.image(source)), None)
+
+    def test_who_waits_and_who_wakes(self):
+        said, _, wakeups = self.watched(bare.IDLE)
+        self.assertTrue(said.endswith(b"idle\n"))
+        self.assertLess(wakeups, 3)
+        self.assertGreater(self.watched(bare.TICKING)[2], 20)
+
+
 class Emulated(unittest.TestCase):
     """The bare image's instructions are known: it has seven for each byte."""
 
     def test_the_count_is_the_programs(self):
-        machine, image = machines.load(bench_boot.EMULATED), bench_boot.bare_image()
+        machine, image = machines.load(bench_boot.EMULATED), bare.image()
         first, line = instructions.counts(machine, image)
         text = b"\x10oHello from nowhere.\n"
         self.assertEqual(line - first, 7 * (len(text) - 1))

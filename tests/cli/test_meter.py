@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from tools.cli import bench_boot, bench_fibers, machines, meter, run  # noqa: E402
+from tools.cli import bare, bench_boot, bench_fibers, machines, meter, run  # noqa: E402
 
 
 class Known(unittest.TestCase):
@@ -18,7 +18,7 @@ class Known(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        machine, image = machines.load(bench_boot.EMULATED), bench_boot.bare_image(meter.KNOWN)
+        machine, image = machines.load(bench_boot.EMULATED), bare.image(bare.KNOWN)
         cls.elf = image.with_suffix(".elf")
         command = run.emulator_command(machine, image, machine.memory_default, 1)
         places = [meter.symbol(cls.elf, name) for name in ("known_entry", "known_mark")]

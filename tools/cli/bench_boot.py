@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import build, common, framing, inspect, instructions, machines, run, scenarios, session
+from . import bare, bench_idle, build, common, inspect, instructions, machines, run, scenarios
 from .bench import exact, of_runs
 
 FIGURES = (
@@ -17,14 +17,10 @@ FIGURES = (
     "boot.wall",
     "boot.command_overhead",
     "count.bytes_per_second",
-    "idle.timer_interrupts",
-    "idle.host_cpu",
+    *bench_idle.FIGURES,
 )
 EMULATED = "qemu-riscv64"
-BARE = common.ROOT / "bench" / "bare"
 BARE_FIRST_BYTE = 10  # instructions of bare.S up to and with the store of its first byte
-IDLE_SECONDS = 25
-SETTLED = 1.0  # seconds between the application's line and the beginning of the idle time
 COUNT_TEXT = {"host": "64M", EMULATED: "2M"}
 COUNT_RUNS = 3
 SECONDS = 120
@@ -49,33 +45,15 @@ def measure(runs, only):
     if "count.bytes_per_second" in wants:
         for name in machines.names():
             yield count_speed(machines.load(name), min(runs, COUNT_RUNS))
-    if wants & {"idle.timer_interrupts", "idle.host_cpu"}:
-        for name in machines.names():
-            yield from idle(machines.load(name), wants)
+    yield from bench_idle.measure(wants)
 
 
 # --- Boot -----------------------------------------------------------------------------------------
 
 
-def bare_image(source="bare.S"):
-    """A source of bench/bare, built; the ELF file stands beside the image."""
-    folder = common.BUILD / "bench"
-    folder.mkdir(parents=True, exist_ok=True)
-    sources = [BARE / source, BARE / "bare.ld"]
-    elf, image = (folder / Path(source).with_suffix(end) for end in (".elf", ".img"))
-    if not image.exists() or any(source.stat().st_mtime > image.stat().st_mtime for source in sources):
-        flags = ["--target=riscv64-unknown-elf", "-march=rv64imac_zicsr", "-mabi=lp64", "-nostdlib", "-static"]
-        flags += ["-fuse-ld=lld", f"-Wl,-T,{sources[1]}"]
-        for command in (["clang-19", *flags, "-o", elf, sources[0]], ["llvm-objcopy-19", "-O", "binary", elf, image]):
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode != 0:
-                common.fail(f"bench/bare/{source} did not build:\n{done.stderr}")
-    return image
-
-
 def boot_instructions(machine, image, wants):
     try:
-        first, bare_line = instructions.counts(machine, bare_image())
+        first, bare_line = instructions.counts(machine, bare.image())
         _, line = instructions.counts(machine, image)
     except instructions.RecordError as error:
         common.fail(f"boot.instructions: {error}")
@@ -100,10 +78,10 @@ def pinned(command, cpu, **options):
 def boot_wall(machine, image, runs, wants):
     """In turns, so that whatever else the machine does meets all of them."""
     cpu = max(os.sched_getaffinity(0))
-    bare = bare_image()
+    least = bare.image()
     commands = {
         "hello": run.emulator_command(machine, image, machine.memory_default, 1),
-        "bare": run.emulator_command(machine, bare, machine.memory_default, 1),
+        "bare": run.emulator_command(machine, least, machine.memory_default, 1),
         "command": [sys.executable, str(common.ROOT / "rumpk"), "run", "hello", "--machine", machine.name],
     }
     seconds = {name: [] for name in commands}
@@ -159,50 +137,3 @@ def timed(command, path):
     if done.returncode != 0:
         common.fail(f"{' '.join(command)} ended with {done.returncode}: {done.stderr.decode(errors='replace')}")
     return seconds, done.stdout
-
-
-# --- Idle -----------------------------------------------------------------------------------------
-
-
-def cpu_seconds(pid):
-    """What all threads of a process have run, to the nanosecond."""
-    total = 0
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        total += int((task / "schedstat").read_text().split()[0])
-    return total / 1e9
-
-
-def idle(machine, wants):
-    """The application sleeps on its input; woken by a byte, it prints the kernel's counters."""
-    image = build.application("idle", machine.name).image
-    emulated = machine.kind != "process"
-    if emulated:
-        command = run.emulator_command(machine, image, machine.memory_default, 1)
-    else:
-        command = run.process_command(image, machine.memory_default, 1)
-    process = session.start(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
-    )
-    try:
-        said = b""
-        while b"idle\n" not in said:
-            piece = os.read(process.stdout.fileno(), 4096)
-            if not piece:
-                common.fail(f"idle on {machine.name} ended before it was idle")
-            said += piece
-        time.sleep(SETTLED)
-        before = cpu_seconds(process.pid)
-        time.sleep(IDLE_SECONDS)
-        used = cpu_seconds(process.pid) - before
-        rest, _ = process.communicate(b"x" + framing.END_OF_INPUT, timeout=SECONDS)
-    finally:
-        process.kill()
-        process.wait()
-    text = said + rest
-    if emulated:
-        text = b"".join(data for channel, data in framing.Decoder().feed(text) if channel == framing.STDOUT)
-    counters = dict(line.split() for line in text.decode().splitlines() if line.count(" ") == 1)
-    if "idle.timer_interrupts" in wants:
-        yield exact("idle.timer_interrupts", machine.name, int(counters["timer_interrupts"]), "interrupts", target=0)
-    if "idle.host_cpu" in wants:
-        yield exact("idle.host_cpu", machine.name, round(100 * used / IDLE_SECONDS, 4), "%")

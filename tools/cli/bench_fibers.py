@@ -6,7 +6,7 @@ import os
 import subprocess
 from typing import NamedTuple
 
-from . import backtrace, build, common, framing, image, machines, meter, run, scenarios, setup
+from . import backtrace, bench_idle, build, common, framing, image, machines, meter, run, scenarios, setup
 from .bench import Figure, exact, missing, of_runs
 
 PACKAGES = ("libboost-context-dev", "libboost-fiber-dev")  # the peers
@@ -54,7 +54,7 @@ METERED = {
     "wake.masked.instructions.max": None,
     "irq_off.instructions.max": 500,
 }
-FIGURES = (*HOSTED, *BYTES, *COUNTED, *METERED)
+FIGURES = (*HOSTED, *BYTES, *COUNTED, *METERED, *bench_idle.FIGURES)
 
 
 def measure(runs, only):
@@ -69,6 +69,7 @@ def measure(runs, only):
         yield from instructions(wants)
     if any(name in METERED for name in wants):
         yield from metered(wants)
+    yield from bench_idle.measure(wants)
 
 
 # --- On the host ----------------------------------------------------------------------------------

@@ -14,7 +14,6 @@ HOST = "host"  # the preset that builds the plugin
 ENTRY = "hal_trap_entry"  # where the kernel takes traps
 FIRMWARE = (0x8000_0000, 0x8020_0000)  # machine mode's code
 SECONDS = 900
-KNOWN = "known.S"  # of bench/bare: an image whose counts are known
 WAY = 60  # steps of a stretch that are shown
 
 
