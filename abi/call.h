@@ -205,8 +205,10 @@ struct rumpk_meta_fiber {
     uint32_t state; /* rumpk_fiber_state */
     uint64_t id;
     uint64_t switches;
-    uint64_t run_ns;
+    uint64_t run_ns; /* since counted_since_ns */
     uint8_t name[16];
+    uint64_t wake_max_ns;      /* longest from being woken to running, since counted_since_ns */
+    uint64_t counted_since_ns; /* when this core began to count times: at the first question for them */
 };
 
 enum rumpk_fiber_state {
@@ -240,6 +242,7 @@ RUMPK_ASSERT(RUMPK_PROMISE_UNVEIL == 31);
 RUMPK_ASSERT(sizeof(struct rumpk_meta_self) == 56);
 RUMPK_ASSERT(sizeof(struct rumpk_meta_cap) == 24);
 RUMPK_ASSERT(sizeof(struct rumpk_meta_system) == 96);
-RUMPK_ASSERT(sizeof(struct rumpk_meta_fiber) == 56);
+RUMPK_ASSERT(sizeof(struct rumpk_meta_fiber) == 72);
+RUMPK_ASSERT(offsetof(struct rumpk_meta_fiber, wake_max_ns) == 56);
 
 #endif

@@ -146,7 +146,9 @@ struct hal {
     /* [masked] Saves the callee-saved registers, FP included, in *from; goes on in *to. Returns when
      * somebody switches back, masked again. */
     void (*context_switch)(struct hal_context* from, const struct hal_context* to);
-    /* [masked, in interrupt_exit] The same for a fiber that was interrupted: every register of
+    /* [masked] The same, but unmasks and returns 0 when somebody switches back: the last deed of a call. */
+    int64_t (*context_switch_unmask)(struct hal_context* from, const struct hal_context* to);
+    /* [masked, in interrupt_exit] As context_switch, for a fiber that was interrupted: every register of
      * its that the interrupt entry did not save is saved too. */
     void (*context_preempt)(struct hal_context* from, const struct hal_context* to);
     /* [masked] Calls function(argument) on another stack and returns what it returns. */
@@ -170,6 +172,10 @@ struct hal {
 
     /* [any] ns since reset; never goes back on one core. */
     uint64_t (*now)(void);
+    /* [any] The core's own counter, at the least cost that the machine has; never 0 and never goes back.
+     * And ns of a difference of two, or of a sum of differences. */
+    uint64_t (*ticks)(void);
+    uint64_t (*ticks_ns)(uint64_t ticks);
     /* [masked] One shot: events->timer runs at or after this time, never before; a time in the
      * past fires at once; RUMPK_NEVER (all ones) disarms. Replaces the one before. */
     void (*timer_set)(uint64_t when);

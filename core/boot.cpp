@@ -21,7 +21,6 @@ namespace {
 
 constexpr uint64_t console_stack_size = 4096;
 
-const hal* the_machine = nullptr;
 BootOptions the_options;
 LineBuffer<64> the_version;
 
@@ -176,13 +175,7 @@ void say_ready() {
 
 } // namespace
 
-const struct hal& machine() {
-    return *the_machine;
-}
-
-void machine_set(const struct hal& table) {
-    the_machine = &table;
-}
+const struct hal* machine_table = nullptr;
 
 const rumpk_systable& system_table() {
     return *reinterpret_cast<const rumpk_systable*>(static_cast<uintptr_t>(machine().boot->systable_address));
@@ -201,7 +194,7 @@ std::string_view version_line() {
 // Everything here runs on the boot core, masked, until the scheduler takes over.
 void rumpk_core_main(const struct hal* table) {
     using namespace rumpk;
-    machine_set(*table);              //  1. the only way to the hardware
+    machine_table = table;            //  1. the only way to the hardware
     if (table->size != sizeof(hal)) { //  2. both halves come from one build
         table->power_off(RUMPK_EXIT_PANIC);
     }

@@ -101,6 +101,10 @@ void start_other_cores() {
     }
 }
 
+const Scheduler* scheduler_of(CoreId core) {
+    return schedulers[core.value()];
+}
+
 void run_core(uint32_t core) {
     schedulers[core]->enter();
     // What was sent before this core could hear the bell is looked for once.

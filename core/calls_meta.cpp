@@ -46,7 +46,7 @@ rumpk_meta_system system(const Caller& who) {
     return {.size = sizeof(rumpk_meta_system),
             .cores = machine().boot->cores,
             .uptime_ns = machine().now(),
-            .idle_ns = counted.idle.value(),
+            .idle_ns = machine().ticks_ns(counted.idle_ticks),
             .switches = counted.switches,
             .preemptions = counted.preemptions,
             .timer_interrupts = counted.timer_interrupts,
@@ -100,14 +100,27 @@ Result<uint64_t> ring(const Caller& who, uint64_t buffer, uint64_t length, uint6
 }
 
 uint32_t state_of(const Fiber& fiber) {
-    const FiberState state = fiber.state;
-    return static_cast<uint32_t>(state == FiberState::asking ? FiberState::waiting : state);
+    switch (fiber.state) {
+    case FiberState::free:
+        break;
+    case FiberState::ready: {
+        const Scheduler* const its = scheduler_of(fiber.core);
+        return its != nullptr && its->running() == &fiber ? RUMPK_FIBER_RUNNING : RUMPK_FIBER_READY;
+    }
+    case FiberState::waiting:
+    case FiberState::asking:
+        return RUMPK_FIBER_WAITING;
+    }
+    return RUMPK_FIBER_FREE;
 }
 
 Result<uint64_t> fiber(const Caller& who, uint64_t buffer, uint64_t length, uint64_t id) {
     auto found = fiber_by(who, id);
     if (!found) {
         return error(found.error());
+    }
+    if (length > offsetof(rumpk_meta_fiber, run_ns)) {
+        count_time_everywhere(who.scheduler);
     }
     const Fiber& shown = **found;
     rumpk_meta_fiber answer{.size = sizeof(rumpk_meta_fiber),
@@ -117,7 +130,9 @@ Result<uint64_t> fiber(const Caller& who, uint64_t buffer, uint64_t length, uint
                             .id = FiberId{shown.id}.value(),
                             .switches = shown.switches,
                             .run_ns = who.scheduler.run_time(shown).value(),
-                            .name = {}};
+                            .name = {},
+                            .wake_max_ns = machine().ticks_ns(shown.wake_ticks),
+                            .counted_since_ns = who.scheduler.counts_since().nanoseconds()};
     std::copy_n(shown.name, sizeof shown.name, reinterpret_cast<char*>(answer.name));
     return give(who, buffer, length, answer);
 }

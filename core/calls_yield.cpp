@@ -215,9 +215,8 @@ using namespace rumpk;
 extern "C" int64_t rumpk_call_yield(uint64_t wait, uint64_t bell, uint64_t deadline, uint64_t flags,
                                     uint64_t peers, uint64_t count) {
     if ((wait | bell | deadline | flags | count) == 0) [[likely]] {
-        const InterruptsMasked masked;
-        this_scheduler().yield();
-        return 0;
+        (void)machine().interrupts_mask();
+        return this_scheduler().end_turn();
     }
     if (count == 1 && (bell | flags | ~deadline | (wait & ~own_channels)) == 0 && wait != 0) {
         return ring_and_wait(wait, peers);

@@ -81,7 +81,9 @@ void Cell::give_fiber(Fiber& fiber) {
     fiber.id = FiberId::none();
     fiber.latched = 0;
     fiber.switches = 0;
-    fiber.run_time = 0;
+    fiber.run_ticks = 0;
+    fiber.ready_since = 0;
+    fiber.wake_ticks = 0;
     fiber.canary = nullptr;
     fiber.rx = {};
     fiber.tx = {};

@@ -2,13 +2,12 @@
 // A fiber: a stack, a place in the scheduler, and who may ring it.
 #pragma once
 
-#include <atomic>
-
 #include "abi/call.h"
 #include "core/deadline_queue.h"
 #include "core/list.h"
 #include "core/machine.h"
 #include "core/run_queue.h"
+#include "core/shared.h"
 #include "core/types.h"
 
 namespace rumpk {
@@ -18,28 +17,9 @@ struct Fiber;
 
 enum class FiberState : uint32_t {
     free = RUMPK_FIBER_FREE,
-    ready = RUMPK_FIBER_READY,
-    running = RUMPK_FIBER_RUNNING,
+    ready = RUMPK_FIBER_READY, // in the run queue; who runs is, too
     waiting = RUMPK_FIBER_WAITING,
     asking = 4, // waits for another core's answer; shown as waiting
-};
-
-// A value that one core writes and any may read, as it was some moment ago. Plain
-// loads and stores: never an update in one step.
-template <typename T>
-class Shared {
-  public:
-    Shared() = default;
-    explicit Shared(T value) : value_(value) {}
-    Shared& operator=(T value) {
-        value_.store(value, std::memory_order_relaxed);
-        return *this;
-    }
-    operator T() const { return value_.load(std::memory_order_relaxed); } // NOLINT(*-explicit-*)
-    void add(T more) { *this = static_cast<T>(*this + more); }
-
-  private:
-    std::atomic<T> value_{};
 };
 
 // A fiber in the queue of those that wait for its cell's console.
@@ -59,20 +39,22 @@ struct ConsoleWait {
 struct alignas(64) Fiber {
     // What every switch touches, in one cache line. Scheduler's own: touched by the fiber's core
     // alone, masked.
+    RunNode run{};         // in the run queue while ready or running
     hal_context context{}; // valid while not running
-    RunNode run{};         // in the run queue while ready
     Shared<FiberState> state{FiberState::free};
-    Tier tier = Tier::gravity;    // written at spawn
-    uint64_t* canary = nullptr;   // lowest word of a stack that has no guard page, else nullptr
-    Shared<uint64_t> switches{0}; // times it was given the core
-    Shared<uint64_t> run_time{0}; // ns
+    Tier tier = Tier::gravity;     // written at spawn
+    uint64_t* canary = nullptr;    // lowest word of a stack that has no guard page, else nullptr
+    Shared<uint64_t> switches{0};  // times it was given the core
+    Shared<uint64_t> run_ticks{0}; // while its core counted time
+    uint64_t latched = 0;          // bells that came and were not yet taken: one bit a channel
 
     // As above.
-    DeadlineNode deadline{};   // in the deadline queue while waiting with a deadline
-    uint64_t waits_for = 0;    // channels that end the wait, while waiting; while asking: the answer
-    uint64_t latched = 0;      // bells that came and were not yet taken: one bit a channel
-    ConsoleWait console{};     // in the cell's queue while it waits for the console
-    uint64_t console_seen = 0; // the cell's console bells it has taken
+    DeadlineNode deadline{};        // in the deadline queue while waiting with a deadline
+    uint64_t ready_since = 0;       // ticks; woken then, and has not run since. 0: not so, or not counted
+    Shared<uint64_t> wake_ticks{0}; // longest from ready to running, while its core counted time
+    uint64_t waits_for = 0;         // channels that end the wait, while waiting; while asking: the answer
+    ConsoleWait console{};          // in the cell's queue while it waits for the console
+    uint64_t console_seen = 0;      // the cell's console bells it has taken
 
     // Where it is. A wrong guess is found out by the receiver of the message.
     Shared<FiberId> id{FiberId::none()}; // none: free. Written by the home core
@@ -96,8 +78,17 @@ struct alignas(64) Fiber {
         latched &= ~taken;
         return taken;
     }
+
+    // It was woken and is given the core now.
+    void end_wake(uint64_t ticks) {
+        if (ticks - ready_since > wake_ticks) {
+            wake_ticks = ticks - ready_since;
+        }
+        ready_since = 0;
+    }
 };
-static_assert(offsetof(Fiber, deadline) == 64, "what a switch touches is one line");
+static_assert(offsetof(Fiber, run) == 0 && offsetof(Fiber, deadline) == 64,
+              "what a switch touches is one line");
 
 // What stands at the low end of a stack without a guard page.
 inline constexpr uint64_t stack_canary = 0x5a17'ca9a'121e'5e1dULL;

@@ -7,9 +7,12 @@
 
 namespace rumpk {
 
-// The table. Valid from the first line of rumpk_core_main on, never written again.
-[[nodiscard]] const struct hal& machine();
-void machine_set(const struct hal& table);
+// Set in the first line of rumpk_core_main, never written again.
+extern const struct hal* machine_table;
+
+[[nodiscard]] inline const struct hal& machine() {
+    return *machine_table;
+}
 
 // Interrupts are masked while one of these lives. Everything a core shares with
 // its own interrupts (run queue, deadlines, fibers) is touched only under one.

@@ -19,6 +19,9 @@ namespace {
 constexpr uint32_t all_go_on = ~0U;
 std::atomic<uint32_t> survivor = all_go_on;
 
+// Somebody has asked for fibers' times; every core looks when it is rung.
+Shared<bool> times_wanted{false};
+
 // Messages cost this much of an interrupt's time; one interrupt spends so much.
 constexpr int heavy = 4;
 constexpr int light = 1;
@@ -245,6 +248,9 @@ void message_event() {
     if (last != all_go_on && last != here.core().value()) {
         stop_here();
     }
+    if (times_wanted) {
+        here.count_time();
+    }
     Mailbox& box = here.mailbox();
     const uint32_t cores = machine().boot->cores;
     int spent = 0;
@@ -263,6 +269,19 @@ void message_event() {
     }
     if (spent >= most_at_once) {
         machine().core_wake(here.core().value()); // there may be more: after whatever else is pending
+    }
+}
+
+void count_time_everywhere(Scheduler& here) {
+    if (here.counts_time()) {
+        return;
+    }
+    here.count_time();
+    times_wanted = true; // core_wake's promise: whoever is rung sees it
+    for (uint32_t core = 0; core < machine().boot->cores; ++core) {
+        if (here.mailbox().reaches(CoreId{core})) {
+            machine().core_wake(core);
+        }
     }
 }
 

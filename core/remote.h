@@ -38,6 +38,9 @@ void fiber_end_by_pledge(Fiber& fiber, const char* call);
 // The message interrupt: does what other cores asked for, a few at a time.
 void message_event();
 
+// Masked. From now on every core counts the times of its fibers.
+void count_time_everywhere(Scheduler& here);
+
 // Masked. The other cores stop for ever: the machine ends.
 void stop_other_cores();
 

@@ -2,6 +2,10 @@
 // What is ready on one core: four tiers, first in first out inside a tier, the
 // highest tier first. Every operation is O(1).
 //
+// Each tier is a circle. Who runs stays in it, as its first: ending a turn moves
+// the circle on by one, and who is overtaken by a higher tier keeps its turn by
+// staying where it is.
+//
 // Belongs to one core and is touched with interrupts masked, so it needs no
 // lock. It knows places (RunNode), not fibers.
 #pragma once
@@ -9,66 +13,78 @@
 #include <array>
 #include <bit>
 
-#include "core/list.h"
+#include "core/shared.h"
 #include "core/types.h"
 
 namespace rumpk {
 
-// A place in the queue, part of whatever is queued.
+// A place in the queue, part of whatever is queued. Both pointers are null
+// exactly while it is in no circle; one that is must not move.
 struct RunNode {
-    Link link{};
-    Tier tier = Tier::void_; // valid while queued
+    RunNode* next = nullptr;
+    RunNode* previous = nullptr;
 
-    [[nodiscard]] constexpr bool queued() const { return link.linked(); }
+    [[nodiscard]] constexpr bool queued() const { return next != nullptr; }
 };
 
 class RunQueue {
   public:
+    // The first of the current tier: who runs, once it has been given the core.
+    // nullptr: the current tier is empty, or none is current. Any core may look.
+    [[nodiscard]] RunNode* first() const { return first_; }
     [[nodiscard]] constexpr bool empty() const { return ready_ == 0; }
+    // The current tier; no_tier: none.
+    [[nodiscard]] Tier current() const { return current_; }
 
-    // The highest tier in which something is ready. Not when empty.
-    [[nodiscard]] constexpr Tier highest() const {
-        ensure(ready_ != 0);
-        return static_cast<Tier>(std::countr_zero(ready_));
+    // Is anything ready in a tier above the current one?
+    [[nodiscard]] constexpr bool ready_above() const {
+        return (ready_ & ((1U << static_cast<unsigned>(current_)) - 1)) != 0;
     }
-    // Is anything ready in a tier above this one?
-    [[nodiscard]] constexpr bool ready_above(Tier tier) const { return (ready_ & (bit(tier) - 1)) != 0; }
-    // Or in this one?
-    [[nodiscard]] constexpr bool ready_from(Tier tier) const { return (ready_ & (2 * bit(tier) - 1)) != 0; }
-
-    // To the end of its tier: it became ready, or had its turn. Not queued yet.
-    void push_back(RunNode& node, Tier tier) {
-        node.tier = tier;
-        list(tier).push_back(node);
-        ready_ |= bit(tier);
-    }
-    // To the head of its tier: it lost the core before its turn was over. Not queued yet.
-    void push_front(RunNode& node, Tier tier) {
-        node.tier = tier;
-        list(tier).push_front(node);
-        ready_ |= bit(tier);
+    // Were the first of the current tier not there: would anything be ready in this tier
+    // or above it?
+    [[nodiscard]] bool ready_but_first(Tier tier) const {
+        const RunNode* const only = first_;
+        const uint32_t others = only->next == only ? ready_ & ~bit(current_) : ready_;
+        return (others & (2 * bit(tier) - 1)) != 0;
     }
 
-    // Takes out the first of the highest tier. nullptr: empty.
-    RunNode* pop() {
-        if (ready_ == 0) {
-            return nullptr;
-        }
-        RunNode* const node = list(highest()).front();
-        remove(*node);
-        return node;
-    }
+    // Makes the highest tier in which something is ready the current one.
+    void select();
+    // Makes this queued node the first of its tier, and the tier the current one.
+    void select(RunNode& node, Tier tier);
+    // No tier is the current one any more.
+    void deselect();
 
+    // The current tier's first has had its turn: it goes to the end. Returns the new
+    // first.
+    RunNode& rotate(RunNode& first) {
+        first_ = first.next;
+        return *first.next;
+    }
+    // The current tier's only one makes room for another, which is not queued yet.
+    void replace(RunNode& only, RunNode& other) {
+        only = RunNode{};
+        other = {&other, &other};
+        first_ = &other;
+    }
+    // To the end of its tier. Not queued yet.
+    void push_back(RunNode& node, Tier tier);
     // Takes out a queued node, wherever it is.
-    void remove(RunNode& node);
+    void remove(RunNode& node, Tier tier);
 
   private:
     static constexpr uint32_t bit(Tier tier) { return 1U << static_cast<unsigned>(tier); }
-    List<RunNode>& list(Tier tier) { return tiers_[static_cast<size_t>(tier)]; }
+    [[nodiscard]] RunNode* first_of(Tier tier) const {
+        return tier == current_ ? static_cast<RunNode*>(first_) : others_[static_cast<size_t>(tier)];
+    }
+    void set_first_of(Tier tier, RunNode* node);
 
-    // Bit t is set exactly while tiers_[t] is not empty.
+    // The current tier's first; what others_ says of that tier is not looked at.
+    Shared<RunNode*> first_{nullptr};
+    Tier current_ = no_tier;
+    // Bit t is set exactly while tier t is not empty.
     uint32_t ready_ = 0;
-    std::array<List<RunNode>, tier_count> tiers_{};
+    std::array<RunNode*, tier_count> others_{};
 };
 
 } // namespace rumpk

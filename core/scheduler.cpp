@@ -9,16 +9,6 @@ namespace rumpk {
 
 namespace {
 
-constexpr size_t idle_stack = RUMPK_TIER_COUNT;
-
-size_t stack_index(const Fiber* fiber) {
-    return fiber != nullptr ? static_cast<size_t>(fiber->tier) : idle_stack;
-}
-
-Fiber& fiber_of(RunNode& node) {
-    return *reinterpret_cast<Fiber*>(reinterpret_cast<std::byte*>(&node) - offsetof(Fiber, run));
-}
-
 Fiber& fiber_of(DeadlineNode& node) {
     return *reinterpret_cast<Fiber*>(reinterpret_cast<std::byte*>(&node) - offsetof(Fiber, deadline));
 }
@@ -28,10 +18,6 @@ Instant now() {
 }
 
 } // namespace
-
-Scheduler& this_scheduler() {
-    return *static_cast<Scheduler*>(machine().core_local());
-}
 
 void Scheduler::prepare(CoreId core, std::span<const AddressRange, interrupt_stacks> interrupts,
                         AddressRange calls, std::span<DeadlineQueue::Family> deadlines) {
@@ -43,19 +29,20 @@ void Scheduler::prepare(CoreId core, std::span<const AddressRange, interrupt_sta
 }
 
 void Scheduler::enter() {
-    since_ = now();
+    since_ = machine().ticks();
     machine().core_local_set(this);
-    machine().interrupt_stack(interrupts_[idle_stack].pointer(), interrupts_[idle_stack].size);
+    const AddressRange idle = interrupts_[static_cast<size_t>(no_tier)];
+    machine().interrupt_stack(idle.pointer(), idle.size);
 }
 
 // The idle context. It runs only while nothing is ready: whatever readies a
 // fiber on this core is an interrupt, and an interrupt switches away when it
 // returns. There is no window in which a wake-up could be lost: interrupts stay
-// masked from the decision to wait (in hand_over or here) up to the wait
+// masked from the decision to wait (in attend_to or here) up to the wait
 // itself, and interrupts_wait ends at once if one came pending in between.
 void Scheduler::run() {
-    if (Fiber* first = pick(); first != nullptr) {
-        hand_over(first, machine().context_switch);
+    if (!ready_.empty()) {
+        attend_to(nullptr, Why::waits, machine().context_switch);
     }
     for (;;) {
         machine().interrupts_wait();
@@ -64,69 +51,120 @@ void Scheduler::run() {
     }
 }
 
-Fiber* Scheduler::pick() {
-    if (only_ != nullptr) [[unlikely]] {
-        if (!only_->run.queued()) {
-            return nullptr;
-        }
-        ready_.remove(only_->run);
-        return only_;
-    }
-    RunNode* node = ready_.pop();
-    return node != nullptr ? &fiber_of(*node) : nullptr;
-}
-
-void Scheduler::account(Fiber* next) {
-    const Instant at = now();
-    const Nanoseconds used = at - since_;
-    if (running_ != nullptr) {
-        running_->run_time.add(used.value());
-    } else {
-        statistics_.idle += used;
-    }
-    since_ = at;
-    if (next != nullptr) {
-        ++statistics_.switches;
-        next->switches.add(1);
-    }
-}
-
-Nanoseconds Scheduler::run_time(const Fiber& fiber) const {
-    const Nanoseconds before{fiber.run_time};
-    return &fiber == running_ ? before + (now() - since_) : before;
-}
-
-void Scheduler::check_canary(const Fiber& fiber) const {
+inline void Scheduler::check_canary(const Fiber& fiber) const {
     if (fiber.canary != nullptr && *fiber.canary != stack_canary) {
         panic_fiber(fiber, "stack overflow: the canary at the low end of the stack is gone");
     }
 }
 
-// Gives the core to `next` (nullptr: idle), whose state the caller has settled.
-// Returns when the fiber that ran until now is given the core again.
-void Scheduler::hand_over(Fiber* next, decltype(hal::context_switch) how) {
-    Fiber* const previous = running_;
-    if (previous != nullptr) {
-        check_canary(*previous);
+inline void Scheduler::count_switch(Fiber& next) {
+    ++statistics_.switches;
+    next.switches.add(1);
+}
+
+// The core goes from one to another, and times are counted.
+inline void Scheduler::charge(Fiber& previous, Fiber& next) {
+    const uint64_t at = machine().ticks();
+    previous.run_ticks.add(at - since_);
+    since_ = at;
+    if (next.ready_since != 0) [[unlikely]] {
+        next.end_wake(at);
     }
-    if (next != nullptr) {
-        next->state = FiberState::running;
+}
+
+void Scheduler::count_time() {
+    if (!counts_time()) {
+        counts_since_ = now();
+        since_ = machine().ticks();
+        attend(Attention::counting);
     }
+}
+
+Nanoseconds Scheduler::run_time(const Fiber& fiber) const {
+    uint64_t ticks = fiber.run_ticks;
+    if (&fiber == running() && counts_time()) {
+        ticks += machine().ticks() - since_;
+    }
+    return Nanoseconds{machine().ticks_ns(ticks)};
+}
+
+// After the queue has changed: the core goes from `previous`, which ran until now, to
+// the queue's first. Returns when `previous` is given the core again.
+inline void Scheduler::hand_over(Fiber& previous, Why why, Switch how) {
+    check_canary(previous);
+    Fiber* const next = running();
+    if (attention_ != 0 || next == nullptr) [[unlikely]] {
+        attend_to(&previous, why, how);
+    } else if (next != &previous) {
+        count_switch(*next);
+        how(&previous.context, &next->context);
+    }
+}
+
+// Whatever a switch may have to do. `previous` nullptr: the idle context.
+void Scheduler::attend_to(Fiber* previous, Why why, Switch how) {
+    const Tier before = previous != nullptr ? previous->tier : no_tier;
+    Fiber* const next = choose();
     if (next == previous) {
         return;
     }
-    account(next);
-    running_ = next;
-    const size_t stack = stack_index(next);
-    if (stack != stack_index(previous)) {
-        machine().interrupt_stack(interrupts_[stack].pointer(), interrupts_[stack].size);
+    count_times(previous, why, next);
+    if (ready_.current() != before) {
+        const AddressRange interrupts = interrupts_[static_cast<size_t>(ready_.current())];
+        machine().interrupt_stack(interrupts.pointer(), interrupts.size);
     }
-    how(&context_of(previous), &context_of(next));
+    how(previous != nullptr ? &previous->context : &idle_, next != nullptr ? &next->context : &idle_);
+}
+
+// Who is given the core. nullptr: nobody, it idles.
+Fiber* Scheduler::choose() {
+    attend_no_more(Attention::higher);
+    if (only_ == nullptr) [[likely]] {
+        if (ready_.first() == nullptr || ready_.ready_above()) {
+            ready_.select();
+        }
+    } else if (only_->run.queued()) {
+        ready_.select(only_->run, only_->tier);
+    } else {
+        ready_.deselect();
+    }
+    return running();
+}
+
+// Where one comes to another. Idle time is counted always.
+void Scheduler::count_times(Fiber* previous, Why why, Fiber* next) {
+    const bool idled = previous == nullptr && why != Why::ended;
+    if (next != nullptr) {
+        count_switch(*next);
+    }
+    if (!counts_time() && !idled && next != nullptr) {
+        return;
+    }
+    const uint64_t at = machine().ticks();
+    if (idled) {
+        statistics_.idle_ticks += at - since_;
+    } else if (previous != nullptr && counts_time()) {
+        previous->run_ticks.add(at - since_);
+    }
+    since_ = at;
+    if (next != nullptr && next->ready_since != 0) {
+        next->end_wake(at);
+    }
 }
 
 void Scheduler::make_ready(Fiber& fiber) {
     fiber.state = FiberState::ready;
     ready_.push_back(fiber.run, fiber.tier);
+    if (runs_before(fiber.tier, ready_.current())) {
+        attend(Attention::higher);
+    }
+}
+
+inline void Scheduler::count_wake(Fiber& fiber) {
+    ++statistics_.wakes;
+    if (counts_time()) {
+        fiber.ready_since = machine().ticks();
+    }
 }
 
 void Scheduler::wake(Fiber& fiber) {
@@ -134,7 +172,7 @@ void Scheduler::wake(Fiber& fiber) {
         deadlines_.cancel(fiber.deadline);
         program_timer();
     }
-    ++statistics_.wakes;
+    count_wake(fiber);
     make_ready(fiber);
 }
 
@@ -146,55 +184,84 @@ void Scheduler::ring(Fiber& fiber, uint64_t channels) {
 }
 
 void Scheduler::reschedule() {
-    if (!ready_.ready_above(running_->tier)) {
-        return;
+    if (attends(Attention::higher)) {
+        Fiber& self = *running();
+        check_canary(self);
+        attend_to(&self, Why::overtaken, machine().context_switch);
     }
-    running_->state = FiberState::ready;
-    ready_.push_front(running_->run, running_->tier);
-    hand_over(pick(), machine().context_switch);
 }
 
 void Scheduler::yield() {
-    make_ready(*running_);
-    hand_over(pick(), machine().context_switch);
+    Fiber& self = *running();
+    (void)ready_.rotate(self.run);
+    hand_over(self, Why::yielded, machine().context_switch);
+}
+
+// What most switches are. Times are counted here as well: who asks for them shall not
+// make everything slower.
+int64_t Scheduler::end_turn() {
+    constexpr auto counting = static_cast<uint32_t>(Attention::counting);
+    Fiber& self = *running();
+    Fiber& next = reinterpret_cast<Fiber&>(ready_.rotate(self.run));
+    check_canary(self);
+    if ((attention_ & ~counting) != 0 || &next == &self) [[unlikely]] {
+        attend_to(&self, Why::yielded, machine().context_switch);
+        machine().interrupts_restore(1);
+        return 0;
+    }
+    if (attention_ != 0) {
+        charge(self, next);
+    }
+    count_switch(next);
+    return machine().context_switch_unmask(&self.context, &next.context);
 }
 
 uint64_t Scheduler::wait(uint64_t channels, Instant deadline) {
-    Fiber& self = *running_;
-    if ((self.latched & channels) == 0 && deadline > now()) {
+    Fiber& self = *running();
+    const bool timed = deadline != Instant::never();
+    if ((self.latched & channels) == 0 && (!timed || deadline > now())) {
         self.state = FiberState::waiting;
         self.waits_for = channels;
-        if (deadline != Instant::never()) {
+        if (timed) {
             deadlines_.insert(self.deadline, deadline);
             program_timer();
         }
-        hand_over(pick(), machine().context_switch);
+        ready_.remove(self.run, self.tier);
+        hand_over(self, Why::waits, machine().context_switch);
     } else {
         reschedule(); // who was rung before this wait and is of a higher tier runs first
     }
     return self.take(channels);
 }
 
-// What ring, wait and pick would do, without a queue in between.
+// What ring and wait would do, within a tier without a queue in between.
 bool Scheduler::ring_and_wait(Fiber& other, uint64_t bell, uint64_t channels) {
-    Fiber& self = *running_;
+    Fiber& self = *running();
     if (other.state != FiberState::waiting || ((other.latched | bell) & other.waits_for) == 0 ||
         other.deadline.pending() || (self.latched & channels) != 0 || only_ != nullptr ||
-        ready_.ready_from(other.tier)) {
+        ready_.ready_but_first(other.tier)) {
         return false;
     }
     other.latched |= bell;
-    ++statistics_.wakes;
     self.state = FiberState::waiting;
     self.waits_for = channels;
-    hand_over(&other, machine().context_switch);
+    if (other.tier == self.tier) {
+        count_wake(other);
+        other.state = FiberState::ready;
+        ready_.replace(self.run, other.run);
+    } else {
+        ready_.remove(self.run, self.tier);
+        wake(other);
+    }
+    hand_over(self, Why::waits, machine().context_switch);
     return true;
 }
 
 int64_t Scheduler::wait_for_answer() {
-    Fiber& self = *running_;
+    Fiber& self = *running();
     self.state = FiberState::asking;
-    hand_over(pick(), machine().context_switch);
+    ready_.remove(self.run, self.tier);
+    hand_over(self, Why::waits, machine().context_switch);
     return static_cast<int64_t>(self.waits_for);
 }
 
@@ -206,12 +273,13 @@ void Scheduler::answered(Fiber& fiber, int64_t answer) {
 }
 
 void Scheduler::forget(Fiber& fiber) {
-    if (&fiber == running_) {
-        account(nullptr);
-        running_ = nullptr;
-        forgotten_ = true;
-    } else if (fiber.state == FiberState::ready) {
-        ready_.remove(fiber.run);
+    if (fiber.state == FiberState::ready) {
+        const bool runs = &fiber == running();
+        ready_.remove(fiber.run, fiber.tier);
+        if (runs) {
+            ready_.deselect(); // from here on nobody runs
+            attend(Attention::forgotten);
+        }
     } else if (fiber.deadline.pending()) {
         deadlines_.cancel(fiber.deadline);
         program_timer();
@@ -222,18 +290,14 @@ void Scheduler::forget(Fiber& fiber) {
 // What ran until now is not looked at: its block may have begun another life, on
 // another core even. Its tier's interrupt stack may be the one that this runs on;
 // nothing comes back to it.
-void Scheduler::leave(decltype(hal::context_switch) how) {
-    forgotten_ = false;
+void Scheduler::leave(Switch how) {
+    attend_no_more(Attention::forgotten);
     calls_busy_ = false; // this may be on that stack, and does not come back to it
-    Fiber* const next = pick();
-    account(next);
-    if (next != nullptr) {
-        next->state = FiberState::running;
-    }
-    running_ = next;
-    const AddressRange interrupts = interrupts_[stack_index(next)];
+    Fiber* const next = choose();
+    count_times(nullptr, Why::ended, next);
+    const AddressRange interrupts = interrupts_[static_cast<size_t>(ready_.current())];
     machine().interrupt_stack(interrupts.pointer(), interrupts.size);
-    how(&nobodys_, &context_of(next));
+    how(&nobodys_, next != nullptr ? &next->context : &idle_);
     panic("an ended fiber was given the core");
 }
 
@@ -255,8 +319,7 @@ void Scheduler::timer_event() {
     deadlines_.advance(at);
     while (DeadlineNode* node = deadlines_.pop_due()) {
         served = true;
-        ++statistics_.wakes;
-        make_ready(fiber_of(*node));
+        wake(fiber_of(*node));
     }
     if (!served) {
         ++statistics_.timer_empty;
@@ -265,22 +328,24 @@ void Scheduler::timer_event() {
 }
 
 void Scheduler::interrupt_exit() {
-    if (only_ != nullptr && running_ != nullptr && running_ != only_) [[unlikely]] {
-        forget(*running_); // whatever its tier, and although it may never yield
+    if (attention_ == 0) {
+        return;
     }
-    if (forgotten_) {
+    Fiber* const self = running();
+    if (only_ != nullptr && self != nullptr && self != only_) [[unlikely]] {
+        forget(*self); // whatever its tier, and although it may never yield
+    }
+    if (attends(Attention::forgotten)) {
         // As in any preemption: also what the interrupted code had reserved in memory ends here.
         leave(machine().context_preempt);
     }
-    if (running_ != nullptr ? !ready_.ready_above(running_->tier) : ready_.empty()) {
-        return;
+    if (attends(Attention::higher)) {
+        if (self != nullptr) {
+            ++statistics_.preemptions;
+            check_canary(*self);
+        }
+        attend_to(self, Why::interrupted, machine().context_preempt); // it lost the core, not its turn
     }
-    if (running_ != nullptr) {
-        ++statistics_.preemptions;
-        running_->state = FiberState::ready;
-        ready_.push_front(running_->run, running_->tier); // it lost the core, not its turn
-    }
-    hand_over(pick(), machine().context_preempt);
 }
 
 } // namespace rumpk

@@ -24,6 +24,17 @@ namespace rumpk {
 // Tiers, and one more for the idle context.
 inline constexpr size_t interrupt_stacks = RUMPK_TIER_COUNT + 1;
 
+// What makes a switch more than a switch. The fast path tests whether there is any.
+enum class Attention : uint32_t {
+    higher = 1U << 0,    // a higher tier than the current one is ready
+    counting = 1U << 1,  // fibers' times are counted
+    only = 1U << 2,      // one fiber alone is given the core, see run_only()
+    forgotten = 1U << 3, // the running fiber has ended; the core still has to leave it
+};
+
+// Why the core goes from one to another.
+enum class Why : uint8_t { yielded, waits, overtaken, interrupted, ended };
+
 struct SchedulerStatistics {
     uint64_t switches = 0;
     uint64_t preemptions = 0;
@@ -31,7 +42,7 @@ struct SchedulerStatistics {
     uint64_t timer_interrupts = 0;
     uint64_t timer_empty = 0;
     uint64_t device_interrupts = 0;
-    Nanoseconds idle{};
+    uint64_t idle_ticks = 0;
 };
 
 class Scheduler {
@@ -52,9 +63,16 @@ class Scheduler {
     [[nodiscard]] CoreId core() const { return core_; }
     [[nodiscard]] Mailbox& mailbox() { return mailbox_; }
     [[nodiscard]] Random& random() { return random_; }
-    [[nodiscard]] Fiber* running() { return running_; }
+    // nullptr: the idle context. Any core may look.
+    [[nodiscard]] Fiber* running() const { return reinterpret_cast<Fiber*>(ready_.first()); }
     [[nodiscard]] const SchedulerStatistics& statistics() const { return statistics_; }
-    // Run time of a fiber, what it has used since it was last given the core included.
+
+    // Fibers' times are counted from the first time that somebody wants to know them, for
+    // a look at the clock may cost more than a switch.
+    void count_time();
+    [[nodiscard]] bool counts_time() const { return attends(Attention::counting); }
+    [[nodiscard]] Instant counts_since() const { return counts_since_; }
+    // Of a fiber of this core: what it has used since it was last given the core included.
     [[nodiscard]] Nanoseconds run_time(const Fiber& fiber) const;
 
     // Puts a fiber that has a context at the end of its tier.
@@ -66,6 +84,8 @@ class Scheduler {
 
     // Running fiber: goes to the end of its tier.
     void yield();
+    // The same as the last deed of a call: returns unmasked, 0.
+    int64_t end_turn();
     // Running fiber: waits until one of `channels` is latched or the deadline has
     // passed. Returns the channels, latches cleared; 0: the deadline passed.
     [[nodiscard]] uint64_t wait(uint64_t channels, Instant deadline);
@@ -85,7 +105,10 @@ class Scheduler {
     // After forget() of the running fiber: the core goes on elsewhere.
     [[noreturn]] void leave() { leave(machine().context_switch); }
     // From now on only this fiber, of the kernel, is given the core.
-    void run_only(Fiber& fiber) { only_ = &fiber; }
+    void run_only(Fiber& fiber) {
+        only_ = &fiber;
+        attend(Attention::only);
+    }
 
     // Runs a function on this core's kernel stack; it must neither switch, but with
     // leave(), nor unmask, nor come here again.
@@ -111,34 +134,51 @@ class Scheduler {
     void interrupt_exit();
 
   private:
-    Fiber* pick();
+    using Switch = decltype(hal::context_switch);
+
+    [[nodiscard]] bool attends(Attention what) const {
+        return (attention_ & static_cast<uint32_t>(what)) != 0;
+    }
+    void attend(Attention what) { attention_ |= static_cast<uint32_t>(what); }
+    void attend_no_more(Attention what) { attention_ &= ~static_cast<uint32_t>(what); }
+
     void wake(Fiber& fiber);
+    void count_wake(Fiber& fiber);
     void program_timer();
-    void account(Fiber* next);
     void check_canary(const Fiber& fiber) const;
-    hal_context& context_of(Fiber* fiber) { return fiber != nullptr ? fiber->context : idle_; }
-    void hand_over(Fiber* next, decltype(hal::context_switch) how);
-    [[noreturn]] void leave(decltype(hal::context_switch) how);
+    void count_switch(Fiber& next);
+    void charge(Fiber& previous, Fiber& next);
+    void hand_over(Fiber& previous, Why why, Switch how);
+    void attend_to(Fiber* previous, Why why, Switch how);
+    Fiber* choose();
+    void count_times(Fiber* previous, Why why, Fiber* next);
+    [[noreturn]] void leave(Switch how);
+
+    // What every switch touches.
+    uint32_t attention_ = 0; // set of Attention
+    RunQueue ready_;
+    uint64_t since_ = 0; // ticks: when who runs was given the core; kept while that is counted
+    SchedulerStatistics statistics_;
 
     CoreId core_{};
-    Fiber* running_ = nullptr; // nullptr: the idle context
-    bool forgotten_ = false;   // the running fiber has ended; the core still has to leave it
-    Fiber* only_ = nullptr;    // nullptr: all
-    RunQueue ready_;
+    Fiber* only_ = nullptr; // of Attention::only
     DeadlineQueue deadlines_;
     Instant programmed_ = Instant::never(); // what the compare register holds
     hal_context idle_{};
     hal_context nobodys_{}; // where a context goes that is never gone back to
     Mailbox mailbox_;
     Random random_;
-    Instant since_{}; // when running_ was given the core
+    Instant counts_since_{};
     std::array<AddressRange, interrupt_stacks> interrupts_{};
     AddressRange calls_{};
     bool calls_busy_ = false;
-    SchedulerStatistics statistics_;
 };
 
 // The calling core's. Masked, or from a fiber, which never changes cores.
-[[nodiscard]] Scheduler& this_scheduler();
+[[nodiscard]] inline Scheduler& this_scheduler() {
+    return *static_cast<Scheduler*>(machine().core_local());
+}
+// Of that core; nullptr: it runs no fibers.
+[[nodiscard]] const Scheduler* scheduler_of(CoreId core);
 
 } // namespace rumpk

@@ -184,6 +184,7 @@ enum class Tier : uint8_t {
     void_ = RUMPK_TIER_VOID, // `void` is taken
 };
 inline constexpr uint32_t tier_count = RUMPK_TIER_COUNT;
+inline constexpr Tier no_tier{RUMPK_TIER_COUNT}; // below all: of a core on which no fiber runs
 
 [[nodiscard]] constexpr bool runs_before(Tier tier, Tier other) {
     return static_cast<uint8_t>(tier) < static_cast<uint8_t>(other);

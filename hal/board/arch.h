@@ -64,6 +64,8 @@ void interrupt_stack(void* stack_base, uint64_t stack_size);
 // The clock and this machine's timer; returns the timer's name. [boot]
 const char* timer_begin(const MachineTree& tree);
 uint64_t now();
+uint64_t ticks();
+uint64_t ticks_ns(uint64_t ticks);
 void timer_set(uint64_t when);
 
 // --- 4. Contexts: switch.S has all but context_make
@@ -72,6 +74,7 @@ void context_make(hal_context* context, void* stack_base, uint64_t stack_size, v
                   void* argument);
 extern "C" {
 void hal_context_switch(hal_context* from, const hal_context* to);
+int64_t hal_context_switch_unmask(hal_context* from, const hal_context* to);
 void hal_context_preempt(hal_context* from, const hal_context* to);
 int64_t hal_call_on_stack(void* stack_base, uint64_t stack_size, int64_t (*function)(void*), void* argument);
 }

@@ -25,6 +25,7 @@ constinit const struct hal hal_table = {
 
     .context_make = context_make,
     .context_switch = hal_context_switch,
+    .context_switch_unmask = hal_context_switch_unmask,
     .context_preempt = hal_context_preempt,
     .call_on_stack = hal_call_on_stack,
 
@@ -34,6 +35,8 @@ constinit const struct hal hal_table = {
     .interrupt_stack = interrupt_stack,
 
     .now = now,
+    .ticks = ticks,
+    .ticks_ns = ticks_ns,
     .timer_set = timer_set,
 
     .device_enable = device_enable,

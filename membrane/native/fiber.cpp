@@ -52,7 +52,8 @@ void finish(Task& task, int64_t code) {
 
 // Has it left its stack, too? A lower tier's fiber says that it is done and is then overtaken.
 [[nodiscard]] bool is_gone(Task& task) {
-    return done_flag(task).load(std::memory_order_acquire) != 0 && !meta_fiber(task.fiber);
+    return done_flag(task).load(std::memory_order_acquire) != 0 &&
+           !call::meta(RUMPK_META_FIBER, {}, static_cast<uint64_t>(task.fiber)); // is there such a fiber?
 }
 
 // Frees what has ended and is held by nobody.

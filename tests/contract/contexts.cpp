@@ -135,9 +135,35 @@ void call_on_stack_may_switch_away() {
     EXPECT_EQUAL(call_result, 17);
 }
 
+// Back from it interrupts are taken, and what had come pending is taken at once.
+int64_t unmasking_result = 1;
+bool back_unmasked = false;
+uint64_t fired_before_back = 0;
+void switch_unmasking(void*) {
+    for (;;) {
+        unmasking_result = machine->context_switch_unmask(&other_context, &main_context);
+        fired_before_back = load(counts.timer);
+        back_unmasked = machine->interrupts_mask() != 0;
+    }
+}
+
+void switch_unmask_comes_back_unmasked() {
+    machine->context_make(&other_context, stack(0).base, stack(0).size, switch_unmasking, nullptr);
+    machine->context_switch(&main_context, &other_context);
+    EXPECT_EQUAL(machine->interrupts_mask(), 0); // the other context stays masked
+    const uint64_t before = load(counts.timer);
+    machine->timer_set(0);
+    machine->context_switch(&main_context, &other_context);
+    EXPECT(back_unmasked);
+    EXPECT_EQUAL(unmasking_result, 0);
+    EXPECT_EQUAL(fired_before_back, before + 1);
+    EXPECT_EQUAL(machine->interrupts_mask(), 0);
+}
+
 } // namespace
 
 const Test tests_of_contexts[] = {
+    {"context_switch_unmask comes back unmasked", switch_unmask_comes_back_unmasked},
     {"context begins as made", context_begins_as_made},
     {"contexts take turns", contexts_take_turns},
     {"contexts on small stacks", contexts_on_small_stacks},

@@ -133,9 +133,31 @@ void timer_is_set_again_in_its_event() {
     EXPECT(spin_until(machine->now() + 5000 * millisecond, [] { return load(chain) == 1000; }));
 }
 
+void ticks_count_what_now_counts() {
+    EXPECT(machine->ticks() != 0);
+    uint64_t last = machine->ticks();
+    for (int i = 0; i < 10000; i++) {
+        uint64_t next = machine->ticks();
+        EXPECT(next >= last);
+        last = next;
+    }
+    uint64_t outer = machine->now();
+    uint64_t begun = machine->ticks();
+    uint64_t inner = machine->now();
+    spin_until(inner + 5 * millisecond);
+    uint64_t inner_end = machine->now();
+    uint64_t ended = machine->ticks();
+    uint64_t outer_end = machine->now();
+    uint64_t counted = machine->ticks_ns(ended - begun);
+    constexpr uint64_t tick = 1 * microsecond; // the coarsest there is, and rounding
+    EXPECT(counted + tick >= inner_end - inner);
+    EXPECT(counted <= outer_end - outer + tick);
+}
+
 } // namespace
 
 const Test tests_of_timer[] = {
+    {"ticks count what now counts", ticks_count_what_now_counts},
     {"timer is never early", timer_is_never_early},
     {"timer in the past fires at once", timer_in_the_past_fires_at_once},
     {"timer is one-shot", timer_is_one_shot},

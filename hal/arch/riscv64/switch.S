@@ -47,6 +47,18 @@ hal_context_switch:
     addi    sp, sp, SWITCH_SIZE
     ret
 
+/* int64_t hal_context_switch_unmask(hal_context* from, const hal_context* to) */
+    .globl  hal_context_switch_unmask
+hal_context_switch_unmask:
+    addi    sp, sp, -2 * REGISTER_SIZE
+    sd      ra, 0(sp)
+    call    hal_context_switch
+    ld      ra, 0(sp)
+    addi    sp, sp, 2 * REGISTER_SIZE
+    li      a0, 0
+    csrsi   sstatus, SSTATUS_SIE
+    ret
+
 /* void hal_context_preempt(hal_context* from, const hal_context* to): the trap
  * frame further up this stack has the caller-saved integer registers. */
     .globl  hal_context_preempt

@@ -170,6 +170,15 @@ uint64_t now() {
     return clock.nanoseconds(read_time());
 }
 
+// Since reset: not 0 any more once core/ runs.
+uint64_t ticks() {
+    return read_time();
+}
+
+uint64_t ticks_ns(uint64_t ticks) {
+    return clock.nanoseconds(ticks);
+}
+
 void timer_set(uint64_t when) {
     if (when == never) {
         clear_sie(interrupt_bit(cause_timer));

@@ -197,6 +197,12 @@ void interrupts_restore(uint64_t before) {
     }
 }
 
+int64_t context_switch_unmask(struct hal_context* from, const struct hal_context* to) {
+    context_switch(from, to);
+    interrupts_restore(1);
+    return 0;
+}
+
 void interrupts_wait() {
     rumpk_host_wait(&this_core.pending);
 }

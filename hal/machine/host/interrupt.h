@@ -28,6 +28,7 @@ void interrupt_raise(Core& core, uint32_t reason);
 uint64_t interrupts_mask();
 void interrupts_restore(uint64_t before);
 void interrupts_wait();
+int64_t context_switch_unmask(struct hal_context* from, const struct hal_context* to);
 void interrupt_stack(void* base, uint64_t size);
 
 // As hal_boot.interrupt_stack_size.

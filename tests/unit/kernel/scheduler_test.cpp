@@ -27,6 +27,11 @@ void yield() {
     this_scheduler().yield();
 }
 
+void end_turn() {
+    (void)machine().interrupts_mask();
+    EXPECT_EQ(this_scheduler().end_turn(), 0);
+}
+
 uint64_t wait(uint64_t channels, Instant deadline) {
     const InterruptsMasked masked;
     return this_scheduler().wait(channels, deadline);
@@ -54,10 +59,10 @@ TEST(Scheduler, RunsTiersInOrderAndRoundRobinInside) {
                           : *name == 'm' ? Tier::matter
                                          : Tier::photon;
         machine.scheduler.make_ready(machine.fiber(tier, [&order, name] {
-            for (int turn = 0; turn < 2; ++turn) {
-                order += name;
-                yield();
-            }
+            order += name;
+            yield();
+            order += name;
+            end_turn();
         }));
     }
     ASSERT_TRUE(machine.run(steps));
@@ -403,17 +408,74 @@ TEST(Scheduler, RemovedFibersNeverRun) {
     }
 }
 
-TEST(Scheduler, CountsRunTimeAndSwitches) {
-    Machine machine(13);
-    Fiber& busy = machine.fiber(Tier::gravity, [&] {
-        for (int i = 0; i < 100; ++i) {
-            machine.chance();
+// Times are counted from the first question on, and of every kind of switch.
+TEST(Scheduler, CountsTimesWhenAsked) {
+    for (const bool asked : {false, true}) {
+        Machine machine(13);
+        std::vector<Fiber*> busy;
+        for (int i = 0; i < 2; ++i) {
+            busy.push_back(&machine.fiber(Tier::gravity, [&, i] {
+                for (int turn = 0; turn < 10; ++turn) {
+                    for (int work = 0; work < 100 * (i + 1); ++work) {
+                        machine.chance();
+                    }
+                    end_turn();
+                }
+                (void)wait(0, later(5000));
+                for (int work = 0; work < 100; ++work) {
+                    machine.chance();
+                }
+                (void)wait(1, Instant::never()); // what one has used goes when it ends
+            }));
+            machine.scheduler.make_ready(*busy.back());
         }
-    });
-    machine.scheduler.make_ready(busy);
+        if (asked) {
+            machine.scheduler.count_time();
+        }
+        ASSERT_TRUE(machine.run(steps));
+        EXPECT_EQ(busy[0]->switches, 11U + 1U); // 10 turns besides the first; a wait
+        const uint64_t idle = rumpk::machine().ticks_ns(machine.scheduler.statistics().idle_ticks);
+        EXPECT_GT(idle, 1000U);
+        const uint64_t one = machine.scheduler.run_time(*busy[0]).value();
+        const uint64_t other = machine.scheduler.run_time(*busy[1]).value();
+        if (!asked) {
+            EXPECT_EQ(one, 0U);
+            EXPECT_EQ(other, 0U);
+            EXPECT_EQ(busy[0]->wake_ticks, 0U);
+            continue;
+        }
+        EXPECT_GT(one, 100U * 11 * 10);
+        EXPECT_GT(other, one + one / 2);
+        EXPECT_LE(one + other + idle, rumpk::machine().now());
+        EXPECT_GE(one + other + idle + 2000, rumpk::machine().now()); // nobody's time is lost
+    }
+}
+
+// Two that are woken together: the second of them waits for its turn, and no longer.
+TEST(Scheduler, CountsTheLongestWake) {
+    Machine machine(17);
+    machine.scheduler.count_time();
+    std::vector<Fiber*> woken;
+    for (int i = 0; i < 2; ++i) {
+        woken.push_back(&machine.fiber(Tier::gravity, [&] {
+            (void)wait(1, Instant::never());
+            const uint64_t until = rumpk::machine().now() + 3000;
+            while (rumpk::machine().now() < until) {
+                machine.chance();
+            }
+            end_turn();
+        }));
+        machine.scheduler.make_ready(*woken.back());
+    }
+    machine.scheduler.make_ready(machine.fiber(Tier::gravity, [&] {
+        ring(*woken[0], 1);
+        ring(*woken[1], 1);
+    }));
     ASSERT_TRUE(machine.run(steps));
-    EXPECT_EQ(busy.switches, 1U);
-    EXPECT_GT(busy.run_time, 100U);
+    const auto ns = [](const Fiber& fiber) { return rumpk::machine().ticks_ns(fiber.wake_ticks); };
+    EXPECT_LT(ns(*woken[0]), 500U);
+    EXPECT_GE(ns(*woken[1]), 3000U);
+    EXPECT_LT(ns(*woken[1]), 3500U);
 }
 
 } // namespace

@@ -18,6 +18,7 @@ namespace simulated {
 namespace {
 
 constexpr size_t stack_size = 64U << 10;
+constexpr uint64_t ns_per_tick = 10;
 
 struct World {
     Machine* machine = nullptr;
@@ -146,18 +147,26 @@ Machine::Machine(uint64_t seed) {
     world = new World;
     world->machine = this;
     world->random.seed(seed);
+    machine_table = &world->table;
     world->table.size = sizeof(hal);
     world->table.boot = &world->boot;
     world->table.core_local_set = [](void* local) { world->local = local; };
     world->table.core_local = [] { return world->local; };
     world->table.context_make = context_make;
     world->table.context_switch = context_switch;
+    world->table.context_switch_unmask = [](hal_context* from, const hal_context* to) -> int64_t {
+        context_switch(from, to);
+        interrupts_restore(1);
+        return 0;
+    };
     world->table.context_preempt = context_switch;
     world->table.interrupts_mask = interrupts_mask;
     world->table.interrupts_restore = interrupts_restore;
     world->table.interrupts_wait = interrupts_wait;
     world->table.interrupt_stack = [](void*, uint64_t) {};
     world->table.now = [] { return ++world->now; };
+    world->table.ticks = [] { return ++world->now / ns_per_tick; };
+    world->table.ticks_ns = [](uint64_t ticks) { return ticks * ns_per_tick; };
     world->table.timer_set = [](uint64_t when) {
         world->deadline = when;
         ++world->machine->timer_sets;
@@ -206,9 +215,7 @@ Machine& the_machine() {
 
 } // namespace simulated
 
-const struct hal& machine() {
-    return simulated::world->table;
-}
+const struct hal* machine_table = nullptr;
 
 void panic(std::string_view what) {
     std::fprintf(stderr, "panic: %.*s\n", static_cast<int>(what.size()), what.data());
