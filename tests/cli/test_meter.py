@@ -55,7 +55,7 @@ class Promised(unittest.TestCase):
         self.check("load", 3000, wake=7500, median=1200, masked=1500)
 
     def test_while_a_void_fiber_makes_every_call(self):
-        self.check("calls", 100, wake=1700, median=850, masked=13_500)
+        self.check("calls", 100, wake=1700, median=850, masked=1500)
 
 
 class Parsing(unittest.TestCase):
