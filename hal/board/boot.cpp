@@ -38,6 +38,7 @@ template <typename... Parts>
 }
 
 constexpr uint64_t largest_tree = 0x200000;
+constexpr uint64_t largest_image = device_window;
 // Fixed at link time.
 constexpr AddressRange fixed_memory = between(kernel_memory::base, kernel_memory::end);
 constexpr AddressRange systable_page{RUMPK_SYSTABLE_ADDRESS, HAL_PAGE_SIZE};
@@ -46,7 +47,7 @@ AddressRange kernel_image() {
     return between(image::text_base(), image::end());
 }
 
-// The blob's pages, mapped read-only for good: boot arguments and seed stay in it.
+// The blob's pages, shown read-only until everything has been taken from it.
 AddressRange map_tree(uint64_t address) {
     bool reachable = address % 8 == 0 && address >= HAL_PAGE_SIZE && address < device_window - largest_tree;
     if (!reachable) {
@@ -54,7 +55,7 @@ AddressRange map_tree(uint64_t address) {
     }
     // The header first, which may cross a page; then as much as it says.
     AddressRange head{page_down(address), 2 * HAL_PAGE_SIZE};
-    if (!memory_map_read_only(head)) {
+    if (!memory_show(head)) {
         refuse_tree("it lies in the kernel");
     }
     uint64_t size = machine_tree_size(reinterpret_cast<const void*>(address));
@@ -65,10 +66,36 @@ AddressRange map_tree(uint64_t address) {
     if (end <= head.end()) {
         return head;
     }
-    if (!memory_map_read_only(between(head.end(), end))) {
+    if (!memory_show(between(head.end(), end))) {
         refuse_tree("it lies in the kernel");
     }
     return between(head.base, end);
+}
+
+// Into memory of the kernel's own: where the blob lies, in the middle of memory perhaps, is free afterwards.
+void keep_bytes(MachineTree& tree) {
+    uint64_t length = 0;
+    while (tree.arguments[length] != '\0') {
+        ++length;
+    }
+    ++length;
+    constexpr uint64_t most = 16 * HAL_PAGE_SIZE;
+    if (length + tree.seed_size > most) {
+        refuse_tree("boot arguments and seed are longer than ", most >> 10, " KiB");
+    }
+    auto kept = reinterpret_cast<uint8_t*>(memory_take_page());
+    for (uint64_t size = HAL_PAGE_SIZE; size < length + tree.seed_size; size += HAL_PAGE_SIZE) {
+        memory_take_page(); // the next one
+    }
+    uint8_t* seed = kept + length;
+    for (uint64_t index = 0; index < length; ++index) {
+        kept[index] = static_cast<uint8_t>(tree.arguments[index]);
+    }
+    for (uint64_t index = 0; index < tree.seed_size; ++index) {
+        seed[index] = tree.seed[index];
+    }
+    tree.arguments = reinterpret_cast<const char*>(kept);
+    tree.seed = seed;
 }
 
 const MachineTree& read_tree(uint64_t address, uint64_t readable, uint64_t hart) {
@@ -79,6 +106,7 @@ const MachineTree& read_tree(uint64_t address, uint64_t readable, uint64_t hart)
     if (problem) {
         refuse_tree(*problem.node != '\0' ? problem.node : "/", ": ", problem.property, problem.what);
     }
+    keep_bytes(*tree);
     return *tree;
 }
 
@@ -88,7 +116,10 @@ AddressRange find_image(const MachineTree& tree, AddressRange blob) {
     if (table->magic != RUMPK_BOOT_TABLE_MAGIC || table->size < sizeof(*table)) {
         return {image::end(), 0};
     }
-    uint64_t most = fixed_memory.base - image::end();
+    uint64_t most = largest_image;
+    if (fixed_memory.base > image::end() && fixed_memory.base - image::end() < most) {
+        most = fixed_memory.base - image::end();
+    }
     for (const AddressRange& memory : tree.memory) {
         if (memory.contains(kernel_image()) && memory.end() - image::end() < most) {
             most = memory.end() - image::end();
@@ -131,7 +162,7 @@ void lay_out_memory(const MachineTree& tree, AddressRange blob, hal_boot& boot) 
     for (const AddressRange& range : tree.reserved) {
         fits = memory.reserve(range) && fits;
     }
-    for (const AddressRange& range : {kernel_image(), image_pages, fixed_memory, systable_page, blob}) {
+    for (const AddressRange& range : {kernel_image(), image_pages, fixed_memory, systable_page}) {
         fits = memory.reserve(range) && fits;
     }
     if (!fits) {
@@ -139,14 +170,17 @@ void lay_out_memory(const MachineTree& tree, AddressRange blob, hal_boot& boot) 
     }
     // What core/ is not given stays unmapped.
     AddressRange largest = memory.largest_free();
+    if (largest.size < 2 * HAL_PAGE_SIZE || !memory_map_data(largest)) {
+        refuse_tree("memory lies where it cannot be");
+    }
     // The SysTable's frame is the one at its address, where memory reaches that far.
     uint64_t systable = RUMPK_SYSTABLE_ADDRESS;
-    if (!memory.holds(systable_page) && largest.size > HAL_PAGE_SIZE) {
+    if (!memory.holds(systable_page)) {
         largest.size -= HAL_PAGE_SIZE;
         systable = largest.end();
     }
-    if (largest.size == 0 || !memory_map_systable(systable) || !memory_map_data(largest)) {
-        refuse_tree("memory lies where it cannot be");
+    if (!memory_map_systable(systable)) {
+        refuse_tree("memory lies where the SysTable has to be");
     }
     boot.systable_physical = systable;
     boot.memory_base = largest.base;
@@ -176,6 +210,7 @@ extern "C" [[noreturn]] void hal_boot_main(uint64_t core, uint64_t tree_address)
     // 3. What the machine is.
     AddressRange blob = map_tree(tree_address);
     const MachineTree& tree = read_tree(tree_address, blob.end() - tree_address, core);
+    memory_hide(blob);
 
     // 4. Who runs here.
     cores_name(tree);

@@ -80,6 +80,18 @@ bool memory_map_read_only(AddressRange pages) {
     return mapped;
 }
 
+// The core's, who is not there yet: what is the kernel's stays.
+bool memory_show(AddressRange pages) {
+    bool mapped = tables.map(pages.base, pages.base, pages.size, HAL_MAP_READ, PageTables::Owner::core) == 0;
+    translation_changed(pages.base, pages.size, true);
+    return mapped;
+}
+
+void memory_hide(AddressRange pages) {
+    tables.change(pages.base, pages.size, 0);
+    translation_changed(pages.base, pages.size, true);
+}
+
 bool memory_map_systable(uint64_t frame) {
     // The core's to seal.
     if (tables.map(RUMPK_SYSTABLE_ADDRESS, frame, HAL_PAGE_SIZE, read_write, PageTables::Owner::core) != 0) {
@@ -157,8 +169,8 @@ int unmap(uint64_t address, uint64_t size) {
     return error;
 }
 
-bool memory_is_mapped(uint64_t address) {
-    return address < page_format::end_of_addresses && tables.lookup(address) != 0;
+bool memory_may_be_mapped(uint64_t address) {
+    return address < page_format::end_of_addresses && tables.may_map(address);
 }
 
 } // namespace rumpk::hal

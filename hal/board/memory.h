@@ -46,14 +46,17 @@ uint64_t memory_take_page();
 // Maps more of the machine's memory where it is. [boot] False: it is in somebody's way, or no page is left.
 [[nodiscard]] bool memory_map_data(AddressRange pages);
 [[nodiscard]] bool memory_map_read_only(AddressRange pages);
+// The same as read-only, until memory_hide. [boot]
+[[nodiscard]] bool memory_show(AddressRange pages);
+void memory_hide(AddressRange pages);
 // Shows that frame, zeroed, at the SysTable's address. [boot] False: no page is left.
 [[nodiscard]] bool memory_map_systable(uint64_t frame);
 // Makes registers reachable; returns their virtual address, 0 if no page is left. [boot]
 uint64_t memory_map_device(AddressRange registers);
 // The same, for the end of a boot that has failed: address 0 gives 0. MMU on or off.
 uint64_t memory_early_device(uint64_t physical);
-// Does the map, at this moment, lead anywhere? [any]
-bool memory_is_mapped(uint64_t address);
+// A walk of the map found nothing at the address: may another one find something? [any]
+bool memory_may_be_mapped(uint64_t address);
 
 // What a lowest table maps: as hal_boot says.
 constexpr uint64_t table_span = PageTables::page_size(1);

@@ -30,7 +30,10 @@ uint64_t leaf(uint64_t physical, uint32_t level, uint32_t rights, bool core, Mem
 uint64_t like(uint64_t leaf, uint64_t physical, uint32_t level);
 // The same frame and memory, other rights.
 uint64_t with_rights(uint64_t leaf, uint32_t level, uint32_t rights);
+// An entry that is not valid for the moment. Nobody else's is so.
+constexpr uint64_t being_cut = uint64_t{1} << 56;
 // A leaf is about to become a table that maps the same: what has to happen to the entry in between.
+// It may be left as being_cut. [masked]
 void before_cut(uint64_t* entry, uint64_t address);
 
 } // namespace rumpk::hal::page_format

@@ -167,6 +167,11 @@ int PageTables::change(uint64_t address, uint64_t size, uint32_t rights) {
     return 0;
 }
 
+bool PageTables::may_map(uint64_t address) const {
+    uint64_t entry = *find(address).entry;
+    return is_valid(entry) || entry == being_cut;
+}
+
 uint64_t PageTables::lookup(uint64_t address) const {
     Slot slot = find(address);
     return is_valid(*slot.entry) ? *slot.entry : 0;

@@ -57,6 +57,9 @@ class PageTables {
 
     // The leaf that maps the address, 0 if none does.
     uint64_t lookup(uint64_t address) const;
+    // Does a leaf map the address, or is one on its way (page_format::being_cut)? Others may be changing the
+    // map.
+    bool may_map(uint64_t address) const;
 
   private:
     static constexpr uint32_t levels = 3;

@@ -145,7 +145,6 @@ bool TreeReader::take_property(int offset) {
 }
 
 TreeProblem TreeReader::read(uint64_t readable) {
-    machine_.sstc = true;
     levels_[0].name = "header";
     if (const char* damage = check_blob(readable)) {
         fail(damage);
@@ -156,9 +155,7 @@ TreeProblem TreeReader::read(uint64_t readable) {
     }
     levels_[0].name = "/";
     depth_ = 0;
-    if (check() && resolve_contexts()) {
-        (void)check_devices();
-    }
+    (void)check();
     return problem_;
 }
 
@@ -239,10 +236,7 @@ bool TreeReader::finish_node() {
         return read_reserved(parent);
     }
     if (parent.role == Role::cpu) {
-        if (parent.hart != nullptr && kind() == Kind::hart_controller) {
-            return cell(property_phandle, ~0u, parent.hart->controller);
-        }
-        return true;
+        return parent.hart == nullptr || read_cpu_part(*parent.hart);
     }
     const char* type = "";
     if (!string(property_device_type, type)) {
@@ -346,15 +340,6 @@ bool TreeReader::read_cpu(Level& level, const Level& parent) {
     if (!reg || cells < 1 || cells > 2 || reg.length != 4 * cells) {
         return fail("reg has a bad length");
     }
-    const char* isa = "";
-    if (!string(property_isa, isa)) {
-        return false;
-    }
-    // "rv64imac_zicsr_sstc": names of more than one letter, each behind an underscore.
-    bool sstc = false;
-    for (; *isa != '\0' && !sstc; ++isa) {
-        sstc = begins_with(isa, "_sstc") && (isa[5] == '\0' || isa[5] == '_');
-    }
     uint64_t id = cells == 2 ? reg.u64(0) : reg.u32(0);
     for (const TreeHart& other : machine_.harts) {
         if (other.id == id) {
@@ -373,10 +358,9 @@ bool TreeReader::read_cpu(Level& level, const Level& parent) {
         machine_.boot_hart = static_cast<uint32_t>(machine_.harts.size());
         boot_hart_seen_ = true;
     }
-    machine_.sstc = machine_.sstc && sstc;
     machine_.harts.add({.id = id});
     level.hart = machine_.harts.end() - 1;
-    return true;
+    return read_cpu_features();
 }
 
 bool TreeReader::read_chosen() {
@@ -387,6 +371,76 @@ bool TreeReader::read_chosen() {
     machine_.seed = seed.data;
     machine_.seed_size = seed.length;
     return true;
+}
+
+bool TreeReader::read_registers(const Level& level, const Level& parent, uint64_t least, TreeDevice& device) {
+    if (device.present()) {
+        return true; // the first one of its kind counts
+    }
+    bool there = false;
+    AddressRange range;
+    if (!entry(parent, 0, range, there)) {
+        return false;
+    }
+    if (!there || range.size < least) {
+        return fail("reg is too small");
+    }
+    device.registers = range;
+    device.parent = level.interrupt_parent;
+    const Property& interrupts = properties_[property_interrupts];
+    if (!interrupts) {
+        return true;
+    }
+    if (interrupts.length < 4 || interrupts.length % 4 != 0) {
+        return fail("interrupts has a bad length");
+    }
+    return read_line(interrupts, device.line);
+}
+
+bool TreeReader::read_transport(const Level& level, const Level& parent) {
+    TreeDevice slot;
+    if (!read_registers(level, parent, 0x100, slot)) {
+        return false;
+    }
+    machine_.virtio.add(slot); // slots past the list's end stay unused
+    return true;
+}
+
+void TreeReader::take_transports(uint32_t controller, uint32_t first_line, uint32_t end_line) {
+    for (const TreeDevice& slot : machine_.virtio) {
+        bool routed = slot.parent == controller && slot.line >= first_line && slot.line < end_line;
+        if (routed && !in_memory(slot.registers)) {
+            machine_.transports.add({slot.registers.base, slot.registers.size, slot.line, 0});
+        }
+    }
+}
+
+// `compatible` is a list of strings, each with its NUL (2.3.1).
+uint32_t TreeReader::compatible(const char* names, uint32_t count) const {
+    const Property& list = properties_[property_compatible];
+    if (!list || list.length == 0 || list.data[list.length - 1] != '\0') {
+        return count;
+    }
+    auto text = reinterpret_cast<const char*>(list.data);
+    for (auto end = text + list.length; text < end; ++text) {
+        uint32_t index = find_text(names, count, text);
+        if (index < count && *text != '\0') {
+            return index;
+        }
+        while (*text != '\0') {
+            ++text;
+        }
+    }
+    return count;
+}
+
+bool TreeReader::in_memory(AddressRange range) const {
+    for (const AddressRange& memory : machine_.memory) {
+        if (memory.overlaps(range)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 TreeProblem read_machine_tree(const void* blob, uint64_t readable, uint64_t boot_hart, MachineTree& machine) {

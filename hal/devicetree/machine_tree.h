@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a RISC-V machine's device tree says, checked: memory, harts, interrupt
-// controller, devices, boot arguments. Runs on the host as well; hostile trees
-// end in a problem that a person can read, never in a wild access.
+// What a machine's device tree says, checked: memory, processors, interrupt
+// controller, devices, boot arguments. tree_riscv.cpp or tree_arm.cpp knows the devices. Runs on the host as
+// well; hostile trees end in a problem that a person can read, never in a wild access.
 //
 // Sources: Devicetree Specification 0.4 chapters 2 and 3 (cells, reg, ranges,
 // status, interrupts, /memory, /reserved-memory, /chosen, /cpus); the Linux
 // bindings riscv/cpus, riscv,cpu-intc, sifive,plic-1.0.0, ns16550a,
-// google,goldfish-rtc, virtio,mmio.
+// google,goldfish-rtc, arm/cpus, arm/psci, arm,gic-v3, arm,pl011, arm,pl031, virtio,mmio.
 #pragma once
 
 #include "abi/hal.h"
@@ -18,14 +18,14 @@ namespace rumpk::hal {
 struct TreeHart {
     static constexpr uint32_t no_context = ~0u;
 
-    uint64_t id = 0;               // what SBI calls it; ids may have gaps
+    uint64_t id = 0;               // what firmware calls it; ids may have gaps
     uint32_t controller = 0;       // phandle of its local interrupt controller; 0: none was seen
     uint32_t context = no_context; // its supervisor-mode context at the PLIC
 };
 
 struct TreeDevice {
     AddressRange registers; // size 0: the machine has none
-    uint32_t line = 0;      // at the PLIC; 0: none
+    uint32_t line = 0;      // at the interrupt controller; 0: none
     uint32_t parent = 0;    // phandle of the interrupt controller that the line goes to
 
     bool present() const { return registers.size != 0; }
@@ -36,21 +36,28 @@ struct MachineTree {
     ShortList<AddressRange, 32> reserved; // as the tree says, unaligned; may overlap
     ShortList<TreeHart, HAL_MAX_CORES> harts;
     uint32_t boot_hart = 0; // index into harts
-    bool sstc = false;      // all harts have stimecmp
-    uint64_t timebase = 0;  // ticks of `time` per second, 1000..1000000000
-
-    TreeDevice serial; // ns16550a; always there
-    TreeDevice plic;   // always there
-    uint32_t plic_lines = 0;
-    uint32_t plic_phandle = 0;
+    TreeDevice serial;      // always there
     TreeDevice rtc;
-    TreeDevice finisher;
     ShortList<TreeDevice, 32> virtio;     // transport slots, empty ones too, in the tree's order
     ShortList<hal_virtio, 32> transports; // those of them that can work, as core/ is told of them
 
     const char* arguments = "";    // in the blob, NUL-terminated
     const uint8_t* seed = nullptr; // in the blob
     uint32_t seed_size = 0;
+
+    // Of RISC-V.
+    bool sstc = false;     // all harts have stimecmp
+    uint64_t timebase = 0; // ticks of `time` per second, 1000..1000000000
+    TreeDevice plic;       // always there
+    uint32_t plic_lines = 0;
+    uint32_t plic_phandle = 0;
+    TreeDevice finisher;
+
+    // Of Arm. Lines count as the interrupt controller does, from 0.
+    TreeDevice gic;              // the distributor; always there
+    AddressRange redistributors; // likewise
+    uint32_t gic_phandle = 0;
+    bool firmware_by_smc = false; // by hvc otherwise
 };
 
 // "node: property what", to be read in this order; what == nullptr: nothing is wrong.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The reader behind machine_tree.h: machine_tree.cpp walks the tree and reads
-// memory and harts, tree_devices.cpp devices, and checks that all fits together.
+// memory and processors; tree_riscv.cpp or tree_arm.cpp, whichever is built, devices,
+// and checks that all fits together.
 #pragma once
 
 #include "hal/devicetree/machine_tree.h"
@@ -23,6 +24,7 @@ enum PropertyId : uint32_t {
     property_reg,
     property_ranges,
     property_isa,
+    property_method,
     property_plic_lines,
     property_seed,
     property_status,
@@ -42,13 +44,14 @@ inline constexpr const char* property_names = "#address-cells\0"
                                               "reg\0"
                                               "ranges\0"
                                               "riscv,isa\0"
+                                              "method\0"
                                               "riscv,ndev\0"
                                               "rng-seed\0"
                                               "status\0"
                                               "timebase-frequency";
 
 // What a node's `compatible` makes of it.
-enum class Kind : uint8_t { serial, plic, rtc, finisher, virtio, hart_controller, unknown };
+enum class Kind : uint8_t { serial, lines, rtc, finisher, virtio, hart_controller, firmware, unknown };
 
 // A property's value: inside the blob, 4-byte aligned.
 struct Property {
@@ -111,20 +114,29 @@ class TreeReader {
     [[nodiscard]] bool read_cpu(Level& level, const Level& parent);
     [[nodiscard]] bool read_timebase();
     [[nodiscard]] bool read_chosen();
-    [[nodiscard]] bool read_device(const Level& level, const Level& parent);
     [[nodiscard]] bool read_registers(const Level& level, const Level& parent, uint64_t least,
                                       TreeDevice& device);
-    [[nodiscard]] bool read_plic(const Level& level, const Level& parent);
+    [[nodiscard]] bool read_transport(const Level& level, const Level& parent);
+    void take_transports(uint32_t controller, uint32_t first_line, uint32_t end_line);
+    // Which of `count` names, one after the other, the node is compatible with; count if none.
+    uint32_t compatible(const char* names, uint32_t count) const;
+    bool in_memory(AddressRange range) const;
 
-    [[nodiscard]] bool check();
+    // By architecture.
+    [[nodiscard]] bool read_cpu_features();
+    [[nodiscard]] bool read_cpu_part(TreeHart& hart); // a node below a processor's
+    [[nodiscard]] bool read_device(const Level& level, const Level& parent);
+    [[nodiscard]] bool read_lines(const Level& level, const Level& parent); // the interrupt controller
+    // The line that the first words of `interrupts` name. Its length is a multiple of 4, and at least that.
+    [[nodiscard]] bool read_line(const Property& interrupts, uint32_t& line);
+    Kind kind() const;
+    [[nodiscard]] bool check(); // that all fits together
     [[nodiscard]] bool check_devices();
     [[nodiscard]] bool resolve_contexts();
-    bool in_memory(AddressRange range) const;
 
     // Of the node that is being read.
     [[nodiscard]] bool cell(PropertyId id, uint32_t most, uint32_t& value);
     [[nodiscard]] bool string(PropertyId id, const char*& text);
-    Kind kind() const;
     [[nodiscard]] bool entry(const Level& parent, uint32_t index, AddressRange& range, bool& there);
 
     const void* blob_;

@@ -44,7 +44,7 @@ class Names(Command):
 
     def test_unknown(self):
         self.refused("no application 'nope'; there are: .*hello", build.find, "nope")
-        self.refused("no machine 'vax'; there are: host, qemu-riscv64", machines.load, "vax")
+        self.refused("no machine 'vax'; there are: host, qemu-aarch64, qemu-riscv64", machines.load, "vax")
         self.refused("no machine '../host'", machines.load, "../host")
 
     def test_folders_that_are_no_application(self):

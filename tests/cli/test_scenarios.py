@@ -189,7 +189,7 @@ class TestCommand(unittest.TestCase):
         self.assertEqual(built("unit/abi_test"), ["tests", "tests-tsan"])
         self.assertEqual(built("unit/abi_test tests"), ["tests", "tests-tsan"])  # a part of the other's name as well
         self.assertEqual(built("fuzz/elf*"), ["fuzz"])
-        self.assertEqual(built("count/nothing *"), ["host", "host-asan", "qemu-riscv64"])
+        self.assertEqual(built("count/nothing *"), ["host", "host-asan", "qemu-aarch64", "qemu-riscv64"])
         self.assertEqual(built("count/nothing host"), ["host", "host-asan"])
         self.assertEqual(built("count/nothing *", "host"), ["host"])
         self.assertIn("qemu-riscv64", built("check/tidy"))

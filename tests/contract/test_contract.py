@@ -4,7 +4,7 @@
     ninja -C build/<preset> contract
     RUMPK_CONTRACT=<preset> python3 -m unittest discover -s tests/contract
 
-Presets: qemu-riscv64, host (the one without RUMPK_CONTRACT), host-asan.
+Presets: qemu-riscv64, qemu-aarch64, host (the one without RUMPK_CONTRACT), host-asan.
 """
 
 import fcntl
@@ -83,12 +83,12 @@ class Contract(unittest.TestCase):
         self.holds(MACHINE.max_cores, () if MACHINE.kind == "process" else ("-icount", "shift=0,sleep=off"))
 
     def test_the_code_comes_out(self):
-        self.assertEqual(run("rumpk.contract=code").returncode, 77)
+        self.assertEqual(run("rumpk.contract=code").returncode, 77 if MACHINE.carries_code else 0)
 
     def test_a_stack_overflow_is_a_fault(self):
         done = run("rumpk.contract=overflow")
         self.assertIn(b"store page fault", done.stdout)
-        self.assertEqual(done.returncode, 3)
+        self.assertEqual(done.returncode, 3 if MACHINE.carries_code else 0)
 
 
 def processor_time_and_waits(words, seconds):

@@ -15,12 +15,13 @@ PACKAGES = (
     "clang-format-19", "clang-tidy-19",  # check
     "cmake", "ninja-build", "meson",  # the build, and picolibc's
     "qemu-system-misc", "opensbi",  # the riscv64 machine and its firmware
+    "qemu-system-arm",  # the aarch64 machine
     "libgtest-dev", "relacy-dev", "libc6-dev", "libstdc++-12-dev", "device-tree-compiler",  # unit tests
 )
 # Their programs: gone means that a package was removed after setup.
 PROGRAMS = ("clang-19", "ld.lld-19", "llvm-nm-19", "clang-format-19", "clang-tidy-19", "cmake", "ninja", "meson",
-            "qemu-system-riscv64", "dtc")
-ARCHS = ("riscv64", "x86_64")  # of tools/third_party/picolibc.py
+            "qemu-system-riscv64", "qemu-system-aarch64", "dtc")
+ARCHS = ("riscv64", "aarch64", "x86_64")  # of tools/third_party/picolibc.py
 STAMP = common.BUILD / "third_party" / "setup.stamp"
 LOG = common.BUILD / "setup.log"
 

@@ -61,7 +61,15 @@ LIBGCC_RISCV64 = Part(
     licence="GPL-3.0 with the GCC runtime library exception",
     keep=("usr/lib/gcc-cross/riscv64-linux-gnu/12/libgcc.a", "usr/share/doc/"),
 )
-PARTS = (LIBFDT, BEARSSL, PICOLIBC, LIBGCC_RISCV64)
+LIBGCC_AARCH64 = Part(
+    name="libgcc-aarch64",
+    version="12.2.0",
+    pool="g/gcc-12-cross/libgcc-12-dev-arm64-cross_12.2.0-14cross1_all.deb",
+    sha256="ff1324e262bae2c3aad685c2ed52bd531ab0a2a337a0fe35c3b720947d55b2ba",
+    licence="GPL-3.0 with the GCC runtime library exception",
+    keep=("usr/lib/gcc-cross/aarch64-linux-gnu/12/libgcc.a", "usr/share/doc/"),
+)
+PARTS = (LIBFDT, BEARSSL, PICOLIBC, LIBGCC_RISCV64, LIBGCC_AARCH64)
 
 # What `./rumpk bench rings` measures besides our own: headers alone, and only when that is run.
 BOOST = Part(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tells CMake where everything is: build/third_party/paths.cmake."""
 
-from .parts import BEARSSL, HOME, LIBFDT, LIBGCC_RISCV64, PICOLIBC
+from .parts import BEARSSL, HOME, LIBFDT, LIBGCC_AARCH64, LIBGCC_RISCV64, PICOLIBC
 from .picolibc import SYSROOT
 
 TEXT = f"""# Written by ./rumpk setup.
@@ -11,6 +11,8 @@ set(RUMPK_SOURCE_PICOLIBC "{PICOLIBC.folder}")
 set(RUMPK_SYSROOT "{SYSROOT}")
 set(RUMPK_COMPILER_RUNTIME_riscv64
     "{LIBGCC_RISCV64.folder}/usr/lib/gcc-cross/riscv64-linux-gnu/12/libgcc.a")
+set(RUMPK_COMPILER_RUNTIME_aarch64
+    "{LIBGCC_AARCH64.folder}/usr/lib/gcc-cross/aarch64-linux-gnu/12/libgcc.a")
 set(RUMPK_COMPILER_RUNTIME_x86_64 "/usr/lib/llvm-19/lib/clang/19/lib/linux/libclang_rt.builtins-x86_64.a")
 """
 

@@ -27,6 +27,7 @@ class Arch:
 # The flags that change what code means are those of cells in hal/arch/<arch>/arch.cmake.
 ARCHS = {
     "riscv64": Arch("riscv64-unknown-elf", "riscv64", ("-march=rv64gc", "-mabi=lp64d", "-mcmodel=medany")),
+    "aarch64": Arch("aarch64-unknown-elf", "aarch64", ("-march=armv8-a", "-mno-outline-atomics")),
     # For x86_64-unknown-elf clang would call gcc to link meson's probes: so Linux's triple, without its macros.
     "x86_64": Arch("x86_64-unknown-linux-gnu", "x86_64", ("-mno-red-zone", "-fno-pic", "-mcmodel=small", "-U__linux__",
                    "-U__linux", "-Ulinux", "-U__gnu_linux__", "-U__unix__", "-U__unix", "-Uunix")),

@@ -39,4 +39,4 @@ set(RUMPK_HAL_SOURCES
     board/table.cpp
     devicetree/machine_tree.cpp
     devicetree/memory_map.cpp
-    devicetree/tree_devices.cpp)
+    devicetree/tree_riscv.cpp)

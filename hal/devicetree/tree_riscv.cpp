@@ -23,45 +23,31 @@ constexpr uint32_t first_second_name = 6; // of Kind 0: there is none
 
 } // namespace
 
-// `compatible` is a list of strings, each with its NUL (2.3.1).
 Kind TreeReader::kind() const {
-    const Property& list = properties_[property_compatible];
-    if (!list || list.length == 0 || list.data[list.length - 1] != '\0') {
-        return Kind::unknown;
-    }
-    auto text = reinterpret_cast<const char*>(list.data);
-    for (auto end = text + list.length; text < end; ++text) {
-        uint32_t index = find_text(kind_names, kind_name_count, text);
-        if (index < kind_name_count && *text != '\0') {
-            return static_cast<Kind>(index % first_second_name);
-        }
-        while (*text != '\0') {
-            ++text;
-        }
-    }
-    return Kind::unknown;
+    uint32_t index = compatible(kind_names, kind_name_count);
+    return index < kind_name_count ? static_cast<Kind>(index % first_second_name) : Kind::unknown;
 }
 
-bool TreeReader::read_registers(const Level& level, const Level& parent, uint64_t least, TreeDevice& device) {
-    if (device.present()) {
-        return true; // the first one of its kind counts
-    }
-    bool there = false;
-    AddressRange range;
-    if (!entry(parent, 0, range, there)) {
+// "rv64imac_zicsr_sstc": names of more than one letter, each behind an underscore.
+bool TreeReader::read_cpu_features() {
+    const char* isa = "";
+    if (!string(property_isa, isa)) {
         return false;
     }
-    if (!there || range.size < least) {
-        return fail("reg is too small");
+    bool sstc = false;
+    for (; *isa != '\0' && !sstc; ++isa) {
+        sstc = begins_with(isa, "_sstc") && (isa[5] == '\0' || isa[5] == '_');
     }
-    device.registers = range;
-    device.parent = level.interrupt_parent;
-    if (const Property& property = properties_[property_interrupts]) {
-        if (property.length < 4 || property.length % 4 != 0) {
-            return fail("interrupts has a bad length");
-        }
-        device.line = property.u32(0);
-    }
+    machine_.sstc = sstc && (machine_.sstc || machine_.harts.size() == 1);
+    return true;
+}
+
+bool TreeReader::read_cpu_part(TreeHart& hart) {
+    return kind() != Kind::hart_controller || cell(property_phandle, ~0u, hart.controller);
+}
+
+bool TreeReader::read_line(const Property& interrupts, uint32_t& line) {
+    line = interrupts.u32(0);
     return true;
 }
 
@@ -69,28 +55,23 @@ bool TreeReader::read_device(const Level& level, const Level& parent) {
     switch (kind()) {
     case Kind::serial:
         return read_registers(level, parent, 8, machine_.serial);
-    case Kind::plic:
-        return read_plic(level, parent);
+    case Kind::lines:
+        return read_lines(level, parent);
     case Kind::rtc:
         return read_registers(level, parent, 8, machine_.rtc);
     case Kind::finisher:
         return read_registers(level, parent, 4, machine_.finisher);
-    case Kind::virtio: {
-        TreeDevice slot;
-        if (!read_registers(level, parent, 0x100, slot)) {
-            return false;
-        }
-        machine_.virtio.add(slot); // slots past the list's end stay unused
-        return true;
-    }
+    case Kind::virtio:
+        return read_transport(level, parent);
     case Kind::hart_controller:
+    case Kind::firmware:
     case Kind::unknown:
         break;
     }
     return true;
 }
 
-bool TreeReader::read_plic(const Level& level, const Level& parent) {
+bool TreeReader::read_lines(const Level& level, const Level& parent) {
     if (machine_.plic.present()) {
         return true;
     }
@@ -117,7 +98,7 @@ bool TreeReader::check() {
                           : machine_.plic_phandle == 0 ? "no phandle of the interrupt controller"
                           : !machine_.serial.present() ? "no serial port (ns16550a)"
                                                        : nullptr;
-    return missing == nullptr || fail(missing);
+    return (missing == nullptr || fail(missing)) && resolve_contexts() && check_devices();
 }
 
 // interrupts-extended: pairs of a hart's local controller and a cause. A pair's
@@ -144,33 +125,17 @@ bool TreeReader::resolve_contexts() {
     return true;
 }
 
-bool TreeReader::in_memory(AddressRange range) const {
-    for (const AddressRange& memory : machine_.memory) {
-        if (memory.overlaps(range)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 bool TreeReader::check_devices() {
     for (const TreeDevice* device : {&machine_.serial, &machine_.plic, &machine_.rtc, &machine_.finisher}) {
         if (device->present() && in_memory(device->registers)) {
             return fail("device registers in memory");
         }
     }
-    auto routed = [this](const TreeDevice& device) {
-        return device.parent == machine_.plic_phandle && device.line >= 1 &&
-               device.line <= machine_.plic_lines;
-    };
-    if (!routed(machine_.serial)) {
+    const TreeDevice& serial = machine_.serial;
+    if (serial.parent != machine_.plic_phandle || serial.line < 1 || serial.line > machine_.plic_lines) {
         return fail("the serial port's interrupt goes nowhere");
     }
-    for (const TreeDevice& slot : machine_.virtio) {
-        if (routed(slot) && !in_memory(slot.registers)) {
-            machine_.transports.add({slot.registers.base, slot.registers.size, slot.line, 0});
-        }
-    }
+    take_transports(machine_.plic_phandle, 1, machine_.plic_lines + 1);
     return true;
 }
 

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What lies on the stacks of contexts that do not run.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "hal/arch/aarch64/layout.h"
+
+namespace rumpk::hal {
+
+// Pushed by the trap entry on the interrupt or emergency stack. An interrupt
+// fills only the caller-saved integer registers: the handlers are compiled code
+// and keep the rest. A fault fills all.
+struct TrapFrame {
+    uint64_t x[31];
+    uint64_t sp;     // SP_EL0 of what was interrupted
+    uint64_t status; // SPSR_EL1
+    uint64_t nested; // NESTED_*: where a fault came from
+    // The frame record that backtraces walk through into what was interrupted.
+    uint64_t previous; // x29
+    uint64_t pc;       // ELR_EL1
+};
+static_assert(offsetof(TrapFrame, x) == 0 && sizeof(uint64_t) == REGISTER_SIZE);
+static_assert(offsetof(TrapFrame, sp) == FRAME_SP);
+static_assert(offsetof(TrapFrame, status) == FRAME_STATUS);
+static_assert(offsetof(TrapFrame, nested) == FRAME_NESTED);
+static_assert(offsetof(TrapFrame, previous) == FRAME_PREVIOUS);
+static_assert(offsetof(TrapFrame, pc) == FRAME_PC);
+static_assert(sizeof(TrapFrame) == FRAME_SIZE && FRAME_SIZE % 16 == 0);
+
+// Pushed by context_switch and built by context_make: what a callee preserves
+// (AAPCS64, 6.1: x19-x28, frame pointer and link register, the low halves of
+// v8-v15), and three things that belong to the fiber: its thread pointer, and
+// FPCR and FPSR, because rounding mode and exception flags are a thread's own
+// (C17 7.6): a yield must not leave another fiber's mode behind.
+struct SwitchFrame {
+    uint64_t x19[12]; // x19-x30
+    uint64_t d8[8];   // d8-d15
+    uint64_t fpcr;
+    uint64_t fpsr;
+    uint64_t tpidr; // TPIDR_EL0
+    uint64_t padding;
+};
+static_assert(offsetof(SwitchFrame, x19) == 0);
+static_assert(offsetof(SwitchFrame, d8) == SWITCH_D);
+static_assert(offsetof(SwitchFrame, fpcr) == SWITCH_FPCR);
+static_assert(offsetof(SwitchFrame, fpsr) == SWITCH_FPSR);
+static_assert(offsetof(SwitchFrame, tpidr) == SWITCH_TPIDR);
+static_assert(sizeof(SwitchFrame) == SWITCH_SIZE && SWITCH_SIZE % 16 == 0);
+
+// Pushed by context_preempt below the TrapFrame and above a SwitchFrame: the
+// vector registers. All of them: of v8-v15 a switch keeps the low halves only.
+struct alignas(16) PreemptFrame {
+    uint64_t q[32][2];
+    uint64_t lr;
+    uint64_t padding;
+};
+static_assert(offsetof(PreemptFrame, q) == 0);
+static_assert(offsetof(PreemptFrame, lr) == PREEMPT_LR);
+static_assert(sizeof(PreemptFrame) == PREEMPT_SIZE);
+
+} // namespace rumpk::hal

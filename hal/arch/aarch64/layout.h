@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What assembly and C++ must agree on. Assembly takes every offset from here;
+ * frame.h asserts each against its struct. Bit numbers cite the Arm
+ * Architecture Reference Manual for A-profile (DDI 0487), by register.
+ */
+#ifndef RUMPK_AARCH64_LAYOUT_H
+#define RUMPK_AARCH64_LAYOUT_H
+
+#include "hal/board/layout.h"
+
+/* struct TrapFrame: x[n] at n * REGISTER_SIZE, x0-x30 */
+#define FRAME_SP 248
+#define FRAME_STATUS 256
+#define FRAME_NESTED 264
+#define FRAME_PREVIOUS 272
+#define FRAME_PC 280
+#define FRAME_SIZE 288
+
+/* struct SwitchFrame: x19-x30, then */
+#define SWITCH_D 96 /* d8-d15 */
+#define SWITCH_FPCR 160
+#define SWITCH_FPSR 168
+#define SWITCH_TPIDR 176
+#define SWITCH_SIZE 192
+
+/* struct PreemptFrame: q0-q31, then */
+#define PREEMPT_LR 512
+#define PREEMPT_SIZE 528
+
+/* SPSR_EL1 and SPSR_EL2: EL1 with SP_EL0, all of D, A, I, F masked */
+#define SPSR_EL1T_MASKED 0x3c4
+/* DAIFSet, DAIFClr: IRQ alone; all four */
+#define DAIF_IRQ 2
+#define DAIF_ALL 15
+/* MPIDR_EL1: Aff3, Aff2, Aff1, Aff0 */
+#define MPIDR_AFFINITY 0xff00ffffff
+/* CurrentEL */
+#define CURRENT_EL2 8
+/* HCR_EL2.RW: EL1 is AArch64 */
+#define HCR_RW (1 << 31)
+/* CNTHCTL_EL2: EL1 reaches the physical counter and timer */
+#define CNTHCTL_EL1PCTEN (1 << 0)
+#define CNTHCTL_EL1PCEN (1 << 1)
+/* ICC_SRE_EL2: system registers, and EL1 may use its own */
+#define ICC_SRE_SRE (1 << 0)
+#define ICC_SRE_ENABLE (1 << 3)
+/* CPTR_EL2 without traps: its RES1 bits */
+#define CPTR_EL2_RES1 0x33ff
+/* CPACR_EL1.FPEN: no trap of FP and SIMD */
+#define CPACR_FPEN (3 << 20)
+/* SCTLR_EL1 with MMU and caches off: its RES1 bits in ARMv8.0 (LSMAOE, nTLSMD, SPAN, EIS, TSCXT, EOS) */
+#define SCTLR_EL1_RES1 0x30d00800
+
+/* PSCI 1.1, 5.9 */
+#define PSCI_SYSTEM_OFF 0x84000008
+
+#endif

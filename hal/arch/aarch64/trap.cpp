@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <atomic>
+
+#include "abi/call.h"
+#include "abi/console.h"
+#include "hal/arch/aarch64/devices.h"
+#include "hal/arch/aarch64/frame.h"
+#include "hal/arch/aarch64/psci.h"
+#include "hal/arch/aarch64/sysreg.h"
+#include "hal/board/arch.h"
+#include "hal/board/clock.h"
+#include "hal/board/memory.h"
+#include "hal/board/report.h"
+#include "hal/texts.h"
+
+extern "C" const char hal_trap_vectors[];
+
+namespace rumpk::hal {
+
+constinit const hal_events* trap_events = nullptr;
+
+namespace {
+
+constinit Clock clock;
+
+// ESR_EL1 (D19.2.37)
+constexpr uint64_t class_of(uint64_t syndrome) {
+    return syndrome >> 26 & 63;
+}
+constexpr uint64_t class_instruction_abort = 0x21; // from EL1, as all here
+constexpr uint64_t class_data_abort = 0x25;
+constexpr uint64_t class_brk = 0x3c;
+constexpr uint64_t status_of(uint64_t syndrome) { // of both aborts
+    return syndrome & 63;
+}
+constexpr uint64_t status_alignment = 0x21;
+constexpr bool is_translation(uint64_t status) { // at level 0 to 3
+    return (status & 0x3c) == 0x04;
+}
+constexpr bool is_page_fault(uint64_t status) { // translation, access flag, permission
+    return status >= 0x04 && status <= 0x0f;
+}
+constexpr uint64_t wrote = 1 << 6;
+
+const char* abort_name(uint64_t syndrome, bool fetch) {
+    constexpr const char* names = "load address misaligned\0"
+                                  "store address misaligned\0"
+                                  "instruction address misaligned\0"
+                                  "load page fault\0"
+                                  "store page fault\0"
+                                  "instruction page fault\0"
+                                  "load access fault\0"
+                                  "store access fault\0"
+                                  "instruction access fault";
+    uint64_t status = status_of(syndrome);
+    uint64_t kind = status == status_alignment ? 0 : is_page_fault(status) ? 1 : 2;
+    return text_in(names, static_cast<uint32_t>(3 * kind + (fetch ? 2 : (syndrome & wrote) != 0 ? 1 : 0)));
+}
+
+const char* name_of(uint64_t syndrome) {
+    switch (class_of(syndrome)) {
+    case 0x00:
+    case 0x0e:
+    case 0x18:
+        return "illegal instruction";
+    case 0x15:
+        return "call from kernel mode";
+    case class_instruction_abort:
+        return abort_name(syndrome, true);
+    case 0x22:
+        return "instruction address misaligned";
+    case class_data_abort:
+        return abort_name(syndrome, false);
+    case 0x26:
+        return "stack pointer misaligned";
+    case 0x2c:
+        return "floating-point exception";
+    case 0x2f:
+        return "system error";
+    case class_brk:
+        return "breakpoint";
+    default:
+        return "unknown fault";
+    }
+}
+
+// FAR_EL1 says something after aborts and misaligned jumps alone.
+uint64_t address_of(uint64_t syndrome) {
+    uint64_t what = class_of(syndrome);
+    bool has_address = what == class_instruction_abort || what == class_data_abort || what == 0x22;
+    return has_address ? read_far() : 0;
+}
+
+constexpr const char* register_names = "x0\0x1\0x2\0x3\0x4\0x5\0x6\0x7\0x8\0x9\0x10\0x11\0x12\0x13\0x14\0x15"
+                                       "\0x16\0x17\0x18\0x19\0x20\0x21\0x22\0"
+                                       "x23\0x24\0x25\0x26\0x27\0x28\0fp\0lr\0sp\0spsr";
+constexpr uint32_t register_count = 33; // x0..x30, sp, SPSR_EL1
+static_assert(register_count <= HAL_REGISTERS);
+
+void describe(const TrapFrame& frame, hal_fault& fault) {
+    fault.cause = read_esr();
+    fault.what = name_of(fault.cause);
+    fault.pc = frame.pc;
+    fault.address = address_of(fault.cause);
+    fault.stack_pointer = frame.sp;
+    fault.frame_pointer = frame.previous;
+    fault.count = register_count;
+    fault.nested = static_cast<uint32_t>(frame.nested);
+    for (uint32_t index = 0; index < register_count; ++index) {
+        fault.value[index] = index < 31 ? frame.x[index] : index == 31 ? frame.sp : frame.status;
+        fault.name[index] = text_in(register_names, index);
+    }
+}
+
+// A fault that nobody can handle: a line of its own, and off.
+[[noreturn]] void give_up(const char* where, uint64_t pc) {
+    static constinit std::atomic<uint32_t> tries = 0;
+    // Plain loads and stores: this may be before memory is cached, where exclusives do not work.
+    uint32_t before = tries.load(std::memory_order_relaxed);
+    tries.store(before + 1, std::memory_order_relaxed);
+    switch (before) {
+    case 0:
+        break;
+    case 1:
+        devices_distrust(); // saying so has faulted
+        break;
+    case 2:
+        psci::system_off(); // ending has
+        [[fallthrough]];
+    default:
+        stop();
+    }
+    say("\nrumpk: ");
+    say(name_of(read_esr()));
+    say(where);
+    say(", pc ");
+    say_hex(pc);
+    say(", address ");
+    say_hex(address_of(read_esr()));
+    say("\n");
+    end_early(RUMPK_EXIT_PANIC);
+}
+
+} // namespace
+
+// A preemption's frames or a fault's report, whichever is larger, and what the functions here push.
+constexpr uint32_t trap_stack_size =
+    sizeof(TrapFrame) + std::max(sizeof(PreemptFrame) + sizeof(SwitchFrame), sizeof(hal_fault)) + 256;
+
+void trap_catch_faults() {
+    write_vbar(reinterpret_cast<uint64_t>(hal_trap_vectors));
+    isb();
+}
+
+const char* timer_begin(const MachineTree&) {
+    clock = Clock(read_cntfrq());
+    return "virtual timer";
+}
+
+void trap_begin() {
+    write_timer_control(0);
+}
+
+void start(const hal_events* wanted) {
+    trap_events = wanted;
+}
+
+uint64_t interrupts_mask() {
+    constexpr uint64_t irq = 1 << 7; // D19.2.24
+    uint64_t before = read_daif();
+    asm volatile("msr daifset, %0" ::"i"(DAIF_IRQ) : "memory");
+    return ~before & irq;
+}
+
+void interrupts_restore(uint64_t before) {
+    if (before != 0) {
+        asm volatile("msr daifclr, %0" ::"i"(DAIF_IRQ) : "memory");
+    }
+}
+
+// D1.6: WFI ends when an interrupt is pending, whether PSTATE.I lets it through or not.
+void interrupts_wait() {
+    asm volatile("dsb sy\n\twfi" ::: "memory");
+}
+
+void interrupt_stack(void* stack_base, uint64_t stack_size) {
+    auto base = reinterpret_cast<uint64_t>(stack_base);
+    uint64_t top = base + stack_size;
+    // A stack that is not there must fault here, where the report has a stack: in the trap
+    // entry it would be lost. Only touched, not changed: this may be the stack of the
+    // handler that is about to return.
+    for (uint64_t word : {top - sizeof(TrapFrame), top - sizeof(uint64_t)}) {
+        uint64_t value;
+        asm volatile("ldr %0, [%1]\n\tstr %0, [%1]" : "=&r"(value) : "r"(word) : "memory");
+    }
+    Core& core = this_core();
+    core.interrupt_base = base;
+    core.interrupt_top = top;
+}
+
+uint64_t now() {
+    return clock.nanoseconds(read_counter());
+}
+
+// D12.2: the virtual timer. Its interrupt is asserted as long as it is enabled, not masked, and
+// the counter has reached the value, which may be at once.
+void timer_set(uint64_t when) {
+    if (when == RUMPK_NEVER) {
+        write_timer_control(0);
+        return;
+    }
+    write_timer_value(clock.ticks(when));
+    write_timer_control(1);
+}
+
+} // namespace rumpk::hal
+
+using namespace rumpk::hal;
+
+extern "C" void hal_trap_interrupt() {
+    uint32_t line = interrupt_claim();
+    switch (line) {
+    case line_timer:
+        write_timer_control(0);
+        interrupt_done(line);
+        trap_events->timer();
+        break;
+    case line_message:
+        // First done, then served: a bell from here on raises it again. The barrier pairs with
+        // core_wake's: without it the handler could load what was there before the bell.
+        interrupt_done(line);
+        asm volatile("dsb sy" ::: "memory");
+        trap_events->message();
+        break;
+    case line_none:
+        break;
+    default:
+        trap_events->device(line); // which calls device_done
+    }
+    trap_events->interrupt_exit();
+}
+
+extern "C" void hal_trap_fault(const TrapFrame* frame) {
+    // A mapping that another core was changing while this one went through it (page_format::before_cut):
+    // it stands by now or soon. What is not mapped is reported.
+    uint64_t syndrome = read_esr();
+    bool abort = class_of(syndrome) == class_data_abort || class_of(syndrome) == class_instruction_abort;
+    if (abort && is_translation(status_of(syndrome)) && memory_may_be_mapped(read_far())) {
+        return;
+    }
+    if (frame->nested == NESTED_IN_REPORT) {
+        give_up(" within the report of a fault", frame->pc);
+    }
+    if (trap_events == nullptr) {
+        give_up(" during boot", frame->pc);
+    }
+    hal_fault fault;
+    describe(*frame, fault);
+    trap_events->fault(&fault);
+}
+
+extern "C" [[noreturn]] void hal_trap_give_up() {
+    give_up(" within the entry of an exception", 0);
+}
