@@ -26,6 +26,7 @@ set(RUMPK_ARCH_SOURCES
     trap.cpp)
 set(RUMPK_HAL_SOURCES
     board/boot.cpp
+    board/copy.cpp
     board/cores.cpp
     board/memory.cpp
     board/page_tables.cpp

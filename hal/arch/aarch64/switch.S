@@ -72,6 +72,16 @@ hal_context_switch:
     add     sp, sp, #SWITCH_SIZE
     ret
 
+/* int64_t hal_context_switch_unmask(hal_context* from, const hal_context* to) */
+    .globl  hal_context_switch_unmask
+hal_context_switch_unmask:
+    stp     x29, x30, [sp, #-2 * REGISTER_SIZE]!
+    bl      hal_context_switch
+    ldp     x29, x30, [sp], #2 * REGISTER_SIZE
+    mov     x0, #0
+    msr     daifclr, #DAIF_IRQ
+    ret
+
 /* void hal_context_preempt(hal_context* from, const hal_context* to): the trap
  * frame further up this stack has the caller-saved integer registers. */
     .globl  hal_context_preempt

@@ -59,4 +59,11 @@ inline uint64_t read_counter() {
     return ticks;
 }
 
+// The same at some moment around here.
+inline uint64_t read_counter_soon() {
+    uint64_t ticks;
+    asm volatile("mrs %0, cntvct_el0" : "=r"(ticks));
+    return ticks;
+}
+
 } // namespace rumpk::hal
