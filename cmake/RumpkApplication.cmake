@@ -37,7 +37,7 @@ function(rumpk_application NAME DIR)
     # Linux's triple only makes clang call lld itself; for a bare x86-64 it would call gcc.
     # The linker shortens calls. By gp it would only where __global_pointer$ is defined, and it is not.
     target_link_options(${TARGET} PRIVATE --target=${RUMPK_ARCH}-unknown-linux-gnu -nostdlib -static -fuse-ld=lld
-        -Wl,-T,${RUMPK_CELL_SCRIPT} -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,max-page-size=4096
+        -Wl,-T,${RUMPK_CELL_SCRIPT} -Wl,--gc-sections -Wl,-O2 -Wl,--build-id=none -Wl,-z,max-page-size=4096
         ${RUMPK_CELL_LINK_FLAGS})
     set(IMAGE "${APP_OUTPUT}/${NAME}.img")
     add_custom_command(OUTPUT "${IMAGE}"

@@ -19,7 +19,7 @@ add_subdirectory(core)
 add_executable(kernel $<TARGET_OBJECTS:hal>)
 set_target_properties(kernel PROPERTIES SUFFIX ".elf" LINKER_LANGUAGE CXX RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")
 target_link_libraries(kernel PRIVATE core fdt chacha kstring)
-target_link_options(kernel PRIVATE -fuse-ld=lld -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,max-page-size=4096
+target_link_options(kernel PRIVATE -fuse-ld=lld -Wl,--gc-sections -Wl,-O2 -Wl,--build-id=none -Wl,-z,max-page-size=4096
     ${RUMPK_SANITIZE_FLAGS} ${RUMPK_KERNEL_LINK_FLAGS})
 if(RUMPK_KERNEL_LINKER_SCRIPT)
     set_target_properties(kernel PROPERTIES LINK_DEPENDS "${RUMPK_KERNEL_LINKER_SCRIPT}")

@@ -19,7 +19,7 @@ endfunction()
 # before 17, which the caller refuses, and doubts of libfdt in itself. Doubts of the tree stay in.
 function(rumpk_libfdt OPTIONS)
     set(folder "${RUMPK_SOURCE_LIBFDT}/libfdt")
-    add_library(fdt STATIC "${folder}/fdt.c" "${folder}/fdt_ro.c" "${folder}/fdt_check.c")
+    add_library(fdt STATIC "${folder}/fdt.c" "${folder}/fdt_ro.c")
     target_compile_definitions(fdt PRIVATE FDT_ASSUME_MASK=0x2c) # LATEST, NO_ROLLBACK, LIBFDT_FLAWLESS
     target_include_directories(fdt SYSTEM PUBLIC "${folder}")
     target_link_libraries(fdt PRIVATE ${OPTIONS})

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The core's boot, as a list: each step with its reason, the last does not return.
 #include <algorithm>
+#include <array>
 
 #include "abi/console.h"
 #include "core/boot_cores.h"
@@ -22,30 +23,24 @@ namespace {
 constexpr uint64_t console_stack_size = 4096;
 
 BootOptions the_options;
-LineBuffer<64> the_version;
+std::array<char, 64> the_version;
+size_t the_version_size = 0;
 
 // What `--verbose` shows: what the HAL found and what boot made of it.
 void say_machine() {
     const hal_boot& boot = *machine().boot;
-    KernelLine line;
-    line.text("machine ").text(boot.machine).text(" (").text(boot.arch).text("): ").decimal(boot.cores);
-    line.text(" cores, this is ").decimal(boot.boot_core).text("; ").mebibytes(boot.memory_total);
-    print_verbose(line.text(" of memory"));
-    line.clear();
-    line.text("free memory at ").hex(boot.memory_base).text(", ").decimal(boot.memory_size >> 10);
-    line.text(" KiB; boot table of ").decimal(boot.image_size);
-    print_verbose(line.text(boot.seed_size != 0 ? " bytes; seeded" : " bytes; no entropy"));
-    line.clear();
-    line.text("timer ").text(boot.timer).text("; virtio transports: ");
-    print_verbose(line.decimal(boot.virtio_count));
+    print_verbose("machine %s (%s): %lu cores, this is %lu; %lu MiB of memory", boot.machine, boot.arch,
+                  uint64_t{boot.cores}, uint64_t{boot.boot_core}, boot.memory_total >> 20);
+    print_verbose("free memory at 0x%016lx, %lu KiB; boot table of %lu bytes; %s", boot.memory_base,
+                  boot.memory_size >> 10, boot.image_size, boot.seed_size != 0 ? "seeded" : "no entropy");
+    print_verbose("timer %s; virtio transports: %lu", boot.timer, uint64_t{boot.virtio_count});
 }
 
 void say_cell(const Cell& cell) {
-    KernelLine line;
-    line.text("cell ").text(cell.name()).text(": window at ").hex(cell.window().base.value(), 8);
-    line.text(", heap ").hex(cell.heap().base.value(), 8).text(" to ").hex(cell.heap().end().value(), 8);
-    line.text(", ").decimal(cell.fiber_slots()).text(" fibers, tier ");
-    print_verbose(line.decimal(static_cast<uint64_t>(cell.home_tier())));
+    print_verbose("cell %.*s: window at 0x%08lx, heap 0x%08lx to 0x%08lx, %lu fibers, tier %lu",
+                  RUMPK_TEXT(cell.name()), cell.window().base.value(), cell.heap().base.value(),
+                  cell.heap().end().value(), uint64_t{cell.fiber_slots()},
+                  static_cast<uint64_t>(cell.home_tier()));
 }
 
 void prepare_console() {
@@ -53,11 +48,10 @@ void prepare_console() {
     the_options = parse_options(boot.arguments != nullptr ? boot.arguments : "");
     console().prepare(the_options.console_framed);
     log_prepare(the_options.log_verbose);
-    the_version.text("rumpk " RUMPK_VERSION " ").text(boot.machine);
+    the_version_size = Line(the_version).format("rumpk " RUMPK_VERSION " %s", boot.machine).view().size();
     say_machine();
     if (the_options.unknown_count != 0) {
-        KernelLine line;
-        stop_boot(line.text("unknown boot option ").text(the_options.unknown));
+        stop_boot("unknown boot option %.*s", RUMPK_TEXT(the_options.unknown));
     }
 }
 
@@ -66,8 +60,7 @@ BootTable read_boot_table() {
     const std::span image{static_cast<const std::byte*>(boot.image), boot.image_size};
     const auto table = BootTable::read(image);
     if (!table) {
-        KernelLine line;
-        stop_boot(line.text("bad image: ").text(describe(table.error())));
+        stop_boot("bad image: %s", describe(table.error()));
     }
     return *table;
 }
@@ -124,13 +117,13 @@ void write_system_table(const BootTable& table, const Cell& first) {
     systable.ring[RUMPK_RING_EVENT] = {first.boot_ring(RUMPK_RING_EVENT).base.value(),
                                        Cell::event_geometry().slots(), Cell::event_geometry().slot_size()};
     if (machine().map(boot.systable_address, boot.systable_physical, HAL_PAGE_SIZE, HAL_MAP_READ) < 0) {
-        stop_boot(KernelLine().text("the SysTable's address cannot be mapped"));
+        stop_boot("the SysTable's address cannot be mapped");
     }
 }
 
 void prepare_cells(const BootTable& table) {
     if (!table.fused()) {
-        stop_boot(KernelLine().text("bad image: this kernel runs fused images of one cell"));
+        stop_boot("bad image: this kernel runs fused images of one cell");
     }
     const std::span<Cell> all = boot_memory().take_objects<Cell>(table.cell_count(), "cells");
     cells_set(all);
@@ -160,17 +153,16 @@ void start_console() {
         nullptr);
     this_scheduler().make_ready(fiber);
     if (machine().device_enable(machine().boot->console_line) < 0) {
-        stop_boot(KernelLine().text("the console's interrupt cannot be enabled"));
+        stop_boot("the console's interrupt cannot be enabled");
     }
 }
 
 void say_ready() {
     const hal_boot& boot = *machine().boot;
-    KernelLine line;
-    line.text(RUMPK_VERSION " ").text(boot.machine).text(" ready in ");
-    line.milliseconds(Nanoseconds{machine().now()}).text(" (").decimal(boot.cores);
-    line.text(boot.cores == 1 ? " core, " : " cores, ").mebibytes(boot_memory().unused());
-    print(line.text(" free)"));
+    const uint64_t tenths = (machine().now() + 50'000) / 100'000; // of a millisecond
+    print(RUMPK_VERSION " %s ready in %lu.%lu ms (%lu %s, %lu MiB free)", boot.machine, tenths / 10,
+          tenths % 10, uint64_t{boot.cores}, boot.cores == 1 ? "core" : "cores",
+          boot_memory().unused() >> 20);
 }
 
 } // namespace
@@ -186,7 +178,7 @@ const BootOptions& boot_options() {
 }
 
 std::string_view version_line() {
-    return the_version.view();
+    return {the_version.data(), the_version_size};
 }
 
 } // namespace rumpk

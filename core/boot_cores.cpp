@@ -96,7 +96,7 @@ void start_other_cores() {
         }
         const AddressRange stack = kernel_stack(idle_stack_size, "idle stacks");
         if (machine().core_start(core, stack.pointer(), stack.size) < 0) {
-            stop_boot(KernelLine().text("core ").decimal(core).text(" does not start"));
+            stop_boot("core %lu does not start", uint64_t{core});
         }
     }
 }

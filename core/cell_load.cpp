@@ -21,9 +21,8 @@ uint32_t map_rights(Rights rights) {
     return rights.bits();
 }
 
-[[noreturn]] void refuse(std::string_view cell, std::string_view what) {
-    KernelLine line;
-    stop_boot(line.text("cell ").text(cell).text(": ").text(what));
+[[noreturn]] void refuse(std::string_view cell, const char* what) {
+    stop_boot("cell %.*s: %s", RUMPK_TEXT(cell), what);
 }
 
 } // namespace

@@ -92,7 +92,7 @@ class Console {
     std::byte pending_[chunk]{};
     size_t pending_at_ = 0;
     size_t pending_end_ = 0;
-    hal_console_channel pending_channel_ = HAL_CONSOLE_KERNEL;
+    hal_console_channel pending_channel_{};
 
     bool finishing_ = false;
     uint8_t exit_code_ = 0;

@@ -26,12 +26,7 @@ uint8_t exit_status(const Cell& cell, int64_t code) {
     if (code >= 0 && code <= RUMPK_EXIT_MAX) {
         return static_cast<uint8_t>(code);
     }
-    KernelLine line;
-    print(line.text("cell ")
-              .text(cell.name())
-              .text(" ended with ")
-              .decimal_signed(code)
-              .text(", shown as 123"));
+    print("cell %.*s ended with %ld, shown as 123", RUMPK_TEXT(cell.name()), code);
     return RUMPK_EXIT_MAX;
 }
 
@@ -55,9 +50,8 @@ void cell_end(Cell& cell, int64_t code) {
 }
 
 void say_broken_pledge(const Fiber& fiber, const char* call) {
-    KernelLine line;
-    line.text("cell ").text(fiber.cell->name()).text(": fiber ").text(fiber_name(fiber));
-    print(line.text(" broke its pledge with ").text(call).text("; the fiber ends"));
+    print("cell %.*s: fiber %.*s broke its pledge with %s; the fiber ends", RUMPK_TEXT(fiber.cell->name()),
+          RUMPK_TEXT(fiber_name(fiber)), call);
 }
 
 } // namespace rumpk

@@ -2,6 +2,7 @@
 #include "core/format.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace rumpk {
 
@@ -24,41 +25,64 @@ Line& Line::text(std::string_view text) {
     return *this;
 }
 
-Line& Line::decimal(uint64_t value) {
+void Line::padded(const char* string, size_t most, size_t width) {
+    size_t length = 0;
+    while (length < most && string[length] != '\0') {
+        ++length;
+    }
+    text({string, length});
+    for (; length < width; ++length) {
+        text(" ");
+    }
+}
+
+void Line::number(uint64_t value, unsigned base, size_t width) {
     std::array<char, 20> digits; // 2^64 has 20
     size_t at = digits.size();
+    width = std::min(width, digits.size());
     do {
-        digits[--at] = static_cast<char>('0' + value % 10);
-        value /= 10;
-    } while (value != 0);
-    return text({digits.data() + at, digits.size() - at});
+        digits[--at] = "0123456789abcdef"[value % base];
+        value /= base;
+    } while (value != 0 || digits.size() - at < width);
+    text({digits.data() + at, digits.size() - at});
 }
 
-Line& Line::decimal_signed(int64_t value) {
-    if (value >= 0) {
-        return decimal(static_cast<uint64_t>(value));
+Line& Line::format(const char* format, ...) {
+    va_list values;
+    va_start(values, format);
+    format_list(format, values);
+    va_end(values);
+    return *this;
+}
+
+// The compiler has seen every format: none ends within a conversion.
+Line& Line::format_list(const char* format, va_list values) {
+    for (; *format != '\0'; ++format) {
+        if (*format != '%') {
+            text({format, 1});
+            continue;
+        }
+        size_t width = 0;
+        size_t most = std::numeric_limits<size_t>::max(); // of a text
+        for (++format; *format < 'a' || *format == 'l'; ++format) {
+            if (*format == '*') {
+                most = static_cast<size_t>(va_arg(values, int));
+            } else if (*format >= '0' && *format <= '9') {
+                width = 10 * width + static_cast<size_t>(*format - '0');
+            }
+        }
+        if (*format == 's') {
+            padded(va_arg(values, const char*), most, width);
+            continue;
+        }
+        auto value = va_arg(values, uint64_t);
+        if (*format == 'd' && static_cast<int64_t>(value) < 0) {
+            text("-");
+            value = -value; // the smallest has no positive twin, but this is its size
+        }
+        number(value, *format == 'x' ? 16 : 10, width);
     }
-    return character('-').decimal(~static_cast<uint64_t>(value) + 1); // the smallest has no positive twin
-}
-
-Line& Line::hex(uint64_t value, unsigned digits) {
-    ensure(digits >= 1 && digits <= 16);
-    std::array<char, 18> out{'0', 'x'};
-    for (unsigned i = 0; i < digits; ++i) {
-        out[1 + digits - i] = "0123456789abcdef"[value & 15];
-        value >>= 4;
-    }
-    return text({out.data(), digits + size_t{2}});
-}
-
-Line& Line::milliseconds(Nanoseconds time) {
-    constexpr uint64_t tenth = 100'000;
-    const uint64_t tenths = time.value() / tenth + (time.value() % tenth >= tenth / 2 ? 1 : 0);
-    return decimal(tenths / 10).character('.').decimal(tenths % 10).text(" ms");
-}
-
-Line& Line::mebibytes(uint64_t bytes) {
-    return decimal(bytes >> 20).text(" MiB");
+    return *this;
 }
 
 } // namespace rumpk

@@ -31,9 +31,11 @@ class LineEncoder {
     size_t panic_frame(std::span<std::byte, 3> out);
 
   private:
-    static constexpr int no_channel = -1;
     bool framed_ = false;
-    int current_ = no_channel; // what the receiver believes to be reading
+    // What the receiver believes to be reading. The first value is 0, so that a fresh encoder is all zeros.
+    enum Current : int { nothing };
+    static Current of(hal_console_channel channel) { return static_cast<Current>(channel + 1); }
+    Current current_ = nothing;
 };
 
 // Takes frames out of what arrives.

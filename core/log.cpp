@@ -14,24 +14,40 @@ void log_prepare(bool verbose) {
     verbose_lines = verbose;
 }
 
-bool log_is_verbose() {
-    return verbose_lines;
-}
-
 void print(const Line& line) {
     console().put(HAL_CONSOLE_KERNEL, "rumpk: ");
     console().put(HAL_CONSOLE_KERNEL, line.view());
     console().put(HAL_CONSOLE_KERNEL, "\n");
 }
 
-void print_verbose(const Line& line) {
+namespace {
+void print_list(const char* format, va_list values) {
+    KernelLine line;
+    print(line.format_list(format, values));
+}
+} // namespace
+
+void print(const char* format, ...) {
+    va_list values;
+    va_start(values, format);
+    print_list(format, values);
+    va_end(values);
+}
+
+void print_verbose(const char* format, ...) {
     if (verbose_lines) {
-        print(line);
+        va_list values;
+        va_start(values, format);
+        print_list(format, values);
+        va_end(values);
     }
 }
 
-void stop_boot(const Line& line) {
-    print(line);
+void stop_boot(const char* format, ...) {
+    va_list values;
+    va_start(values, format);
+    print_list(format, values);
+    va_end(values);
     console().put_exit(RUMPK_EXIT_PANIC);
     machine().power_off(RUMPK_EXIT_PANIC);
     __builtin_unreachable();

@@ -9,14 +9,14 @@ namespace rumpk {
 
 using KernelLine = LineBuffer<160>;
 
-// Any context. Prints "rumpk: ", the line and an end of line on the kernel's channel.
+// Any context. Prints "rumpk: ", the line and an end of line on the kernel's channel. Formats as in format.h.
 void print(const Line& line);
+[[gnu::format(printf, 1, 2)]] void print(const char* format, ...);
 // The same if the boot option rumpk.log=verbose was given.
-void print_verbose(const Line& line);
+[[gnu::format(printf, 1, 2)]] void print_verbose(const char* format, ...);
 void log_prepare(bool verbose);
-[[nodiscard]] bool log_is_verbose();
 
 // The machine cannot be started as it is: says why and ends with RUMPK_EXIT_PANIC.
-[[noreturn]] void stop_boot(const Line& line);
+[[noreturn, gnu::format(printf, 1, 2)]] void stop_boot(const char* format, ...);
 
 } // namespace rumpk

@@ -29,10 +29,9 @@ uint64_t BootMemory::take(uint64_t bytes, uint64_t alignment, std::string_view w
     }
     const uint64_t start = align_up(next_, alignment);
     if (start < next_ || start > end_ || bytes > end_ - start) {
-        KernelLine line;
-        line.text("not enough memory for ").text(what).text(": ").decimal(bytes >> 10);
-        line.text(" KiB wanted, ").decimal((end_ - std::min(next_, end_)) >> 10);
-        stop_boot(line.text(" KiB left; give the machine more (--memory)"));
+        stop_boot(
+            "not enough memory for %.*s: %lu KiB wanted, %lu KiB left; give the machine more (--memory)",
+            RUMPK_TEXT(what), bytes >> 10, (end_ - std::min(next_, end_)) >> 10);
     }
     next_ = start + bytes;
     return start;

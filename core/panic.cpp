@@ -42,8 +42,7 @@ uint64_t word_at(VirtAddr address) {
 }
 
 void print_frame(unsigned number, uint64_t pc) {
-    KernelLine line;
-    print(line.text("  #").decimal(number).text(" ").hex(pc));
+    print("  #%lu 0x%016lx", uint64_t{number}, pc);
 }
 
 // Return addresses point behind the call; the runner looks up the byte before.
@@ -77,12 +76,7 @@ void print_registers(const hal_fault& fault) {
     for (uint32_t i = 0; i < fault.count; i += per_line) {
         KernelLine line;
         for (uint32_t k = i; k < fault.count && k < i + per_line; ++k) {
-            const std::string_view name = fault.name[k];
-            line.text("  ").text(name);
-            for (size_t pad = name.size(); pad < 4; ++pad) {
-                line.character(' ');
-            }
-            line.hex(fault.value[k]);
+            line.format("  %-4s0x%016lx", fault.name[k], fault.value[k]);
         }
         print(line);
     }
@@ -93,14 +87,15 @@ const Fiber* running_fiber() {
     return scheduler != nullptr ? scheduler->running() : nullptr;
 }
 
-// "fiber main of cell hello", "the kernel's fiber console", "the idle core".
+// "fiber main of cell hello", "the kernel's fiber console", "no fiber".
 void append_who(Line& line, const Fiber* fiber) {
     if (fiber == nullptr) {
         line.text("no fiber");
     } else if (fiber->cell == nullptr) {
-        line.text("the kernel's fiber ").text(fiber_name(*fiber));
+        line.format("the kernel's fiber %.*s", RUMPK_TEXT(fiber_name(*fiber)));
     } else {
-        line.text("fiber ").text(fiber_name(*fiber)).text(" of cell ").text(fiber->cell->name());
+        line.format("fiber %.*s of cell %.*s", RUMPK_TEXT(fiber_name(*fiber)),
+                    RUMPK_TEXT(fiber->cell->name()));
     }
 }
 
@@ -143,8 +138,7 @@ const Fiber* overflowed(uint64_t address) {
 void panic(std::string_view what) {
     begin();
     KernelLine line;
-    line.text("panic: ").text(what).text(", in ");
-    append_who(line, running_fiber());
+    append_who(line.format("panic: %.*s, in ", RUMPK_TEXT(what)), running_fiber());
     print(line);
     print_backtrace(reinterpret_cast<uintptr_t>(__builtin_return_address(0)),
                     reinterpret_cast<uintptr_t>(__builtin_frame_address(0)));
@@ -162,21 +156,17 @@ void panic_fiber(const Fiber& fiber, std::string_view what) {
 void panic_fault(const hal_fault& fault) {
     begin();
     KernelLine line;
-    line.text("panic: ");
     if (const Fiber* fiber = overflowed(fault.address); fiber != nullptr) {
-        append_who(line.text("stack overflow of "), fiber);
-        line.text(", ").text(fault.what);
+        append_who(line.text("panic: stack overflow of "), fiber);
+        line.format(", %s", fault.what);
     } else {
-        line.text(fault.what)
-            .text(in_kernel_text(fault.pc) || fault.nested != 0 ? " in the kernel, " : " in ");
-        append_who(line, running_fiber());
+        const bool ours = in_kernel_text(fault.pc) || fault.nested != 0;
+        append_who(line.format("panic: %s in %s", fault.what, ours ? "the kernel, " : ""), running_fiber());
     }
     print(line);
-    line.clear();
-    line.text("  at ").hex(fault.pc).text(", address ").hex(fault.address);
-    print(line.text(", cause ").decimal(fault.cause));
+    print("  at 0x%016lx, address 0x%016lx, cause %lu", fault.pc, fault.address, fault.cause);
     print_registers(fault);
-    print(KernelLine().text("backtrace:"));
+    print("backtrace:");
     print_backtrace(fault.pc, fault.frame_pointer);
     end();
 }

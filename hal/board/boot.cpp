@@ -2,7 +2,6 @@
 //
 // From the first instruction of C++ to rumpk_core_main, as one list.
 #include <initializer_list>
-#include <new>
 
 #include "abi/hal.h"
 #include "abi/image.h"
@@ -98,16 +97,15 @@ void keep_bytes(MachineTree& tree) {
     tree.seed = seed;
 }
 
-const MachineTree& read_tree(uint64_t address, uint64_t readable, uint64_t hart) {
-    uint64_t page = memory_take_page();
-    static_assert(sizeof(MachineTree) <= HAL_PAGE_SIZE);
-    auto tree = new (reinterpret_cast<void*>(page)) MachineTree;
-    TreeProblem problem = read_machine_tree(reinterpret_cast<const void*>(address), readable, hart, *tree);
+constinit MachineTree machine_tree;
+
+void read_tree(uint64_t address, uint64_t readable, uint64_t hart) {
+    TreeProblem problem =
+        read_machine_tree(reinterpret_cast<const void*>(address), readable, hart, machine_tree);
     if (problem) {
         refuse_tree(*problem.node != '\0' ? problem.node : "/", ": ", problem.property, problem.what);
     }
-    keep_bytes(*tree);
-    return *tree;
+    keep_bytes(machine_tree);
 }
 
 // The image's part behind the kernel: as much as its table says, but no more than is there.
@@ -209,7 +207,8 @@ extern "C" [[noreturn]] void hal_boot_main(uint64_t core, uint64_t tree_address)
 
     // 3. What the machine is.
     AddressRange blob = map_tree(tree_address);
-    const MachineTree& tree = read_tree(tree_address, blob.end() - tree_address, core);
+    read_tree(tree_address, blob.end() - tree_address, core);
+    const MachineTree& tree = machine_tree;
     memory_hide(blob);
 
     // 4. Who runs here.

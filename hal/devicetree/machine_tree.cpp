@@ -37,15 +37,21 @@ uint32_t Property::u32(uint32_t offset) const {
 }
 
 uint64_t Property::u64(uint32_t offset) const {
-    return fdt64_ld(reinterpret_cast<const fdt64_t*>(data + offset));
+    return uint64_t{u32(offset)} << 32 | u32(offset + 4);
 }
 
 uint64_t machine_tree_size(const void* blob) {
     return fdt_magic(blob) == FDT_MAGIC ? fdt_totalsize(blob) : 0;
 }
 
-// nullptr, or what is wrong with the blob. After this libfdt's answers are inside it.
-const char* TreeReader::check_blob(uint64_t readable) const {
+namespace {
+
+constexpr const char* damaged = "it is cut off or damaged";
+
+} // namespace
+
+// nullptr, or what is wrong with the header. After this libfdt's answers are inside the blob.
+const char* TreeReader::check_header(uint64_t readable) const {
     if (readable < machine_tree_header || fdt_magic(blob_) != FDT_MAGIC) {
         return "no device tree there";
     }
@@ -53,31 +59,35 @@ const char* TreeReader::check_blob(uint64_t readable) const {
         fdt_last_comp_version(blob_) > FDT_LAST_SUPPORTED_VERSION) {
         return "unknown version";
     }
-    // libfdt looks for the end of a property's name at each visit. Names of bounded length (the
-    // specification, 2.2.4, allows 31) keep that from taking for ever.
-    constexpr uint32_t longest_name = 63;
-    const char* damaged = "it is cut off or damaged";
     if (fdt_check_header(blob_) != 0 || fdt_totalsize(blob_) > readable) {
         return damaged;
     }
+    // libfdt looks for the end of a property's name at each visit. Names of bounded length (the
+    // specification, 2.2.4, allows 31) keep that from taking for ever.
+    constexpr uint32_t longest_name = 63;
     auto strings = static_cast<const char*>(blob_) + fdt_off_dt_strings(blob_);
     uint32_t length = 0;
-    for (uint32_t at = 0; at < fdt_size_dt_strings(blob_); ++at) {
-        length = strings[at] == '\0' ? 0 : length + 1;
+    for (uint32_t left = fdt_size_dt_strings(blob_); left != 0; --left) {
+        length = *strings++ == '\0' ? 0 : length + 1;
         if (length > longest_name) {
             return damaged;
         }
     }
     // libfdt does not ask for these (5.1).
     bool aligned = fdt_off_dt_struct(blob_) % 4 == 0 && fdt_off_mem_rsvmap(blob_) % 8 == 0;
-    return aligned && fdt_check_full(blob_, readable) == 0 ? nullptr : damaged;
+    return aligned ? nullptr : damaged;
 }
 
+// Pairs of address and size, up to one of size 0 (5.3.2).
 bool TreeReader::read_reservations() {
-    int count = fdt_num_mem_rsv(blob_);
-    for (int index = 0; index < count; ++index) {
-        AddressRange range;
-        fdt_get_mem_rsv(blob_, index, &range.base, &range.size);
+    constexpr uint32_t entry_size = 16;
+    uint32_t at = fdt_off_mem_rsvmap(blob_); // inside, says the header's check
+    Property block{static_cast<const uint8_t*>(blob_), fdt_totalsize(blob_)};
+    for (; block.length - at >= entry_size; at += entry_size) {
+        AddressRange range{block.u64(at), block.u64(at + 8)};
+        if (range.size == 0) {
+            return true;
+        }
         if (range.base + range.size < range.base) {
             return fail("a reservation wraps");
         }
@@ -85,14 +95,19 @@ bool TreeReader::read_reservations() {
             return fail("too many reservations");
         }
     }
-    return true;
+    return fail(damaged);
 }
 
-// Properties come before children (5.4.2), so a node's are complete when anything else comes.
+// One root, without a name, and nothing behind it. Properties come before children (5.4.2), so a
+// node's are complete when anything else comes.
 bool TreeReader::read_nodes() {
-    // Ends: fdt_check_full has come to the end, too.
+    bool root_closed = false;
+    // Ends: each tag is behind the one before.
     for (int offset = 0, next = 0;; offset = next) {
         uint32_t tag = fdt_next_tag(blob_, offset, &next);
+        if (next < 0 || (root_closed && tag != FDT_END)) {
+            return fail(damaged);
+        }
         if (tag == FDT_NOP) {
             continue;
         }
@@ -102,19 +117,23 @@ bool TreeReader::read_nodes() {
             }
             continue;
         }
-        if (pending_) {
-            if (!finish_node()) {
-                return false;
-            }
-        }
-        if (tag == FDT_END) {
-            return true;
-        }
-        if (tag == FDT_END_NODE) {
-            --depth_;
-        } else if (!enter(fdt_get_name(blob_, offset, nullptr))) {
+        if (pending_ && !finish_node()) {
             return false;
         }
+        if (tag == FDT_END) {
+            return depth_ == 0 || fail(damaged);
+        }
+        if (tag == FDT_BEGIN_NODE) {
+            // fdt_next_tag has found the end of the name, which stands behind the tag (5.4.1).
+            if (!enter(static_cast<const char*>(fdt_offset_ptr(blob_, offset + FDT_TAGSIZE, 1)))) {
+                return false;
+            }
+            continue;
+        }
+        if (depth_ == 0) {
+            return fail(damaged);
+        }
+        root_closed = --depth_ == 0;
     }
 }
 
@@ -122,7 +141,11 @@ bool TreeReader::enter(const char* name) {
     if (depth_ == deepest_node) {
         return fail("nested too deep");
     }
-    levels_[++depth_] = Level{.name = name};
+    if (depth_ == 0 && *name != '\0') {
+        return fail(damaged);
+    }
+    ++depth_;
+    begin_level(name);
     pending_ = true;
     for (Property& property : properties_) {
         property = {};
@@ -130,32 +153,33 @@ bool TreeReader::enter(const char* name) {
     return true;
 }
 
+// fdt_next_tag has seen that the value is inside.
 bool TreeReader::take_property(int offset) {
     if (!pending_) {
         return fail("a property outside its node");
     }
-    const char* name = nullptr;
-    int length = 0;
-    auto data = static_cast<const uint8_t*>(fdt_getprop_by_offset(blob_, offset, &name, &length));
+    auto property =
+        static_cast<const struct fdt_property*>(fdt_offset_ptr(blob_, offset, sizeof(struct fdt_property)));
+    const char* name = fdt_get_string(blob_, static_cast<int>(fdt32_ld(&property->nameoff)), nullptr);
+    if (name == nullptr) {
+        return fail(damaged);
+    }
     uint32_t id = find_text(property_names, property_count, name);
     if (id < property_count) {
-        properties_[id] = {data, static_cast<uint32_t>(length)};
+        properties_[id] = {reinterpret_cast<const uint8_t*>(property->data), fdt32_ld(&property->len)};
     }
     return true;
 }
 
 TreeProblem TreeReader::read(uint64_t readable) {
-    levels_[0].name = "header";
-    if (const char* damage = check_blob(readable)) {
-        fail(damage);
-        return problem_;
+    machine_.arguments = "";
+    begin_level("header");
+    if (const char* wrong = check_header(readable)) {
+        fail(wrong);
+    } else if (read_reservations() && read_nodes()) {
+        levels_[0].name = "/";
+        (void)check();
     }
-    if (!read_reservations() || !read_nodes()) {
-        return problem_;
-    }
-    levels_[0].name = "/";
-    depth_ = 0;
-    (void)check();
     return problem_;
 }
 
@@ -358,7 +382,7 @@ bool TreeReader::read_cpu(Level& level, const Level& parent) {
         machine_.boot_hart = static_cast<uint32_t>(machine_.harts.size());
         boot_hart_seen_ = true;
     }
-    machine_.harts.add({.id = id});
+    machine_.harts.add({.id = id, .context = TreeHart::no_context});
     level.hart = machine_.harts.end() - 1;
     return read_cpu_features();
 }

@@ -18,9 +18,9 @@ namespace rumpk::hal {
 struct TreeHart {
     static constexpr uint32_t no_context = ~0u;
 
-    uint64_t id = 0;               // what firmware calls it; ids may have gaps
-    uint32_t controller = 0;       // phandle of its local interrupt controller; 0: none was seen
-    uint32_t context = no_context; // its supervisor-mode context at the PLIC
+    uint64_t id = 0;         // what firmware calls it; ids may have gaps
+    uint32_t controller = 0; // phandle of its local interrupt controller; 0: none was seen
+    uint32_t context = 0;    // its supervisor-mode context at the PLIC
 };
 
 struct TreeDevice {
@@ -31,6 +31,7 @@ struct TreeDevice {
     bool present() const { return registers.size != 0; }
 };
 
+// Fresh it is all zeros, so that a static one costs neither code nor bytes of the image.
 struct MachineTree {
     ShortList<AddressRange, 8> memory;    // not empty, page aligned inward, disjoint
     ShortList<AddressRange, 32> reserved; // as the tree says, unaligned; may overlap
@@ -41,8 +42,8 @@ struct MachineTree {
     ShortList<TreeDevice, 32> virtio;     // transport slots, empty ones too, in the tree's order
     ShortList<hal_virtio, 32> transports; // those of them that can work, as core/ is told of them
 
-    const char* arguments = "";    // in the blob, NUL-terminated
-    const uint8_t* seed = nullptr; // in the blob
+    const char* arguments = nullptr; // read: in the blob, or "", NUL-terminated
+    const uint8_t* seed = nullptr;   // in the blob
     uint32_t seed_size = 0;
 
     // Of RISC-V.

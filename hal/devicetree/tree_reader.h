@@ -71,14 +71,14 @@ inline constexpr uint32_t deepest_node = 16;
 enum class Role : uint8_t { other, cpus, cpu, reserved_memory, chosen };
 
 struct Level {
-    const char* name = "";
-    Role role = Role::other;
-    bool enabled = true;
-    bool mapped = true; // its children's addresses are the processor's
-    uint32_t address_cells = 2;
-    uint32_t size_cells = 1;
-    uint32_t interrupt_parent = 0;
-    TreeHart* hart = nullptr; // of a cpu node
+    const char* name;
+    TreeHart* hart; // of a cpu node
+    uint32_t interrupt_parent;
+    uint32_t address_cells;
+    uint32_t size_cells;
+    Role role;
+    bool enabled;
+    bool mapped; // its children's addresses are the processor's
 };
 
 // Of NUL-terminated strings.
@@ -102,7 +102,18 @@ class TreeReader {
     }
     bool fail(PropertyId id) { return fail(" has a bad value", text_in(property_names, id)); }
 
-    const char* check_blob(uint64_t readable) const;
+    // A level as it is before its properties are read (2.3.5).
+    void begin_level(const char* name) {
+        levels_[depth_] = {.name = name,
+                           .hart = nullptr,
+                           .interrupt_parent = 0,
+                           .address_cells = 2,
+                           .size_cells = 1,
+                           .role = Role::other,
+                           .enabled = true,
+                           .mapped = true};
+    }
+    const char* check_header(uint64_t readable) const;
     [[nodiscard]] bool read_reservations();
     [[nodiscard]] bool read_nodes();
     [[nodiscard]] bool enter(const char* name);
@@ -148,7 +159,7 @@ class TreeReader {
     bool pending_ = false; // its properties are being collected:
     Property properties_[property_count]; // ... by PropertyId
     Property contexts_;                   // the PLIC's interrupts-extended
-    Level levels_[deepest_node + 1];
+    Level levels_[deepest_node + 1];      // written when a node is entered
 };
 
 } // namespace rumpk::hal

@@ -9,11 +9,18 @@ set(RUMPK_TARGET riscv64-unknown-elf)
 set(RUMPK_KERNEL_FLAGS -march=rv64imac_zicsr_zifencei -mabi=lp64 -mcmodel=medany -mno-implicit-float)
 # The whole kernel is loaded on every boot, so its size counts: as small as it gets, across files.
 # What runs on every switch says -Os for itself (core/CMakeLists.txt).
-# Functions that call nothing keep no frame pointer; prologues are shared (save_restore.S).
-set(RUMPK_KERNEL_OPTIMIZE -Oz -flto -momit-leaf-frame-pointer -msave-restore)
-# Small functions into their callers: at the default for -Oz, 5, calls cost more than what they save. And no
-# constants carried through loops in registers that then have to be saved.
-list(APPEND RUMPK_KERNEL_LINK_FLAGS -Wl,-mllvm,-inline-threshold=12 -Wl,-mllvm,-disable-machine-licm)
+# Functions that call nothing keep no frame pointer; prologues are shared (save_restore.S). A jump table has 8 bytes
+# a case, more than comparing.
+set(RUMPK_KERNEL_OPTIMIZE -Oz -flto -fno-jump-tables -momit-leaf-frame-pointer -msave-restore)
+# What else makes it smaller, each tried (docs/decisions/size.md):
+#   inline-threshold       small functions into their callers: at the default for -Oz, 5, calls cost more than they save
+#   disable-machine-licm, disable-lsr, disable-constant-hoisting   no values kept in registers that have to be saved then
+#   enable-misched=0       in the order in which they are written, instructions need fewer registers
+#   enable-merge-functions, tail-merge-size   one copy of what is the same
+foreach(option inline-threshold=12 disable-machine-licm disable-lsr disable-constant-hoisting enable-misched=0
+        enable-merge-functions tail-merge-size=1)
+    list(APPEND RUMPK_KERNEL_LINK_FLAGS -Wl,-mllvm,-${option})
+endforeach()
 set(RUMPK_CELL_FLAGS -march=rv64gc -mabi=lp64d -mcmodel=medany)
 set(RUMPK_CELL_LINK_FLAGS "")
 

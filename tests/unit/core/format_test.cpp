@@ -25,37 +25,30 @@ std::string written(Write write) {
     return std::string{line.view()};
 }
 
-TEST(Format, Decimal) {
-    EXPECT_EQ(written([](Line& l) { l.decimal(0); }), "0");
-    EXPECT_EQ(written([](Line& l) { l.decimal(10); }), "10");
-    EXPECT_EQ(written([](Line& l) { l.decimal(largest); }), "18446744073709551615");
-    EXPECT_EQ(written([](Line& l) { l.decimal_signed(-1); }), "-1");
-    EXPECT_EQ(written([](Line& l) { l.decimal_signed(42); }), "42");
-    EXPECT_EQ(written([](Line& l) { l.decimal_signed(std::numeric_limits<int64_t>::min()); }),
+TEST(Format, Texts) {
+    EXPECT_EQ(written([](Line& l) { l.format("plain"); }), "plain");
+    EXPECT_EQ(written([](Line& l) { l.format("<%s%s>", "", "ab"); }), "<ab>");
+    EXPECT_EQ(written([](Line& l) { l.format("<%-4s|%-2s>", "ab", "abc"); }), "<ab  |abc>");
+    const std::string_view part = std::string_view{"abcd"}.substr(1, 2);
+    EXPECT_EQ(written([&](Line& l) { l.format("<%.*s>", RUMPK_TEXT(part)); }), "<bc>");
+    EXPECT_EQ(written([](Line& l) { l.format("<%.*s>", RUMPK_TEXT(std::string_view{})); }), "<>");
+}
+
+TEST(Format, Numbers) {
+    EXPECT_EQ(written([](Line& l) { l.format("%lu", uint64_t{0}); }), "0");
+    EXPECT_EQ(written([](Line& l) { l.format("%lu %lu", uint64_t{10}, largest); }),
+              "10 18446744073709551615");
+    EXPECT_EQ(written([](Line& l) { l.format("%ld %ld", int64_t{-1}, int64_t{42}); }), "-1 42");
+    EXPECT_EQ(written([](Line& l) { l.format("%ld", std::numeric_limits<int64_t>::min()); }),
               "-9223372036854775808");
-}
-
-TEST(Format, Hex) {
-    EXPECT_EQ(written([](Line& l) { l.hex(0x80201234); }), "0x0000000080201234");
-    EXPECT_EQ(written([](Line& l) { l.hex(0xabc, 2); }), "0xbc");
-    EXPECT_EQ(written([](Line& l) { l.hex(0, 1); }), "0x0");
-    EXPECT_EQ(written([](Line& l) { l.hex(largest); }), "0xffffffffffffffff");
-    EXPECT_EQ(written([](Line& l) { l.address(VirtAddr{0x8000000}); }), "0x0000000008000000");
-}
-
-TEST(Format, TimesAndSizes) {
-    EXPECT_EQ(written([](Line& l) { l.milliseconds(Nanoseconds{12'345'678}); }), "12.3 ms");
-    EXPECT_EQ(written([](Line& l) { l.milliseconds(Nanoseconds{49'999}); }), "0.0 ms");
-    EXPECT_EQ(written([](Line& l) { l.milliseconds(Nanoseconds{50'000}); }), "0.1 ms");
-    EXPECT_EQ(written([](Line& l) { l.milliseconds(Nanoseconds{999'950'000}); }), "1000.0 ms");
-    EXPECT_EQ(written([](Line& l) { l.milliseconds(Nanoseconds{largest}); }), "18446744073709.6 ms");
-    EXPECT_EQ(written([](Line& l) { l.mebibytes(123'731'968); }), "118 MiB");
-    EXPECT_EQ(written([](Line& l) { l.mebibytes((119 << 20) - 1); }), "118 MiB");
+    EXPECT_EQ(written([](Line& l) { l.format("0x%016lx", uint64_t{0x80201234}); }), "0x0000000080201234");
+    EXPECT_EQ(written([](Line& l) { l.format("%lx %lx", uint64_t{0xabc}, largest); }),
+              "abc ffffffffffffffff");
 }
 
 TEST(Format, ChainsAndClears) {
     LineBuffer<64> line;
-    line.text("a").character(' ').decimal(1).text("");
+    line.text("a").format(" %lu", uint64_t{1}).text("");
     EXPECT_EQ(line.view(), "a 1");
     line.clear();
     EXPECT_EQ(line.view(), "");
@@ -94,9 +87,11 @@ TEST(Format, AgreesWithPrintf) {
     for (int step = 0; step < 100'000; ++step) {
         const uint64_t value = random.of_any_length(63);
         char expected[64];
-        std::snprintf(expected, sizeof expected, "%llu 0x%016llx", static_cast<unsigned long long>(value),
-                      static_cast<unsigned long long>(value));
-        ASSERT_EQ(written([&](Line& l) { l.decimal(value).character(' ').hex(value); }), expected);
+        constexpr const char* format = "%lu 0x%016lx %ld %-3s";
+        std::snprintf(expected, sizeof expected, format, value, value, -static_cast<int64_t>(value), "s");
+        ASSERT_EQ(
+            written([&](Line& l) { l.format(format, value, value, -static_cast<int64_t>(value), "s"); }),
+            expected);
     }
 }
 
