@@ -15,6 +15,7 @@
 #   RUMPK_TARGET             clang's target triple for the kernel, and for every link
 #   RUMPK_KERNEL_FLAGS       instruction set, code model and what the kernel may not use
 #   RUMPK_KERNEL_OPTIMIZE    optional: the kernel's optimisation level, instead of -Os
+#   RUMPK_KERNEL_BOOT_FLAGS  optional: for what runs on the boot stack alone
 #   RUMPK_CELL_FLAGS         the same for cells
 #   RUMPK_ARCH_SOURCES       its files, for hal/CMakeLists.txt
 set(RUMPK_MACHINE_DIR "${PROJECT_SOURCE_DIR}/hal/machine/${RUMPK_MACHINE}")

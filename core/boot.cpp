@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The core's boot, as a list: each step with its reason, the last does not return.
+// The core's boot, as a list: each step with its reason, the last does not return. Nothing in this file is on
+// the way of an interrupt or of a fiber: it may be built without frame pointers (core/CMakeLists.txt).
 #include <algorithm>
 #include <array>
 
@@ -9,6 +10,7 @@
 #include "core/calls.h"
 #include "core/cell.h"
 #include "core/console.h"
+#include "core/events.h"
 #include "core/fiber_start.h"
 #include "core/log.h"
 #include "core/memory.h"
@@ -64,24 +66,6 @@ BootTable read_boot_table() {
     }
     return *table;
 }
-
-void device_event(uint32_t line) {
-    this_scheduler().count_device_event();
-    if (line == machine().boot->console_line) {
-        console().device_event();
-    } else {
-        machine().device_done(line); // a line nobody enabled
-    }
-}
-
-constexpr hal_events events{
-    .timer = [] { this_scheduler().timer_event(); },
-    .device = device_event,
-    .message = message_event,
-    .interrupt_exit = [] { this_scheduler().interrupt_exit(); },
-    .fault = [](const hal_fault* fault) { panic_fault(*fault); },
-    .core_start = run_core,
-};
 
 // Written here, once; then shown read-only at its fixed address.
 void write_system_table(const BootTable& table, const Cell& first) {
@@ -144,13 +128,7 @@ void start_console() {
     fiber.stack = kernel_stack(console_stack_size, "console stack");
     std::copy_n("console", 7, fiber.name);
     console().attach(fiber, cells()[0]);
-    machine().context_make(
-        &fiber.context, fiber.stack.pointer(), fiber.stack.size,
-        [](void*) {
-            machine().interrupts_restore(1);
-            console().run();
-        },
-        nullptr);
+    machine().context_make(&fiber.context, fiber.stack.pointer(), fiber.stack.size, run_console, nullptr);
     this_scheduler().make_ready(fiber);
     if (machine().device_enable(machine().boot->console_line) < 0) {
         stop_boot("the console's interrupt cannot be enabled");
@@ -195,7 +173,7 @@ void rumpk_core_main(const struct hal* table) {
     const BootTable image = read_boot_table(); // 5. what is there to run
     prepare_cores(image);                      //  6. fibers can be made ready, none runs yet
     prepare_cells(image);                      //  7. memory, program, rings, first fiber; then the SysTable
-    table->start(&events);                     //  8. interrupts have somewhere to go; still masked
+    table->start(&events_of_core);             //  8. interrupts have somewhere to go; still masked
     start_console();                           //  9. the driver that moves stdin and stdout
     start_other_cores();                       // 10. they run what this one gives them
     boot_memory().seal();                      // 11. nobody gets memory any more

@@ -29,10 +29,10 @@ LineEncoder::Progress LineEncoder::encode(hal_console_channel channel, std::span
     const std::byte* const end = from + in.size();
     std::byte* to = out.data();
     const std::byte* const stop = to + out.size();
-    if (framed_ && !in.empty() && current_ != of(channel) && out.size() >= 2) {
+    if (framed_ && !in.empty() && current_ != channel + 1 && out.size() >= 2) {
         *to++ = dle;
         *to++ = static_cast<std::byte>(frame_of(channel));
-        current_ = of(channel);
+        current_ = channel + 1;
     }
     while (from != end && to != stop) {
         if (*from == dle && framed_) {
@@ -62,7 +62,7 @@ size_t LineEncoder::panic_frame(std::span<std::byte, 3> out) {
     }
     out[0] = dle;
     out[1] = static_cast<std::byte>(RUMPK_CONSOLE_PANIC);
-    current_ = of(HAL_CONSOLE_KERNEL);
+    current_ = HAL_CONSOLE_KERNEL + 1;
     return 2;
 }
 

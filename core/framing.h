@@ -32,10 +32,7 @@ class LineEncoder {
 
   private:
     bool framed_ = false;
-    // What the receiver believes to be reading. The first value is 0, so that a fresh encoder is all zeros.
-    enum Current : int { nothing };
-    static Current of(hal_console_channel channel) { return static_cast<Current>(channel + 1); }
-    Current current_ = nothing;
+    int current_ = 0; // what the receiver believes to be reading: 1 + the channel; 0: nothing yet
 };
 
 // Takes frames out of what arrives.

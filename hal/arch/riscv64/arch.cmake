@@ -12,6 +12,8 @@ set(RUMPK_KERNEL_FLAGS -march=rv64imac_zicsr_zifencei -mabi=lp64 -mcmodel=medany
 # Functions that call nothing keep no frame pointer; prologues are shared (save_restore.S). A jump table has 8 bytes
 # a case, more than comparing.
 set(RUMPK_KERNEL_OPTIMIZE -Oz -flto -fno-jump-tables -momit-leaf-frame-pointer -msave-restore)
+# For what a backtrace never shows: with a frame pointer, locals have no short instructions.
+set(RUMPK_KERNEL_BOOT_FLAGS -fomit-frame-pointer)
 # What else makes it smaller, each tried (docs/decisions/size.md):
 #   inline-threshold       small functions into their callers: at the default for -Oz, 5, calls cost more than they save
 #   disable-machine-licm, disable-lsr, disable-constant-hoisting   no values kept in registers that have to be saved then

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/events.h"
+
+#include "core/boot_cores.h"
+#include "core/console.h"
+#include "core/panic.h"
+#include "core/remote.h"
+
+namespace rumpk {
+
+namespace {
+
+void device_event(uint32_t line) {
+    this_scheduler().count_device_event();
+    if (line == machine().boot->console_line) {
+        console().device_event();
+    } else {
+        machine().device_done(line); // a line nobody enabled
+    }
+}
+
+} // namespace
+
+constexpr hal_events events_of_core{
+    .timer = [] { this_scheduler().timer_event(); },
+    .device = device_event,
+    .message = message_event,
+    .interrupt_exit = [] { this_scheduler().interrupt_exit(); },
+    .fault = [](const hal_fault* fault) { panic_fault(*fault); },
+    .core_start = run_core,
+};
+
+void run_console(void*) {
+    machine().interrupts_restore(1);
+    console().run();
+}
+
+} // namespace rumpk
