@@ -14,13 +14,9 @@ set(RUMPK_KERNEL_FLAGS -march=rv64imac_zicsr_zifencei -mabi=lp64 -mcmodel=medany
 set(RUMPK_KERNEL_OPTIMIZE -Oz -flto -fno-jump-tables -momit-leaf-frame-pointer -msave-restore)
 # For what a backtrace never shows: with a frame pointer, locals have no short instructions.
 set(RUMPK_KERNEL_BOOT_FLAGS -fomit-frame-pointer)
-# What else makes it smaller, each tried (docs/decisions/size.md):
-#   inline-threshold       small functions into their callers: at the default for -Oz, 5, calls cost more than they save
-#   disable-machine-licm, disable-lsr, disable-constant-hoisting   no values kept in registers that have to be saved then
-#   enable-misched=0       in the order in which they are written, instructions need fewer registers
-#   enable-merge-functions, tail-merge-size   one copy of what is the same
-foreach(option inline-threshold=12 disable-machine-licm disable-lsr disable-constant-hoisting enable-misched=0
-        enable-merge-functions tail-merge-size=1)
+# What else makes it smaller and nothing slower, each tried (docs/decisions/size.md). Small functions into their callers:
+# at the default for -Oz, 5, calls cost more than they save. And no values kept in registers that have to be saved then.
+foreach(option inline-threshold=12 disable-machine-licm disable-lsr disable-constant-hoisting)
     list(APPEND RUMPK_KERNEL_LINK_FLAGS -Wl,-mllvm,-${option})
 endforeach()
 set(RUMPK_CELL_FLAGS -march=rv64gc -mabi=lp64d -mcmodel=medany)
