@@ -12,9 +12,14 @@
  *   DLE DLE   the data byte 0x10         DLE DLE   the data byte 0x10
  *   DLE k     kernel text follows        DLE EOT   standard input has ended
  *   DLE o     standard output follows
- *   DLE e     standard error follows
+ *   DLE e     standard error follows         DLE r     a request of abi/telemetry.h: report
+ *   DLE t     telemetry follows              DLE s     likewise: stop
+ *   DLE i     the application takes input from now on
  *   DLE x N   the end: N is the exit code, one byte, never followed by data
  *   DLE p     the end will be a panic; kernel text follows
+ *
+ * Standard input is sent after DLE i: before it, and after its end, the driver reads
+ * the line for requests alone and drops data. Telemetry is what abi/telemetry.h defines.
  *
  * Until the first frame the line carries the firmware's text. A frame the
  * receiver does not know is an error of the line: the runner says so and ends
@@ -28,6 +33,8 @@
 #define RUMPK_CONSOLE_KERNEL 'k'
 #define RUMPK_CONSOLE_STDOUT 'o'
 #define RUMPK_CONSOLE_STDERR 'e'
+#define RUMPK_CONSOLE_TELEMETRY 't'
+#define RUMPK_CONSOLE_INPUT 'i'
 #define RUMPK_CONSOLE_EXIT 'x'
 #define RUMPK_CONSOLE_PANIC 'p'
 

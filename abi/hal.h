@@ -106,7 +106,12 @@ struct hal_events {
     void (*core_start)(uint32_t core);      /* a core brought up by core_start begins here; does not return */
 };
 
-enum hal_console_channel { HAL_CONSOLE_KERNEL = 0, HAL_CONSOLE_STDOUT = 1, HAL_CONSOLE_STDERR = 2 };
+enum hal_console_channel {
+    HAL_CONSOLE_KERNEL = 0,
+    HAL_CONSOLE_STDOUT = 1,
+    HAL_CONSOLE_STDERR = 2,
+    HAL_CONSOLE_TELEMETRY = 3 /* for a program, not a person: dropped where nobody can take it */
+};
 
 #define HAL_MAP_READ (1u << 0)
 #define HAL_MAP_WRITE (1u << 1)
@@ -209,6 +214,9 @@ struct hal {
     int64_t (*console_write)(uint32_t channel, const uint8_t* buffer, uint64_t size);
     /* [any] Writes all of it, polling. For boot, panic and write(1); works in any state. */
     void (*console_put)(uint32_t channel, const uint8_t* buffer, uint64_t size);
+    /* [masked] The next letter that somebody outside sent apart from input; 0: none. The line interrupts
+     * when one comes. Where the console is one byte stream there never is: letters come in the stream. */
+    uint32_t (*console_request)(void);
     /* [any] All that console_write took has left the machine. Polls. */
     void (*console_flush)(void);
 };

@@ -124,12 +124,11 @@ void start_console() {
     Fiber& fiber = boot_memory().take_objects<Fiber>(1, "console")[0];
     fiber.tier = Tier::matter;
     fiber.core = this_scheduler().core();
-    fiber.owned = true;
     fiber.stack = kernel_stack(console_stack_size, "console stack");
     std::copy_n("console", 7, fiber.name);
     console().attach(fiber, cells()[0]);
     machine().context_make(&fiber.context, fiber.stack.pointer(), fiber.stack.size, run_console, nullptr);
-    this_scheduler().make_ready(fiber);
+    this_scheduler().begin(fiber);
     if (machine().device_enable(machine().boot->console_line) < 0) {
         stop_boot("the console's interrupt cannot be enabled");
     }

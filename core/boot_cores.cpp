@@ -6,6 +6,7 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/remote.h"
+#include "core/system.h"
 
 namespace rumpk {
 
@@ -44,6 +45,11 @@ Scheduler* make_scheduler(CoreId core, uint32_t fibers) {
     made.prepare(
         core, interrupts, kernel_stack(kernel_stack_size, "kernel stacks"),
         boot_memory().take_objects<DeadlineQueue::Family>(DeadlineQueue::families_for(fibers), "deadlines"));
+    if (boot_options().trace_size != 0) {
+        const uint64_t events = uint64_t{1} << boot_options().trace_size;
+        const AddressRange memory = kernel_stack(events * sizeof(rumpk_trace_event), "traces");
+        made.start_trace({static_cast<rumpk_trace_event*>(memory.pointer()), events});
+    }
     return &made;
 }
 

@@ -37,6 +37,10 @@ struct Caller {
 // stack of some depth. Returns what the call does; EAGAIN: its core has no room for the message.
 [[nodiscard]] int64_t spawn_at_home(Cell& cell, const Request& request);
 
+// What meta and a report say of a core, and of a fiber that runs here or elsewhere. Masked.
+[[nodiscard]] rumpk_meta_system describe_system(const Scheduler& here);
+[[nodiscard]] rumpk_meta_fiber describe_fiber(const Fiber& fiber);
+
 // Copies an argument struct in, once. EFAULT.
 template <typename T>
 [[nodiscard]] Result<void> copy_in(const Cell& cell, uint64_t address, T& copy) {

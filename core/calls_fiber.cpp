@@ -184,8 +184,7 @@ int64_t spawn_at_home(Cell& cell, const Request& request) {
     const FiberName made{*fiber, (*fiber)->id};
     Scheduler& here = this_scheduler();
     if (made.fiber->core == here.core()) {
-        made.fiber->owned = true;
-        here.make_ready(*made.fiber);
+        here.begin(*made.fiber);
     } else if (!here.mailbox().ask(made.fiber->core, RequestKind::adopt,
                                    {.target = made, .value = 0, .requester = {}, .spawn = {}})) {
         cell.give_fiber(*made.fiber);

@@ -41,8 +41,25 @@ rumpk_meta_self self(const Caller& who) {
             .promises = Promises{who.cell.promises}.meta_bits()};
 }
 
-rumpk_meta_system system(const Caller& who) {
-    const SchedulerStatistics& counted = who.scheduler.statistics();
+uint32_t state_of(const Fiber& fiber) {
+    switch (fiber.state) {
+    case FiberState::free:
+        break;
+    case FiberState::ready: {
+        const Scheduler* const its = scheduler_of(fiber.core);
+        return its != nullptr && its->running() == &fiber ? RUMPK_FIBER_RUNNING : RUMPK_FIBER_READY;
+    }
+    case FiberState::waiting:
+    case FiberState::asking:
+        return RUMPK_FIBER_WAITING;
+    }
+    return RUMPK_FIBER_FREE;
+}
+
+} // namespace
+
+rumpk_meta_system describe_system(const Scheduler& here) {
+    const SchedulerStatistics& counted = here.statistics();
     return {.size = sizeof(rumpk_meta_system),
             .cores = machine().boot->cores,
             .uptime_ns = machine().now(),
@@ -57,6 +74,24 @@ rumpk_meta_system system(const Caller& who) {
             .memory_unused = boot_memory().unused(),
             .allocations_after_boot = boot_memory().takes_after_seal()};
 }
+
+rumpk_meta_fiber describe_fiber(const Fiber& fiber) {
+    const Scheduler& its = *scheduler_of(fiber.core);
+    rumpk_meta_fiber answer{.size = sizeof(rumpk_meta_fiber),
+                            .tier = static_cast<uint32_t>(fiber.tier),
+                            .core = CoreId{fiber.core}.value(),
+                            .state = state_of(fiber),
+                            .id = FiberId{fiber.id}.value(),
+                            .switches = fiber.switches,
+                            .run_ns = its.run_time(fiber).value(),
+                            .name = {},
+                            .wake_max_ns = machine().ticks_ns(fiber.wake_ticks),
+                            .counted_since_ns = this_scheduler().counts_since().nanoseconds()};
+    std::copy_n(fiber.name, sizeof fiber.name, reinterpret_cast<char*>(answer.name));
+    return answer;
+}
+
+namespace {
 
 Result<uint64_t> capability(const Caller& who, uint64_t buffer, uint64_t length, uint64_t slot) {
     if (slot >= RUMPK_CAP_SLOTS || who.cell.capabilities[slot].kind == RUMPK_CAP_NONE) {
@@ -99,21 +134,6 @@ Result<uint64_t> ring(const Caller& who, uint64_t buffer, uint64_t length, uint6
     return give(who, buffer, length, tx ? (*fiber)->tx : (*fiber)->rx);
 }
 
-uint32_t state_of(const Fiber& fiber) {
-    switch (fiber.state) {
-    case FiberState::free:
-        break;
-    case FiberState::ready: {
-        const Scheduler* const its = scheduler_of(fiber.core);
-        return its != nullptr && its->running() == &fiber ? RUMPK_FIBER_RUNNING : RUMPK_FIBER_READY;
-    }
-    case FiberState::waiting:
-    case FiberState::asking:
-        return RUMPK_FIBER_WAITING;
-    }
-    return RUMPK_FIBER_FREE;
-}
-
 Result<uint64_t> fiber(const Caller& who, uint64_t buffer, uint64_t length, uint64_t id) {
     auto found = fiber_by(who, id);
     if (!found) {
@@ -122,19 +142,7 @@ Result<uint64_t> fiber(const Caller& who, uint64_t buffer, uint64_t length, uint
     if (length > offsetof(rumpk_meta_fiber, run_ns)) {
         count_time_everywhere(who.scheduler);
     }
-    const Fiber& shown = **found;
-    rumpk_meta_fiber answer{.size = sizeof(rumpk_meta_fiber),
-                            .tier = static_cast<uint32_t>(shown.tier),
-                            .core = CoreId{shown.core}.value(),
-                            .state = state_of(shown),
-                            .id = FiberId{shown.id}.value(),
-                            .switches = shown.switches,
-                            .run_ns = who.scheduler.run_time(shown).value(),
-                            .name = {},
-                            .wake_max_ns = machine().ticks_ns(shown.wake_ticks),
-                            .counted_since_ns = who.scheduler.counts_since().nanoseconds()};
-    std::copy_n(shown.name, sizeof shown.name, reinterpret_cast<char*>(answer.name));
-    return give(who, buffer, length, answer);
+    return give(who, buffer, length, describe_fiber(**found));
 }
 
 // What a fiber asks for its own id with: the front of rumpk_meta_self.
@@ -167,7 +175,7 @@ Result<uint64_t> meta(const Caller& who, uint64_t op, uint64_t buffer, uint64_t 
     case RUMPK_META_RING:
         return ring(who, buffer, length, index);
     case RUMPK_META_SYSTEM:
-        return give(who, buffer, length, system(who));
+        return give(who, buffer, length, describe_system(who.scheduler));
     case RUMPK_META_FIBER:
         return fiber(who, buffer, length, index);
     case RUMPK_META_ARGS:

@@ -135,8 +135,7 @@ void Cell::make_first_fiber() {
     std::ranges::copy(name_.substr(0, sizeof(first.name)), first.name);
     fiber_prepare(first);
     name_fiber(first);
-    first.owned = true;
-    this_scheduler().make_ready(first);
+    this_scheduler().begin(first);
 }
 
 void Cell::prepare(const BootCell& description) {

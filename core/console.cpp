@@ -5,7 +5,10 @@
 
 #include "abi/console.h"
 #include "core/cell.h"
+#include "core/fiber_start.h"
+#include "core/remote.h"
 #include "core/scheduler.h"
+#include "core/trace.h"
 
 namespace rumpk {
 
@@ -40,6 +43,16 @@ void Console::attach(Fiber& fiber, Cell& cell) {
 // the middle of a message, or worse, of a frame.
 void Console::put(hal_console_channel channel, std::span<const std::byte> bytes) {
     const InterruptsMasked masked;
+    if (channel == HAL_CONSOLE_TELEMETRY) {
+        if (machine().boot->console_channels == 0 && !encoder_.framed()) {
+            return; // a person reads
+        }
+        // A message that is under way is not to be cut.
+        const auto rest = std::exchange(told_, {});
+        if (!rest.empty()) {
+            put(channel, rest.subspan(std::exchange(sent_, 0)));
+        }
+    }
     if (pending_at_ != pending_end_) {
         machine().console_put(pending_channel_, raw(pending_ + pending_at_), pending_end_ - pending_at_);
         pending_at_ = pending_end_ = 0;
@@ -70,6 +83,10 @@ Result<size_t> Console::read_directly(std::span<std::byte> buffer) {
     if (input_open_) {
         return error(Errno::busy);
     }
+    if (!input_wanted_ || decoder_.ended()) {
+        input_wanted_ = true;
+        bell(); // the driver has to say so, or to listen again
+    }
     if (decoder_.ended()) {
         return 0;
     }
@@ -87,7 +104,7 @@ Result<size_t> Console::read_directly(std::span<std::byte> buffer) {
 
 void Console::open_input() {
     if (!input_open_) {
-        input_open_ = true;
+        input_open_ = input_wanted_ = true;
         bell();
     }
 }
@@ -117,6 +134,7 @@ void Console::run() {
         if (!pump_input()) {
             quiet_input();
         }
+        take_requests();
         if (!pump_output() && finishing_) {
             end();
         }
@@ -191,8 +209,15 @@ bool Console::publish_input() {
 // is on. False: there is no room, or nothing more to come. Bounded: rx fills up,
 // as the cell runs meanwhile only if it asked to be woken.
 bool Console::pump_input() {
-    if (!input_open_ || finishing_) {
+    if (finishing_) {
         return false;
+    }
+    if (!input_wanted_ || decoder_.ended()) {
+        if (!input_open_ || end_published_) {
+            return listen();
+        }
+    } else if (!input_open_) {
+        return false; // read(0) looks for itself
     }
     while (!end_published_ && rx_->closed() == ion::Close::open && claim_or_arm()) {
         const std::span<std::byte> slot = rx_->claim()->payload;
@@ -207,7 +232,39 @@ bool Console::pump_input() {
             return true;
         }
     }
-    return false;
+    return end_published_ && listen();
+}
+
+// Nobody takes input now, but somebody may ask: data is dropped, which nobody sends
+// before it is wanted or after its end. As pump_input. Bounded: whoever sends more
+// than the device holds at once has the time that he takes.
+bool Console::listen() {
+    if (!decoder_.framed()) {
+        return false;
+    }
+    std::byte dropped[chunk];
+    size_t got = chunk;
+    while (got == chunk) {
+        const InterruptsMasked masked;
+        got = static_cast<size_t>(machine().console_read(reinterpret_cast<uint8_t*>(dropped), chunk));
+        (void)decoder_.decode({dropped, got});
+    }
+    return true;
+}
+
+void Console::take_requests() {
+    const InterruptsMasked masked;
+    Requests asked = decoder_.take_requests();
+    while (const uint32_t letter = machine().console_request()) {
+        asked.add(letter);
+    }
+    if (asked.has(RUMPK_REQUEST_REPORT) && told_.empty()) {
+        count_time_everywhere(this_scheduler());
+        report_.begin(false);
+    }
+    if (asked.has(RUMPK_REQUEST_STOP)) {
+        cell_end(*cell_, 0); // whoever asked knows why
+    }
 }
 
 // Gives the device what is pending. False: it took less; its interrupt is on.
@@ -243,9 +300,45 @@ bool Console::send(hal_console_channel channel, std::span<const std::byte> bytes
     return false;
 }
 
-// Moves what tx holds to the device. Returns true while output remains.
+// False: the device is full.
+bool Console::say_wanted() {
+    if (wanted_said_ || !input_wanted_) {
+        return true;
+    }
+    if (!flush_pending()) {
+        return false;
+    }
+    pending_at_ = 0;
+    pending_end_ = encoder_.input_frame(pending_);
+    pending_channel_ = HAL_CONSOLE_KERNEL;
+    wanted_said_ = true;
+    return flush_pending();
+}
+
+// Sends the rest of a report. False: the device is full.
+bool Console::pump_report() {
+    for (;;) {
+        if (told_.empty()) {
+            told_ = report_.next();
+            if (told_.empty()) {
+                return true;
+            }
+        }
+        if (!send(HAL_CONSOLE_TELEMETRY, told_)) {
+            return false;
+        }
+        sent_ = 0;
+        told_ = {};
+    }
+}
+
+// Moves what tx holds to the device, and reports in between. Returns true while output remains.
 bool Console::pump_output() {
     for (;;) {
+        const bool between = sent_ == 0 || !told_.empty(); // not in the middle of tx's message
+        if (between && !(say_wanted() && pump_report())) {
+            return true;
+        }
         auto message = tx_->peek();
         if (!message) {
             if (message.error() != Errno::again) {
@@ -276,6 +369,7 @@ bool Console::pump_output() {
 }
 
 void Console::end() {
+    send_traces();
     put_exit(exit_code_);
     machine().power_off(exit_code_);
     __builtin_unreachable();

@@ -14,6 +14,7 @@
 
 #include "core/fiber.h"
 #include "core/framing.h"
+#include "core/report.h"
 #include "core/result.h"
 #include "ion/consumer.h"
 #include "ion/producer.h"
@@ -32,6 +33,7 @@ class Console {
     [[noreturn]] void run();
     void attach(Fiber& fiber, Cell& cell);
 
+    [[nodiscard]] bool attached() const { return fiber_ != nullptr; }
     [[nodiscard]] Fiber& fiber() { return *fiber_; }
 
     // Any context. Prints at once, polling, behind what was already on its way to the device.
@@ -64,6 +66,10 @@ class Console {
     static constexpr size_t chunk = 16; // bytes moved with interrupts masked
 
     bool pump_input();
+    bool listen();
+    void take_requests();
+    bool say_wanted();
+    bool pump_report();
     bool pump_output();
     bool send(hal_console_channel channel, std::span<const std::byte> bytes);
     bool flush_pending();
@@ -84,10 +90,17 @@ class Console {
 
     // Input: bytes already in the claimed slot.
     size_t filled_ = 0;
-    bool input_open_ = false;
+    bool input_open_ = false;   // the cell reads its rx ring
+    bool input_wanted_ = false; // it reads, there or with read(0)
+    bool wanted_said_ = false;
     bool end_published_ = false;
 
-    // Output: bytes of the peeked message already encoded; encoded bytes not yet taken by the device.
+    // What was asked for by somebody outside.
+    Report report_;
+    std::span<const std::byte> told_; // the report's message under way; empty: none
+
+    // Output: bytes of the peeked message, or of told_, already encoded; encoded bytes not yet taken by the
+    // device.
     size_t sent_ = 0;
     std::byte pending_[chunk]{};
     size_t pending_at_ = 0;

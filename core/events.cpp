@@ -11,7 +11,7 @@ namespace rumpk {
 namespace {
 
 void device_event(uint32_t line) {
-    this_scheduler().count_device_event();
+    this_scheduler().count_device_event(line);
     if (line == machine().boot->console_line) {
         console().device_event();
     } else {

@@ -2,6 +2,7 @@
 #include "core/framing.h"
 
 #include "abi/console.h"
+#include "abi/telemetry.h"
 
 namespace rumpk {
 
@@ -15,6 +16,8 @@ char frame_of(hal_console_channel channel) {
         return RUMPK_CONSOLE_STDOUT;
     case HAL_CONSOLE_STDERR:
         return RUMPK_CONSOLE_STDERR;
+    case HAL_CONSOLE_TELEMETRY:
+        return RUMPK_CONSOLE_TELEMETRY;
     case HAL_CONSOLE_KERNEL:
         break;
     }
@@ -66,28 +69,31 @@ size_t LineEncoder::panic_frame(std::span<std::byte, 3> out) {
     return 2;
 }
 
+size_t LineEncoder::input_frame(std::span<std::byte> out) const {
+    if (!framed_) {
+        return 0;
+    }
+    out[0] = dle;
+    out[1] = static_cast<std::byte>(RUMPK_CONSOLE_INPUT);
+    return 2;
+}
+
 size_t LineDecoder::decode(std::span<std::byte> bytes) {
     if (!framed_) {
         return ended_ ? 0 : bytes.size();
     }
     size_t kept = 0;
     for (const std::byte byte : bytes) {
-        if (ended_) {
-            break;
-        }
-        if (!escape_) {
-            if (byte == dle) {
-                escape_ = true;
-            } else {
+        if (!escape_ && byte == dle) {
+            escape_ = true;
+        } else if (!std::exchange(escape_, false) || byte == dle) {
+            if (!ended_) {
                 bytes[kept++] = byte;
             }
-            continue;
-        }
-        escape_ = false;
-        if (byte == dle) {
-            bytes[kept++] = byte;
         } else if (byte == std::byte{RUMPK_CONSOLE_END_OF_INPUT}) {
             ended_ = true;
+        } else if (byte == std::byte{RUMPK_REQUEST_REPORT} || byte == std::byte{RUMPK_REQUEST_STOP}) {
+            requests_.add(std::to_integer<uint32_t>(byte));
         } else {
             ++unknown_frames_;
         }

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 
 #include "abi/hal.h"
 
@@ -29,10 +30,23 @@ class LineEncoder {
     size_t exit_frame(uint8_t code, std::span<std::byte, 3> out) const;
     // Says that a panic follows and that the line is now in the kernel's channel.
     size_t panic_frame(std::span<std::byte, 3> out);
+    // Says that standard input is wanted.
+    size_t input_frame(std::span<std::byte> out) const;
 
   private:
     bool framed_ = false;
     int current_ = 0; // what the receiver believes to be reading: 1 + the channel; 0: nothing yet
+};
+
+// What somebody outside asks for: a set of letters of abi/telemetry.h.
+class Requests {
+  public:
+    constexpr void add(uint32_t letter) { letters_ |= bit(letter); }
+    [[nodiscard]] constexpr bool has(uint32_t letter) const { return (letters_ & bit(letter)) != 0; }
+
+  private:
+    static constexpr uint32_t bit(uint32_t letter) { return 1U << (letter % 32); }
+    uint32_t letters_ = 0;
 };
 
 // Takes frames out of what arrives.
@@ -46,12 +60,16 @@ class LineDecoder {
 
     [[nodiscard]] bool ended() const { return ended_; }
     void end() { ended_ = true; }
+    // Those that came since they were last taken, also after the end.
+    [[nodiscard]] Requests take_requests() { return std::exchange(requests_, {}); }
+    [[nodiscard]] bool framed() const { return framed_; }
     [[nodiscard]] uint64_t unknown_frames() const { return unknown_frames_; }
 
   private:
     bool framed_ = false;
     bool escape_ = false; // the last byte of the last call was a DLE
     bool ended_ = false;
+    Requests requests_;
     uint64_t unknown_frames_ = 0;
 };
 

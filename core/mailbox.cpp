@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "core/memory.h"
+#include "core/scheduler.h"
 #include "ion/ring.h"
 
 namespace rumpk {
@@ -44,6 +45,11 @@ bool take_from(std::optional<ion::Consumer>& ring, Kind& kind, T& message) {
     return true;
 }
 
+void ring(CoreId to) {
+    this_scheduler().note(RUMPK_TRACE_MESSAGE, nullptr, 0, to.value());
+    machine().core_wake(to.value());
+}
+
 } // namespace
 
 void Mailbox::connect_one_way(Mailbox& from, Mailbox& to, uint32_t slots_at_to) {
@@ -81,14 +87,14 @@ bool Mailbox::ask(CoreId to, RequestKind kind, const Request& request) {
         return false;
     }
     lane.open += wants_answer(kind) ? 1 : 0;
-    machine().core_wake(to.value());
+    ring(to);
     return true;
 }
 
 void Mailbox::answer(CoreId to, AnswerKind kind, const Answer& answer) {
     const auto bytes = std::as_bytes(std::span(&answer, 1));
     ensure(lanes_[to.value()].answers_out->push(static_cast<uint32_t>(kind), bytes).has_value());
-    machine().core_wake(to.value());
+    ring(to);
 }
 
 bool Mailbox::take(CoreId from, AnswerKind& kind, Answer& answer) {

@@ -19,6 +19,18 @@ std::string_view take_word(std::string_view& text) {
     return word;
 }
 
+constexpr std::string_view trace_option = "rumpk.trace=";
+
+// "14". False: not two digits, or none of the sizes that are allowed.
+bool read_trace(std::string_view digits, BootOptions& options) {
+    if (digits.size() != 2) {
+        return false;
+    }
+    const auto ones = static_cast<uint32_t>(digits[1] - '0');
+    options.trace_size = static_cast<uint32_t>(digits[0] - '0') * 10 + ones;
+    return ones <= 9 && options.trace_size - 4U <= 16U; // what is too small wraps, and is too large
+}
+
 void read_option(std::string_view word, BootOptions& options) {
     if (word == "rumpk.console=framed") {
         options.console_framed = true;
@@ -28,6 +40,8 @@ void read_option(std::string_view word, BootOptions& options) {
         options.log_verbose = true;
     } else if (word == "rumpk.log=quiet") {
         options.log_verbose = false;
+    } else if (word.starts_with(trace_option) && read_trace(word.substr(trace_option.size()), options)) {
+        // it is read
     } else if (word.starts_with("rumpk.") && options.unknown_count++ == 0) {
         options.unknown = word;
     }

@@ -11,6 +11,7 @@ namespace rumpk {
 struct BootOptions {
     bool console_framed = false; // rumpk.console=framed; =plain is the default
     bool log_verbose = false;    // rumpk.log=verbose; =quiet is the default
+    uint32_t trace_size = 0;     // rumpk.trace=NN, 04 to 20: each core keeps 2^NN events; 0: none
     // What stands after `--`, as it stood: percent-encoded, meta's ARGS. Empty: nothing.
     std::string_view arguments;
     // The first option that begins with `rumpk.` and is none of the above, or has a

@@ -6,6 +6,7 @@
 #include "core/console.h"
 #include "core/log.h"
 #include "core/remote.h"
+#include "core/trace.h"
 
 namespace rumpk {
 
@@ -114,6 +115,7 @@ void begin() {
 }
 
 [[noreturn]] void end() {
+    send_traces();
     console().put_exit(RUMPK_EXIT_PANIC);
     machine().power_off(RUMPK_EXIT_PANIC);
     __builtin_unreachable();

@@ -48,11 +48,6 @@ void send(Scheduler& here, CoreId to, RequestKind kind, const FiberName& target,
     }
 }
 
-void adopt(Scheduler& here, Fiber& fiber) {
-    fiber.owned = true;
-    here.make_ready(fiber);
-}
-
 void reply(Scheduler& here, const Requester& to, int64_t value) {
     if (to.core != here.core()) {
         here.mailbox().answer(to.core, AnswerKind::reply, {to, value});
@@ -121,7 +116,7 @@ int handle(Scheduler& here, CoreId from, RequestKind kind, const Request& reques
         return light;
     }
     case RequestKind::adopt:
-        adopt(here, *fiber);
+        here.begin(*fiber);
         return light;
     case RequestKind::spawn:
         // Who was killed meanwhile makes nobody: nobody would know the id.
@@ -244,6 +239,7 @@ bool running_here(Scheduler& here, const FiberName& name) {
 
 void message_event() {
     Scheduler& here = this_scheduler();
+    here.note(RUMPK_TRACE_INTERRUPT, nullptr, RUMPK_TRACE_FROM_CORE);
     const uint32_t last = survivor.load(std::memory_order_acquire);
     if (last != all_go_on && last != here.core().value()) {
         stop_here();

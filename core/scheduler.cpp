@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/panic.h"
+#include "core/report.h"
 
 namespace rumpk {
 
@@ -109,6 +110,7 @@ void Scheduler::attend_to(Fiber* previous, Why why, Switch how) {
         return;
     }
     count_times(previous, why, next);
+    note(RUMPK_TRACE_SWITCH, next, static_cast<uint32_t>(why));
     if (ready_.current() != before) {
         const AddressRange interrupts = interrupts_[static_cast<size_t>(ready_.current())];
         machine().interrupt_stack(interrupts.pointer(), interrupts.size);
@@ -152,6 +154,37 @@ void Scheduler::count_times(Fiber* previous, Why why, Fiber* next) {
     }
 }
 
+void Scheduler::start_trace(std::span<rumpk_trace_event> storage) {
+    trace_.prepare(storage);
+    attend(Attention::tracing);
+}
+
+void Trace::record(const rumpk_trace_event& event) {
+    events_[recorded_ & last_] = event;
+    ++recorded_;
+}
+
+void Scheduler::record(rumpk_trace_kind kind, const Fiber* fiber, uint32_t detail, uint64_t value) {
+    constexpr uint64_t most = 0xffff;
+    trace_.record({.raw = machine().ticks(),
+                   .fiber = trace_number(fiber),
+                   .value = static_cast<uint16_t>(std::min(value, most)),
+                   .detail = static_cast<uint8_t>(detail),
+                   .kind = static_cast<uint8_t>(kind)});
+}
+
+void Scheduler::begin(Fiber& fiber) {
+    fiber.owned = true;
+    if (attends(Attention::tracing)) {
+        record(RUMPK_TRACE_SPAWN, &fiber, static_cast<uint32_t>(fiber.tier), 0);
+        rumpk_trace_event name;
+        __builtin_memcpy(&name, __builtin_assume_aligned(fiber.name, alignof(uint64_t)), sizeof name);
+        name.kind = RUMPK_TRACE_NAME; // as struct rumpk_trace_name
+        trace_.record(name);
+    }
+    make_ready(fiber);
+}
+
 void Scheduler::make_ready(Fiber& fiber) {
     fiber.state = FiberState::ready;
     ready_.push_back(fiber.run, fiber.tier);
@@ -160,26 +193,27 @@ void Scheduler::make_ready(Fiber& fiber) {
     }
 }
 
-inline void Scheduler::count_wake(Fiber& fiber) {
+inline void Scheduler::count_wake(Fiber& fiber, rumpk_trace_woken by) {
     ++statistics_.wakes;
+    note(RUMPK_TRACE_WAKE, &fiber, by);
     if (counts_time()) {
         fiber.ready_since = machine().ticks();
     }
 }
 
-void Scheduler::wake(Fiber& fiber) {
+void Scheduler::wake(Fiber& fiber, rumpk_trace_woken by) {
     if (fiber.deadline.pending()) {
         deadlines_.cancel(fiber.deadline);
         program_timer();
     }
-    count_wake(fiber);
+    count_wake(fiber, by);
     make_ready(fiber);
 }
 
 void Scheduler::ring(Fiber& fiber, uint64_t channels) {
     fiber.latched |= channels;
     if (fiber.state == FiberState::waiting && (fiber.latched & fiber.waits_for) != 0) {
-        wake(fiber);
+        wake(fiber, RUMPK_TRACE_BY_BELL);
     }
 }
 
@@ -246,12 +280,12 @@ bool Scheduler::ring_and_wait(Fiber& other, uint64_t bell, uint64_t channels) {
     self.state = FiberState::waiting;
     self.waits_for = channels;
     if (other.tier == self.tier) {
-        count_wake(other);
+        count_wake(other, RUMPK_TRACE_BY_BELL);
         other.state = FiberState::ready;
         ready_.replace(self.run, other.run);
     } else {
         ready_.remove(self.run, self.tier);
-        wake(other);
+        wake(other, RUMPK_TRACE_BY_BELL);
     }
     hand_over(self, Why::waits, machine().context_switch);
     return true;
@@ -268,11 +302,13 @@ int64_t Scheduler::wait_for_answer() {
 void Scheduler::answered(Fiber& fiber, int64_t answer) {
     if (fiber.state == FiberState::asking) {
         fiber.waits_for = static_cast<uint64_t>(answer);
+        note(RUMPK_TRACE_WAKE, &fiber, RUMPK_TRACE_BY_ANSWER);
         make_ready(fiber);
     }
 }
 
 void Scheduler::forget(Fiber& fiber) {
+    note(RUMPK_TRACE_END, &fiber);
     if (fiber.state == FiberState::ready) {
         const bool runs = &fiber == running();
         ready_.remove(fiber.run, fiber.tier);
@@ -295,6 +331,7 @@ void Scheduler::leave(Switch how) {
     calls_busy_ = false; // this may be on that stack, and does not come back to it
     Fiber* const next = choose();
     count_times(nullptr, Why::ended, next);
+    note(RUMPK_TRACE_SWITCH, next, RUMPK_TRACE_ENDED);
     const AddressRange interrupts = interrupts_[static_cast<size_t>(ready_.current())];
     machine().interrupt_stack(interrupts.pointer(), interrupts.size);
     how(&nobodys_, next != nullptr ? &next->context : &idle_);
@@ -313,13 +350,14 @@ void Scheduler::program_timer() {
 
 void Scheduler::timer_event() {
     ++statistics_.timer_interrupts;
+    const Instant at = now();
+    note(RUMPK_TRACE_INTERRUPT, nullptr, RUMPK_TRACE_TIMER, (at - programmed_).value() / RUMPK_TRACE_UNIT);
     programmed_ = Instant::never(); // the timer is one-shot: it disarmed itself
     bool served = false;
-    const Instant at = now();
     deadlines_.advance(at);
     while (DeadlineNode* node = deadlines_.pop_due()) {
         served = true;
-        wake(fiber_of(*node));
+        wake(fiber_of(*node), RUMPK_TRACE_BY_DEADLINE);
     }
     if (!served) {
         ++statistics_.timer_empty;
@@ -331,6 +369,7 @@ void Scheduler::interrupt_exit() {
     if (attention_ == 0) {
         return;
     }
+    note(RUMPK_TRACE_RETURN, nullptr);
     Fiber* const self = running();
     if (only_ != nullptr && self != nullptr && self != only_) [[unlikely]] {
         forget(*self); // whatever its tier, and although it may never yield

@@ -18,6 +18,7 @@
 #include "core/fiber.h"
 #include "core/mailbox.h"
 #include "core/random.h"
+#include "core/trace.h"
 
 namespace rumpk {
 
@@ -30,10 +31,17 @@ enum class Attention : uint32_t {
     counting = 1U << 1,  // fibers' times are counted
     only = 1U << 2,      // one fiber alone is given the core, see run_only()
     forgotten = 1U << 3, // the running fiber has ended; the core still has to leave it
+    tracing = 1U << 4,   // events are recorded
 };
 
-// Why the core goes from one to another.
-enum class Why : uint8_t { yielded, waits, overtaken, interrupted, ended };
+// Why the core goes from one to another, as a trace says it.
+enum class Why : uint8_t {
+    yielded = RUMPK_TRACE_YIELDED,
+    waits = RUMPK_TRACE_WAITS,
+    overtaken = RUMPK_TRACE_OVERTAKEN,
+    interrupted = RUMPK_TRACE_INTERRUPTED,
+    ended = RUMPK_TRACE_ENDED,
+};
 
 struct SchedulerStatistics {
     uint64_t switches = 0;
@@ -63,6 +71,15 @@ class Scheduler {
     [[nodiscard]] CoreId core() const { return core_; }
     [[nodiscard]] Mailbox& mailbox() { return mailbox_; }
     [[nodiscard]] Random& random() { return random_; }
+    [[nodiscard]] const Trace& trace() const { return trace_; }
+    // Boot only. From now on events are recorded, in memory of a power of two of them.
+    void start_trace(std::span<rumpk_trace_event> storage);
+    // Records an event, if events are. Masked.
+    void note(rumpk_trace_kind kind, const Fiber* fiber, uint32_t detail = 0, uint64_t value = 0) {
+        if (attends(Attention::tracing)) [[unlikely]] {
+            record(kind, fiber, detail, value);
+        }
+    }
     // nullptr: the idle context. Any core may look.
     [[nodiscard]] Fiber* running() const { return reinterpret_cast<Fiber*>(ready_.first()); }
     [[nodiscard]] const SchedulerStatistics& statistics() const { return statistics_; }
@@ -75,6 +92,8 @@ class Scheduler {
     // Of a fiber of this core: what it has used since it was last given the core included.
     [[nodiscard]] Nanoseconds run_time(const Fiber& fiber) const;
 
+    // A fiber of this core begins, with a context.
+    void begin(Fiber& fiber);
     // Puts a fiber that has a context at the end of its tier.
     void make_ready(Fiber& fiber);
     // Latches the channels; a fiber that waits for one of them becomes ready. Bells coalesce.
@@ -130,7 +149,10 @@ class Scheduler {
 
     // Events, on the interrupt stack.
     void timer_event();
-    void count_device_event() { ++statistics_.device_interrupts; }
+    void count_device_event(uint32_t line) {
+        ++statistics_.device_interrupts;
+        note(RUMPK_TRACE_INTERRUPT, nullptr, RUMPK_TRACE_DEVICE, line);
+    }
     void interrupt_exit();
 
   private:
@@ -142,8 +164,9 @@ class Scheduler {
     void attend(Attention what) { attention_ |= static_cast<uint32_t>(what); }
     void attend_no_more(Attention what) { attention_ &= ~static_cast<uint32_t>(what); }
 
-    void wake(Fiber& fiber);
-    void count_wake(Fiber& fiber);
+    void wake(Fiber& fiber, rumpk_trace_woken by);
+    void count_wake(Fiber& fiber, rumpk_trace_woken by);
+    void record(rumpk_trace_kind kind, const Fiber* fiber, uint32_t detail, uint64_t value);
     void program_timer();
     void check_canary(const Fiber& fiber) const;
     void count_switch(Fiber& next);
@@ -157,10 +180,11 @@ class Scheduler {
     // What every switch touches.
     uint32_t attention_ = 0; // set of Attention
     RunQueue ready_;
-    uint64_t since_ = 0; // ticks: when who runs was given the core; kept while that is counted
+    Shared<uint64_t> since_{0}; // ticks: when who runs was given the core; kept while that is counted
     SchedulerStatistics statistics_;
 
     CoreId core_{};
+    Trace trace_;           // of Attention::tracing
     Fiber* only_ = nullptr; // of Attention::only
     DeadlineQueue deadlines_;
     Instant programmed_ = Instant::never(); // what the compare register holds

@@ -8,6 +8,7 @@ import os
 import random
 import select
 import signal
+import struct
 import sys
 import time
 
@@ -34,8 +35,13 @@ def boot():
     send(BOOT + READY)
 
 
+def want_input():
+    send(DLE + b"i")
+
+
 def received():
     """What the runner sends, decoded, in chunks, until the end of input."""
+    want_input()
     kept = b""
     while True:
         data = os.read(0, 1 << 16)
@@ -192,8 +198,123 @@ def early():
 
 def ignores_input():
     boot()
+    want_input()
     time.sleep(0.2)
     leave(3)
+
+
+def unwanted_input():
+    """Nothing is sent to an application that does not read, and then all of it."""
+    boot()
+    if select.select([0], [], [], 0.5)[0]:
+        sys.exit("the runner sent input before it was wanted")
+    for data in received():
+        output(b"o", data)
+    leave(0)
+
+
+def message(kind, body=b""):
+    """Of abi/telemetry.h."""
+    output(b"t", struct.pack("<II", kind, len(body)) + body)
+
+
+def system(cores=1):
+    message(1, struct.pack("<II11Q", 96, cores, 5_000_000_000, *range(10)))
+
+
+def fiber(number, tier, name, identity, kernel=0, run_ns=0, size=72):
+    message(2, struct.pack("<II IIII QQQ 16s QQ", number, kernel, size, tier, 0, 3, identity, 7, run_ns, name, 2500, 0))
+
+
+def trace(events, core=0, recorded=None):
+    body = struct.pack("<II 4Q", core, 0, len(events) if recorded is None else recorded, 1000, 1000, 1 << 32)
+    message(4, body + b"".join(struct.pack("<QIHBB", *event) for event in events))
+
+
+def wait_for_request(letter):
+    """The runner's next request, which has to be this one."""
+    got = os.read(0, 2)
+    if not got:
+        sys.exit(0)
+    if got != DLE + letter:
+        sys.exit(f"the runner sent {got!r} instead of a request")
+
+
+def watched():
+    """A machine of two fibers that answers as often as it is asked; the second time some time has passed."""
+    boot()
+    for time_used in (1_000_000_000, 3_000_000_000, 3_000_000_000, 3_000_000_000):
+        wait_for_request(b"r")
+        message(1, struct.pack("<II11Q", 96, 1, 2 * time_used, *range(10)))
+        fiber(16, 1, b"console", 0, kernel=1, run_ns=1000)
+        fiber(32, 2, b"main\x1b[2J", 1 << 32, run_ns=time_used)
+        message(3)
+    leave(0)
+
+
+def watched_for_ever():
+    boot()
+    while True:
+        wait_for_request(b"r")
+        system()
+        fiber(32, 2, b"main\x1b[2J", 1 << 32)
+        message(3)
+
+
+def lying_when_asked():
+    boot()
+    wait_for_request(b"r")
+    system()
+    fiber(1, 77, b"", 1)
+    time.sleep(600)
+
+
+def never_answers():
+    boot()
+    wait_for_request(b"r")
+    time.sleep(600)
+
+
+def traced(ending="leave"):
+    """A trace of one fiber that is woken and runs; how it ends."""
+    boot()
+    if ending == "stop":
+        wait_for_request(b"s")
+    if ending == "never":
+        time.sleep(600)
+    trace([(100, 32, 0, 2, 3), (0x6E69616D, 0, 0, 0, 4), (200, 32, 0, 0, 1), (300, 0, 0, 0, 1), (400, 0, 9, 1, 6),
+           (410, 32, 0, 0, 2), (420, 0, 0, 0, 7), (430, 32, 0, 0, 1)], recorded=10)
+    system()
+    fiber(32, 2, b"main", 1 << 32)
+    message(3)
+    leave(0)
+
+
+def lying(how):
+    """Telemetry that cannot be."""
+    boot()
+    if how == "length":
+        message(2, bytes(3))
+    elif how == "kind":
+        message(99)
+    elif how == "endless":
+        output(b"t", struct.pack("<II", 4, 0xFFFFFFF0) + bytes(100))
+    elif how == "tier":
+        system()
+        fiber(1, 77, b"", 1)
+    elif how == "order":
+        message(3)
+    elif how == "cores":
+        system(cores=0)
+    elif how == "numbers":
+        trace([(1, 2, 3, 4, 5)], recorded=0)
+    elif how == "twice":
+        trace([])
+        trace([])
+    elif how == "cut":
+        output(b"t", struct.pack("<II", 1, 96) + bytes(50))
+        leave(0)
+    time.sleep(600)
 
 
 def process_id():

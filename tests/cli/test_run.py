@@ -116,6 +116,10 @@ class PassThrough(unittest.TestCase):
         done = play("early", input=b"typed at once")
         self.assertEqual((done.returncode, done.stdout), (0, b"typed at once"), done.stderr)
 
+    def test_input_waits_until_it_is_wanted(self):
+        done = play("unwanted_input", input=b"typed at once")
+        self.assertEqual((done.returncode, done.stdout), (0, b"typed at once"), done.stderr)
+
     def test_input_that_nobody_reads(self):
         done = play("ignores_input", input=bytes(10 << 20))
         self.assertEqual(done.returncode, 3)

@@ -14,7 +14,8 @@ import select
 import subprocess
 import time
 
-from . import backtrace, framing, session
+from . import backtrace, framing, session, telemetry
+from .monitor import Monitor
 from .session import CHUNK, EXIT_EMULATOR, EXIT_PANIC, EXIT_PIPE, EXIT_TIMEOUT, EXIT_USAGE, PENDING_MAX, poll, say
 
 BOOT_SECONDS = 20.0  # until the first frame
@@ -41,6 +42,8 @@ class Line:
         self.emulator_text = b""
         self.input = memoryview(b"")  # encoded, not yet in the pipe
         self.input_open = True  # our stdin may hold more
+        self.monitor = options.monitor or Monitor()
+        self.stopping = None  # the exit code, once the machine was asked to end
         self.broken = None  # what is wrong with the line
         self.process = session.start(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
@@ -62,7 +65,8 @@ class Line:
         """Until the emulator has ended and everything is written; the exit code."""
         while self.line in self.open or self.output.bytes:
             ready = poll(self._interest(), self._wait())
-            self.signals.check()
+            self._check_signals()
+            self.monitor.handle(ready)
             if self.errors in ready:
                 self._read_errors()
             if self.line in ready:
@@ -80,7 +84,9 @@ class Line:
 
     def _interest(self):
         """descriptor -> events"""
-        wanted = {self.signals.fd: select.POLLIN}
+        wanted = self.monitor.interest()
+        if self.stopping is None:
+            wanted[self.signals.fd] = select.POLLIN
         if self.output.bytes < PENDING_MAX:
             for fd in self.open:
                 wanted[fd] = select.POLLIN
@@ -88,9 +94,12 @@ class Line:
         if waiting is not None:
             wanted[waiting] = select.POLLOUT
         if self.decoder.framed and self.decoder.exit_code is None and self.line in self.open:
+            if not self.input and self.monitor.requests:
+                self.input = memoryview(framing.encode_request(self.monitor.requests))
+                self.monitor.requests = b""
             if self.input:
                 wanted[self.to] = select.POLLOUT
-            elif self.input_open:
+            elif self.input_open and self.decoder.wanted and self.stopping is None:
                 wanted[0] = select.POLLIN
         return wanted
 
@@ -101,7 +110,7 @@ class Line:
     def _limits(self):
         now = time.monotonic()
         if self.deadline is not None and now >= self.deadline:
-            return self._timed_out()
+            return None if self._stop(EXIT_TIMEOUT) else self._timed_out()
         if self.boot_deadline is not None and now >= self.boot_deadline:
             self.kill()
             return self._did_not_boot(f"the image said nothing within {BOOT_SECONDS:g} s of its start")
@@ -136,6 +145,10 @@ class Line:
             self.open.clear()
 
     def _show(self, channel, piece):
+        if channel == framing.TELEMETRY:
+            if not self.monitor.feed(piece):
+                self.broken = self.broken or self.monitor.broken
+            return
         if channel == framing.KERNEL:
             self.output.put(2, self.text.feed(piece))
             return
@@ -187,9 +200,25 @@ class Line:
     def kill(self):
         self.process.kill()
 
+    def _stop(self, code):
+        """Asks the machine to end, if its trace is wanted and it can send it. False: it has to be killed."""
+        able = self.decoder.framed and self.decoder.exit_code is None and not self.decoder.panicked
+        if not self.monitor.events or self.stopping is not None or not able:
+            return False
+        self.stopping = code
+        self.monitor.requests += telemetry.STOP
+        self.deadline = time.monotonic() + session.STOP_SECONDS
+        return True
+
+    def _check_signals(self):
+        if self.signals.number is not None and self.stopping is None and not self._stop(128 + self.signals.number):
+            self.signals.check()
+
     def _timed_out(self):
         self.kill()
         self.output.put(2, self.text.flush())
+        if self.stopping not in (None, EXIT_TIMEOUT):
+            return self.stopping
         limit = f"time-out: no end within {self.options.timeout:g} s"
         if not self.decoder.framed:
             self._did_not_boot(limit + ", and the image did not come up")
@@ -213,6 +242,8 @@ class Line:
         """The line has ended, or was ended."""
         self.output.put(2, self.text.flush())
         code = self.decoder.exit_code
+        if self.stopping is not None:
+            return self._timed_out()
         if self.broken:
             self.output.say(f"{self.broken}; the machine was stopped")
             return EXIT_EMULATOR

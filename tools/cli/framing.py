@@ -17,10 +17,12 @@ FIRMWARE = "firmware"  # before the first frame
 KERNEL = "kernel"
 STDOUT = "stdout"
 STDERR = "stderr"
+TELEMETRY = "telemetry"  # of abi/telemetry.h
 
-_CHANNEL_OF_FRAME = {ord("k"): KERNEL, ord("o"): STDOUT, ord("e"): STDERR, ord("p"): KERNEL}
+_CHANNEL_OF_FRAME = {ord("k"): KERNEL, ord("o"): STDOUT, ord("e"): STDERR, ord("p"): KERNEL, ord("t"): TELEMETRY}
 _EXIT = ord("x")
 _PANIC = ord("p")
+_INPUT = ord("i")
 
 # The longest run of data: bytes that are no DLE, and doubled DLEs. Possessive, so
 # that it neither backtracks nor remembers where it could have stopped.
@@ -35,12 +37,14 @@ class Decoder:
     """Splits the line into channels.
 
     framed     a frame was seen: the console driver is up and takes input
+    wanted     the application takes standard input from now on
     panicked   the image announced a panic
     exit_code  the image's exit code, None until it came
     """
 
     def __init__(self):
         self.framed = False
+        self.wanted = False
         self.panicked = False
         self.exit_code = None
         self._channel = FIRMWARE
@@ -94,6 +98,9 @@ class Decoder:
             if kind == _PANIC:
                 self.panicked = True
             return 2
+        if kind == _INPUT:
+            self.framed = self.wanted = True
+            return 2
         if kind == _EXIT:
             if at + 2 == len(data):
                 return 0
@@ -123,9 +130,14 @@ def encode(data):
     return data.replace(DLE, b"\x10\x10")
 
 
+def encode_request(letters):
+    """Requests of abi/telemetry.h, for between two pieces of encoded input."""
+    return b"".join(DLE + bytes([letter]) for letter in letters)
+
+
 def encode_output(channel, data):
     """What the image sends for `data` on `channel`: for stand-ins in tests."""
-    letter = {KERNEL: b"k", STDOUT: b"o", STDERR: b"e"}[channel]
+    letter = {KERNEL: b"k", STDOUT: b"o", STDERR: b"e", TELEMETRY: b"t"}[channel]
     return DLE + letter + data.replace(DLE, b"\x10\x10")
 
 

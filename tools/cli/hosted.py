@@ -4,28 +4,39 @@
 import os
 import select
 import signal
+import socket
 import subprocess
 import time
 
-from . import backtrace, session
+from . import backtrace, session, telemetry
+from .monitor import Monitor
 from .session import CHUNK, EXIT_EMULATOR, EXIT_PIPE, EXIT_TIMEOUT, EXIT_USAGE, PENDING_MAX, poll, say
 
 
 class Process:
     """One run of an image that is a program of this machine. It has our stdin and stdout; its
-    stderr comes by way of us, for backtraces."""
+    stderr comes by way of us, for backtraces, and so does its telemetry, over a socket."""
 
     def __init__(self, command, options, signals):
         self.options = options
         self.signals = signals
+        self.monitor = options.monitor or Monitor()
+        self.stopping = None  # the exit code, once the machine was asked to end
+        self.telemetry, theirs = socket.socketpair()
+        self.telemetry.setblocking(False)
+        streams = {"stderr": subprocess.PIPE}
+        if options.monitor:
+            command = [command[0], f"rumpk.telemetry={theirs.fileno()}", *command[1:]]
+            streams["pass_fds"] = (theirs.fileno(),)
         # Only while it lives can be seen where it was loaded, which its backtrace needs: before it begins.
         try:
-            self.process = session.start(command, held=True, stderr=subprocess.PIPE)
+            self.process = session.start(command, held=True, **streams)
             self.base = backtrace.loaded_at(self.process.pid, command[0])
             session.release(self.process)
         except PermissionError:  # no tracing here, or no such right: the second start says which
-            self.process = session.start(command, stderr=subprocess.PIPE)
+            self.process = session.start(command, **streams)
             self.base = None
+        theirs.close()
         self.errors = self.process.stderr.fileno()
         self.ended = os.pidfd_open(self.process.pid)
         self.text = backtrace.Filter(options.symbols._replace(kernel_base=lambda: self.base))
@@ -34,9 +45,14 @@ class Process:
 
     def run(self):
         """Until it has ended and its stderr is written; the exit code."""
-        reading, running = True, True
-        while reading or running or self.output.bytes:
-            wanted = {self.signals.fd: select.POLLIN}
+        reading, running, told = True, True, True
+        while reading or running or told or self.output.bytes:
+            self._send_requests()
+            wanted = self.monitor.interest()
+            if self.stopping is None:
+                wanted[self.signals.fd] = select.POLLIN
+            if told:
+                wanted[self.telemetry.fileno()] = select.POLLIN
             if reading and self.output.bytes < PENDING_MAX:
                 wanted[self.errors] = select.POLLIN
             if running:
@@ -45,17 +61,61 @@ class Process:
                 wanted[2] = select.POLLOUT
             left = None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
             ready = poll(wanted, left)
-            self.signals.check()
+            self._check_signals()
+            self.monitor.handle(ready)
+            if self.telemetry.fileno() in ready:
+                told = self._read_telemetry()
+            if self.monitor.broken:
+                say(f"{self.monitor.broken}; the machine was stopped")
+                return EXIT_EMULATOR
             if self.errors in ready:
                 reading = self._read()
             if 2 in ready:
                 self.output.write()
             if self.ended in ready:
                 running = False
-            if left == 0.0:
-                say(f"time-out: no end within {self.options.timeout:g} s; the machine was stopped")
-                return EXIT_TIMEOUT
+            if left == 0.0 and not self._stop(EXIT_TIMEOUT):
+                self._say_stopped()
+                return self.stopping or EXIT_TIMEOUT
+        if self.stopping is not None:
+            self.process.wait()
+            self._say_stopped()
+            return self.stopping
         return self._verdict(self.process.wait())
+
+    def _stop(self, code):
+        """Asks the machine to end, if its trace is wanted. False: it has to be killed."""
+        if not self.monitor.events or self.stopping is not None:
+            return False
+        self.stopping = code
+        self.monitor.requests += telemetry.STOP
+        self.deadline = time.monotonic() + session.STOP_SECONDS
+        return True
+
+    def _check_signals(self):
+        if self.signals.number is not None and self.stopping is None and not self._stop(128 + self.signals.number):
+            self.signals.check()
+
+    def _say_stopped(self):
+        if self.stopping in (None, EXIT_TIMEOUT):
+            say(f"time-out: no end within {self.options.timeout:g} s; the machine was stopped")
+
+    def _read_telemetry(self):
+        try:
+            data = self.telemetry.recv(CHUNK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            data = b""
+        self.monitor.feed(data)
+        return bool(data)
+
+    def _send_requests(self):
+        try:
+            while self.monitor.requests:
+                self.monitor.requests = self.monitor.requests[self.telemetry.send(self.monitor.requests) :]
+        except OSError:  # it has ended, or has not yet taken what was asked before
+            self.monitor.requests = b""
 
     def _read(self):
         data = os.read(self.errors, CHUNK)
@@ -75,6 +135,7 @@ class Process:
         self.process.kill()
         self.process.wait()
         self.process.stderr.close()
+        self.telemetry.close()
         os.close(self.ended)
 
 

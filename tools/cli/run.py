@@ -6,7 +6,7 @@ import socket
 from pathlib import Path
 from typing import NamedTuple
 
-from . import backtrace, common, machines, session
+from . import backtrace, common, machines, monitor, session, trace
 
 MIB = 1 << 20
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._/:=,@+-")
@@ -56,6 +56,12 @@ def register(subparsers):
     parser.add_argument(
         "--emulator-args", metavar="WORDS", help="further words for the emulator, as '-cpu rv64,sstc=off -dtb FILE'"
     )
+    parser.add_argument(
+        "--trace", metavar="FILE", help="write what the machine's cores did as a trace for ui.perfetto.dev or chrome://tracing"
+    )
+    parser.add_argument(
+        "--trace-events", metavar="N", help=f"for --trace: how many of the last events each core keeps (default {trace.EVENTS_DEFAULT})"
+    )
     parser.add_argument("--verbose", action="store_true", help="show the firmware's text and the kernel's log")
     parser.set_defaults(arguments=[])
     _keep_arguments_apart(parser)
@@ -83,11 +89,24 @@ def main(args) -> int:
     timeout = seconds_of(args.timeout)
     further = words_of(args.emulator_args, machine)
     port = port_of(args.gdb_port) if args.gdb else None
+    events, file = trace_of(args, machine, cores)
     target = target_of(args.application, machine)
     symbols = backtrace.Symbols(target.kernel, target.application)
-    options = session.Options(timeout, args.verbose, port is not None, symbols)
+    watch = monitor.Monitor(target.image.stem, machine.name, events)
+    options = session.Options(timeout, args.verbose, port is not None, symbols, watch)
+    try:
+        watch.listen()
+        code = _boot(args, machine, target, options, (memory, cores), further, port)
+    finally:
+        watch.close()
+    return file.finish(watch, code) if file else code
+
+
+def _boot(args, machine, target, options, size, further, port):
+    """Starts the machine and stays with it until its end; the exit code."""
+    events = options.monitor.events
     if machine.kind == "process":
-        command = process_command(target.image, memory, cores, args.arguments, args.verbose)
+        command = process_command(target.image, *size, args.arguments, args.verbose, events)
         if args.gdb:
             from . import debug
 
@@ -96,7 +115,7 @@ def main(args) -> int:
         from . import hosted
 
         return session.guarded(hosted.execute, command, options)
-    command = emulator_command(machine, target.image, memory, cores, args.arguments, args.verbose) + further
+    command = emulator_command(machine, target.image, *size, args.arguments, args.verbose, events) + further
     if port is not None:
         command += ["-S", "-gdb", f"tcp:127.0.0.1:{port}"]
         from . import debug
@@ -173,6 +192,18 @@ def port_of(text):
     return int(text)
 
 
+def trace_of(args, machine, cores):
+    """How many events each core keeps, and the file that takes them; 0, None: no trace."""
+    if args.trace is None:
+        if args.trace_events is not None:
+            common.fail("--trace-events: for --trace FILE")
+        return 0, None
+    if args.gdb and machine.kind == "process":
+        common.fail(f"--trace with --gdb: on {machine.name} the debugger takes the place of what would write the trace")
+    events = trace.events_of(args.trace_events)
+    return events, trace.File(args.trace, events, cores)
+
+
 def target_of(what, machine):
     """Builds it, if it is not an image already."""
     if what is not None and what.endswith(".img"):
@@ -204,14 +235,16 @@ def percent(argument):
     return "".join(chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in data) or "%"
 
 
-def boot_arguments(arguments, verbose=False, framed=True):
+def boot_arguments(arguments, verbose=False, framed=True, events=0):
     options = ["rumpk.console=framed"] if framed else []
     if verbose:
         options.append("rumpk.log=verbose")
+    if events:
+        options.append(trace.boot_option(events))
     return " ".join(options + ["--"] + [percent(argument) for argument in arguments])
 
 
-def emulator_command(machine, image, memory, cores, arguments=(), verbose=False):
+def emulator_command(machine, image, memory, cores, arguments=(), verbose=False, events=0):
     """The machine's own line with the console on our pipes instead of a terminal."""
     plain = machine.command(image, memory, cores)
     command = []
@@ -225,11 +258,13 @@ def emulator_command(machine, image, memory, cores, arguments=(), verbose=False)
             command.append(word)
     command += ["-display", "none", "-monitor", "none", "-no-reboot"]
     command += ["-chardev", "stdio,id=line,signal=off", "-serial", "chardev:line"]
-    return command + ["-append", boot_arguments(arguments, verbose)]
+    return command + ["-append", boot_arguments(arguments, verbose, events=events)]
 
 
-def process_command(image, memory, cores, arguments=(), verbose=False):
+def process_command(image, memory, cores, arguments=(), verbose=False, events=0):
     command = [str(image), f"rumpk.memory={memory}", f"rumpk.cores={cores}"]
     if verbose:
         command.append("rumpk.log=verbose")
+    if events:
+        command.append(trace.boot_option(events))
     return command + ["--"] + list(arguments)

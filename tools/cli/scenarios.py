@@ -29,6 +29,7 @@
     stdout_equals = "LC_ALL=C wc"     a shell command with the same input
     stderr = ["regex", ...]           each must be found
     stderr_lacks = ["regex", ...]     none may be found
+    trace = ["regex", ...]            the run writes a trace, which is one, and has a track or event named so
     [[case]] name = "..."             a variant: what it has replaces the file's; tables are merged
     [on.NAME]                         what differs on one machine
     [long]                            what differs with --long
@@ -36,6 +37,7 @@
 
 import fnmatch
 import hashlib
+import json
 import os
 import random
 import re
@@ -49,10 +51,11 @@ import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
-from . import common, device_tree, machines
+from . import common, device_tree, machines, trace_check
 
 FOLDER = common.ROOT / "tests" / "scenarios"
 INPUTS = common.BUILD / "tests-input"
+TRACE = "trace.json"
 GRACE = 20  # seconds that the command itself may take beyond the machine's limit
 SHOWN = 2000  # bytes of each stream in a failure's report
 
@@ -67,6 +70,7 @@ _INPUT_KEYS = {"text", "file", "all_bytes", "random", "package_text", "zeros", "
 _IMAGE_KEYS = {"keep", "keep_fraction", "table_byte", "cell_byte"}
 _EXPECT_KEYS = {
     "code", "stdout", "stdout_regex", "stdout_is_input", "stdout_sha256", "stdout_equals", "stderr", "stderr_lacks",
+    "trace",
 }
 
 
@@ -279,6 +283,8 @@ def command_of(scenario, folder):
             raise Failure(str(error)) from None
     if emulator:
         command += ["--emulator-args", shlex.join(emulator)]
+    if "trace" in facts["expect"]:
+        command += ["--trace", str(Path(folder, TRACE))]
     return command + facts.get("options", []) + ["--"] + facts.get("args", [])
 
 
@@ -372,6 +378,23 @@ def _wrong(facts, done, source):
     for pattern in expect.get("stderr_lacks", []):
         if re.search(pattern, stderr, re.MULTILINE):
             yield f"standard error has a match of /{pattern}/"
+    if "trace" in expect:
+        yield from _wrong_trace(done.stdout.with_name(TRACE), expect["trace"])
+
+
+def _wrong_trace(file, patterns):
+    try:
+        document = json.loads(file.read_bytes())
+    except (OSError, ValueError) as error:
+        yield f"the trace: {error}"
+        return
+    yield from (f"the trace: {text}" for text in trace_check.problems(document)[:10])
+    names = {event["name"] for event in document["traceEvents"]} | {
+        str(event["args"].get("name")) for event in document["traceEvents"] if event["ph"] == "M"
+    }
+    for pattern in patterns:
+        if not any(re.fullmatch(pattern, name) for name in names):
+            yield f"the trace has no track or event named /{pattern}/"
 
 
 def _difference(got, want):

@@ -10,6 +10,7 @@ from collections import deque
 from typing import NamedTuple
 
 from . import backtrace
+from .monitor import Monitor
 
 # enum rumpk_exit of abi/console.h.
 EXIT_APPLICATION_MAX = 123
@@ -23,6 +24,7 @@ _PR_SET_PDEATHSIG = 1  # prctl(2)
 _PTRACE_TRACEME, _PTRACE_DETACH = 0, 17  # ptrace(2)
 
 CHUNK = 1 << 18
+STOP_SECONDS = 5.0  # for a machine that was asked to end, to send its trace
 PENDING_MAX = 1 << 20  # bytes that wait for our readers; above it the line is not read
 
 
@@ -31,6 +33,7 @@ class Options(NamedTuple):
     verbose: bool = False
     debugged: bool = False  # a debugger holds the machine: no limit on the boot
     symbols: backtrace.Symbols = backtrace.Symbols(None, None)
+    monitor: Monitor | None = None  # of those who look at the run
 
 
 class Stopped(BaseException):

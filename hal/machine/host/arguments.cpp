@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "hal/machine/host/arguments.h"
 
+#include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 
 #include "abi/hal.h"
@@ -12,6 +14,7 @@ namespace {
 constexpr char option_prefix[] = "rumpk.";
 constexpr char memory_option[] = "rumpk.memory=";
 constexpr char cores_option[] = "rumpk.cores=";
+constexpr char telemetry_option[] = "rumpk.telemetry=";
 constexpr char separator[] = "--";
 
 // What follows the prefix; NULL if the text does not begin with it.
@@ -88,6 +91,12 @@ Option take_option(const char* option, Arguments& result) {
     if (const char* value = after(option, cores_option)) {
         bool valid = read_number(value, number) && number >= 1 && number <= HAL_MAX_CORES;
         result.cores = static_cast<uint32_t>(number);
+        return valid ? Option::ours : Option::wrong;
+    }
+    if (const char* value = after(option, telemetry_option)) {
+        bool valid =
+            read_number(value, number) && number <= INT_MAX && fcntl(static_cast<int>(number), F_GETFD) >= 0;
+        result.telemetry = valid ? static_cast<int>(number) : -1;
         return valid ? Option::ours : Option::wrong;
     }
     return Option::not_ours;

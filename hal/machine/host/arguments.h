@@ -7,6 +7,7 @@
 // raw, and leaves here percent-encoded. This machine keeps for itself:
 //   rumpk.memory=<bytes>   RAM, a multiple of 4096
 //   rumpk.cores=<n>        1..8
+//   rumpk.telemetry=<fd>   an open descriptor, both ways, for a program (abi/telemetry.h)
 #ifndef RUMPK_HAL_MACHINE_HOST_ARGUMENTS_H
 #define RUMPK_HAL_MACHINE_HOST_ARGUMENTS_H
 
@@ -18,6 +19,7 @@ namespace rumpk::hal {
 struct Arguments {
     uint64_t memory = 128ull << 20;
     uint32_t cores = 1;
+    int telemetry = -1;          // none
     const char* wrong = nullptr; // the argument that makes no sense; NULL: all is well
 };
 

@@ -69,7 +69,15 @@ struct Output {
 };
 constinit Output output;
 
+// What is asked from outside. Nobody sends letters faster than they are taken, but one who
+// does loses some.
+constinit ByteRing<64> requests;
+constinit int telemetry_descriptor = -1;
+
 int descriptor_of(uint32_t channel) {
+    if (channel == HAL_CONSOLE_TELEMETRY) {
+        return telemetry_descriptor;
+    }
     return channel == HAL_CONSOLE_STDOUT ? STDOUT_FILENO : STDERR_FILENO;
 }
 
@@ -105,6 +113,20 @@ void* input_thread(void*) {
         }
         if (got == 0) {
             return nullptr;
+        }
+    }
+}
+
+void* request_thread(void*) {
+    uint8_t letters[16];
+    for (;;) {
+        ssize_t got = read(telemetry_descriptor, letters, sizeof(letters));
+        if (got == 0 || (got < 0 && errno != EINTR)) {
+            return nullptr; // whoever asked is gone
+        }
+        if (got > 0) {
+            requests.put(letters, static_cast<uint64_t>(got));
+            device_raise();
         }
     }
 }
@@ -209,6 +231,9 @@ int64_t console_read(uint8_t* buffer, uint64_t size) {
 }
 
 int64_t console_write(uint32_t channel, const uint8_t* buffer, uint64_t size) {
+    if (descriptor_of(channel) < 0) {
+        return static_cast<int64_t>(size);
+    }
     output.core.withdraw();
     uint64_t done = write_run(channel, buffer, size);
     if (done < size) {
@@ -224,7 +249,7 @@ int64_t console_write(uint32_t channel, const uint8_t* buffer, uint64_t size) {
 void console_put(uint32_t channel, const uint8_t* buffer, uint64_t size) {
     console_flush();
     int descriptor = descriptor_of(channel);
-    if (!write_all(descriptor, buffer, size) && descriptor == STDOUT_FILENO) {
+    if (descriptor >= 0 && !write_all(descriptor, buffer, size) && descriptor == STDOUT_FILENO) {
         lost_output(descriptor);
     }
 }
@@ -233,7 +258,16 @@ void console_flush() {
     sleep_until(output.flush, [] { return output_empty(); });
 }
 
-void console_make() {
+uint32_t console_request() {
+    uint8_t letter = 0;
+    return requests.take(&letter, 1) != 0 ? letter : 0;
+}
+
+void console_make(int telemetry) {
+    if (telemetry >= 0) {
+        telemetry_descriptor = telemetry;
+        device_thread_make(request_thread, nullptr);
+    }
     device_thread_make(input_thread, nullptr);
     device_thread_make(output_thread, nullptr);
 }

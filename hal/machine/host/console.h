@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The console: descriptors 0, 1 and 2 of the process, served by two threads.
+// The console: descriptors 0, 1 and 2 of the process, served by two threads; with telemetry
+// one more descriptor, whose letters a third thread takes.
 //
 // The descriptors' flags belong to open files that other processes share, a shell
 // for one: they are never changed. So somebody has to block in read(2) and write(2),
@@ -12,11 +13,13 @@
 
 namespace rumpk::hal {
 
-void console_make();
+// telemetry: a descriptor for a program that is told things and asks; less than 0: there is none.
+void console_make(int telemetry);
 
 int64_t console_read(uint8_t* buffer, uint64_t size);
 int64_t console_write(uint32_t channel, const uint8_t* buffer, uint64_t size);
 void console_put(uint32_t channel, const uint8_t* buffer, uint64_t size);
+uint32_t console_request();
 void console_flush();
 
 } // namespace rumpk::hal

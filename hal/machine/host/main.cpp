@@ -73,6 +73,7 @@ constinit const struct hal table = {
     .console_read = console_read,
     .console_write = console_write,
     .console_put = console_put,
+    .console_request = console_request,
     .console_flush = console_flush,
 };
 
@@ -146,7 +147,7 @@ int main(int count, char** values) {
     vector_state_measure(); // before the first interrupt
     interrupts_install();   // before any core can be interrupted
     cores_make(arguments.cores);
-    console_make();
+    console_make(arguments.telemetry);
     boot_fill(arguments, text, image);
     rumpk_core_main(&table);
 }

@@ -61,4 +61,18 @@ TEST(Options, WholeWordsOnly) {
     EXPECT_FALSE(parse_options("rumpk.console=framed\t").console_framed);
 }
 
+TEST(Options, SizeOfTheTrace) {
+    EXPECT_EQ(parse_options("").trace_size, 0u);
+    EXPECT_EQ(parse_options("rumpk.trace=04").trace_size, 4u);
+    EXPECT_EQ(parse_options("rumpk.trace=14").trace_size, 14u);
+    EXPECT_EQ(parse_options("rumpk.trace=20").trace_size, 20u);
+    for (const char* wrong : {"rumpk.trace", "rumpk.trace=", "rumpk.trace=03", "rumpk.trace=21",
+                              "rumpk.trace=99", "rumpk.trace=4", "rumpk.trace=014",
+                              "rumpk.trace=/:", "rumpk.trace=0:", "rumpk.trace=1x", "rumpk.trace=x1"}) {
+        const BootOptions options = parse_options(wrong);
+        EXPECT_EQ(options.unknown_count, 1u) << wrong;
+        EXPECT_EQ(options.unknown, wrong);
+    }
+}
+
 } // namespace

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "abi/console.h"
+#include "abi/telemetry.h"
 
 namespace rumpk {
 namespace {
@@ -166,6 +167,34 @@ TEST(LineDecoder, DropsAndCountsWhatItDoesNotKnow) {
     EXPECT_EQ(line[1], std::byte{'b'});
     EXPECT_EQ(decoder.unknown_frames(), 1U);
     EXPECT_FALSE(decoder.ended());
+}
+
+TEST(LineEncoder, SaysThatInputIsWanted) {
+    LineEncoder encoder;
+    std::byte frame[2];
+    EXPECT_EQ(encoder.input_frame(frame), 0U);
+    encoder.use_framing(true);
+    ASSERT_EQ(encoder.input_frame(frame), 2U);
+    EXPECT_EQ(frame[0], std::byte{RUMPK_CONSOLE_DLE});
+    EXPECT_EQ(frame[1], std::byte{RUMPK_CONSOLE_INPUT});
+}
+
+TEST(LineDecoder, KeepsRequestsUntilTheyAreTaken) {
+    LineDecoder decoder;
+    decoder.use_framing(true);
+    const std::byte dle{RUMPK_CONSOLE_DLE};
+    Bytes first{std::byte{'a'}, dle, std::byte{RUMPK_REQUEST_REPORT}, std::byte{'b'}, dle};
+    EXPECT_EQ(decoder.decode(first), 2U);
+    EXPECT_EQ(first[1], std::byte{'b'});
+    Requests asked = decoder.take_requests();
+    EXPECT_TRUE(asked.has(RUMPK_REQUEST_REPORT));
+    EXPECT_FALSE(asked.has(RUMPK_REQUEST_STOP));
+    EXPECT_FALSE(decoder.take_requests().has(RUMPK_REQUEST_REPORT));
+    Bytes second{std::byte{RUMPK_CONSOLE_END_OF_INPUT}, std::byte{'c'}, dle, std::byte{RUMPK_REQUEST_STOP}};
+    EXPECT_EQ(decoder.decode(second), 0U); // also behind the end of input
+    EXPECT_TRUE(decoder.ended());
+    EXPECT_TRUE(decoder.take_requests().has(RUMPK_REQUEST_STOP));
+    EXPECT_EQ(decoder.unknown_frames(), 0U);
 }
 
 TEST(LineDecoder, NothingComesAfterTheEnd) {

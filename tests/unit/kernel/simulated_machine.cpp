@@ -92,7 +92,7 @@ void take_interrupts() {
     if (device) {
         auto handler = std::move(world->devices.front());
         world->devices.pop_front();
-        world->machine->scheduler.count_device_event();
+        world->machine->scheduler.count_device_event(1);
         handler();
     }
     world->machine->scheduler.interrupt_exit();

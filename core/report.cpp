@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/report.h"
+
+#include "core/calls.h"
+#include "core/console.h"
+#include "core/scheduler.h"
+
+namespace rumpk {
+
+namespace {
+
+// The console's fiber, then all cells' slots. nullptr: there are no more.
+const Fiber* fiber_at(uint32_t place) {
+    if (place == 0) {
+        return &console().fiber();
+    }
+    --place;
+    for (Cell& cell : cells()) {
+        if (place < cell.fiber_slots()) {
+            return &cell.fibers()[place];
+        }
+        place -= cell.fiber_slots();
+    }
+    return nullptr;
+}
+
+} // namespace
+
+std::span<const std::byte> Report::message(rumpk_telemetry_kind kind, uint32_t length) {
+    message_.header = {.kind = static_cast<uint32_t>(kind), .length = length};
+    return std::as_bytes(std::span(&message_, 1)).first(sizeof message_.header + length);
+}
+
+std::span<const std::byte> Report::next() {
+    while (next_ != done) {
+        const InterruptsMasked masked; // for one fiber; at home nobody else begins or ends one meanwhile
+        if (next_ == 0) {
+            next_ = 1;
+            message_.system = describe_system(this_scheduler());
+            return message(RUMPK_TELEMETRY_SYSTEM, sizeof message_.system);
+        }
+        const Fiber* const fiber = fiber_at(next_ - 1);
+        ++next_;
+        if (fiber == nullptr) {
+            next_ = done;
+            return message(RUMPK_TELEMETRY_END, 0);
+        }
+        const bool kernels = fiber->cell == nullptr;
+        // A block that nobody has used yet has no stack.
+        if (with_ended_ ? !fiber->stack.empty() : kernels || FiberId{fiber->id} != FiberId::none()) {
+            message_.fiber = {
+                .number = trace_number(fiber), .kernel = kernels ? 1U : 0U, .fiber = describe_fiber(*fiber)};
+            return message(RUMPK_TELEMETRY_FIBER, sizeof message_.fiber);
+        }
+    }
+    return {};
+}
+
+} // namespace rumpk

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`./rumpk top`: who is asked, what is shown, on a pipe and on a terminal, and what happens when nobody answers."""
+
+import contextlib
+import io
+import json
+import os
+import pty
+import select
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+import unittest.mock
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from tools.cli import top  # noqa: E402
+
+FAKE = [sys.executable, str(ROOT / "tests/cli/fake_emulator.py")]
+
+# A run that listens, with a stand-in for the emulator.
+DRIVER = """
+import sys
+sys.path.insert(0, {root!r})
+from tools.cli import emulator, monitor, session
+watch = monitor.Monitor({name!r}, "fake")
+watch.listen()
+try:
+    sys.exit(session.guarded(emulator.emulate, {command!r}, session.Options(monitor=watch)))
+finally:
+    watch.close()
+"""
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="rumpk-top-")
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.environment = {**os.environ, "XDG_RUNTIME_DIR": folder.name, "TERM": "xterm"}
+
+    def start(self, *behaviour, name="app"):
+        text = DRIVER.format(root=str(ROOT), name=name, command=FAKE + list(behaviour))
+        process = subprocess.Popen(
+            [sys.executable, "-c", text], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=self.environment
+        )
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.assertIn(b"ready", process.stderr.readline())
+        return process
+
+    def top(self, *arguments):
+        return subprocess.run(
+            [sys.executable, str(ROOT / "rumpk"), "top", *arguments], stdin=subprocess.DEVNULL, capture_output=True, env=self.environment, timeout=60
+        )
+
+
+class Asking(Case):
+    def test_once(self):
+        process = self.start("watched")
+        done = self.top("--once")
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        self.assertEqual(done.stdout.decode().splitlines(), [
+            f"app on fake, run {process.pid}: up 2.0 s, 2 fibers;  core 0 50.0 %",
+            "TIER     CORE  STATE     SHARE        TIME    SWITCHES        WAKE  FIBER      NAME",
+            "matter      0  waiting    0.0 %     0.000 s           7      2.5 us  kernel     console",
+            "gravity     0  waiting   50.0 %     1.000 s           7      2.5 us  0.1        main?[2J",
+        ])
+
+    def test_shares_are_since_the_last_look_and_the_end_is_clean(self):
+        process = self.start("watched")
+        done = self.top("--interval", "0.1")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stderr, b"rumpk: the run has ended\n")
+        shares = [line.split()[3] for line in done.stdout.decode().splitlines() if line.startswith("gravity")]
+        self.assertEqual(shares, ["50.0", "50.0", "0.0", "0.0"])
+        self.assertNotIn(b"\x1b", done.stdout)
+        self.assertEqual(process.wait(10), 0)
+        self.assertEqual(list(self.folder.glob("rumpk/*")), [])
+
+    def test_json(self):
+        self.start("watched")
+        done = self.top("--once", "--json")
+        answer = json.loads(done.stdout)
+        self.assertEqual((answer["application"], answer["cores"], answer["uptime_ns"]), ("app", 1, 2_000_000_000))
+        self.assertEqual(answer["fibers"][1], {
+            "kernel": False, "id": 1 << 32, "tier": "gravity", "core": 0, "state": "waiting", "switches": 7, "run_ns": 1_000_000_000,
+            "name": "main?[2J", "wake_max_ns": 2500, "counted_since_ns": 0,
+        })
+
+    def test_two_ask_at_once(self):
+        self.start("watched")
+        tops = [subprocess.Popen([sys.executable, str(ROOT / "rumpk"), "top", "--once"], stdout=subprocess.PIPE, env=self.environment) for _ in range(2)]
+        for one in tops:
+            out, _ = one.communicate(timeout=30)
+            self.assertEqual((one.returncode, out.count(b"\n")), (0, 4))
+
+    def test_who_is_meant(self):
+        first = self.start("watched", name="first")
+        self.start("watched", name="second")
+        self.assertTrue(self.top("--once").stdout.startswith(b"second on"))
+        self.assertTrue(self.top("--once", "first").stdout.startswith(b"first on"))
+        self.assertTrue(self.top("--once", str(first.pid)).stdout.startswith(b"first on"))
+        done = self.top("--once", "third")
+        self.assertEqual(done.returncode, 127)
+        self.assertEqual(done.stderr, b"rumpk: no run of 'third'; there are: second, first\n")
+
+    def test_nobody(self):
+        done = self.top("--once")
+        self.assertEqual((done.returncode, done.stderr), (127, b"rumpk: no image is running; ./rumpk run starts one\n"))
+        process = self.start("watched")
+        process.kill()
+        process.wait()
+        self.assertEqual(self.top("--once").returncode, 127)
+        self.assertEqual(list(self.folder.glob("rumpk/*")), [])  # what it left behind
+
+    def test_no_answer(self):
+        self.start("never_answers")
+        done = self.top("--once")
+        self.assertEqual(done.returncode, 125)
+        self.assertIn(b"no answer: the image", done.stderr)
+
+    def test_machine_that_lies(self):
+        process = self.start("lying_when_asked")
+        done = self.top("--once")
+        self.assertEqual((done.returncode, done.stderr), (0, b"rumpk: the run has ended\n"))
+        self.assertEqual(process.wait(10), 125)
+        self.assertIn(b"the machine reports a fiber of tier 77", process.stderr.read())
+
+    def test_interval(self):
+        for text in ("0", "x", "-1", "nan", "1e9"):
+            done = self.top("--interval=" + text)
+            self.assertEqual(done.returncode, 127)
+            self.assertIn(b"say for example --interval 2", done.stderr)
+
+    def test_answers_that_are_none(self):
+        class Asked:
+            def __init__(self, line):
+                self.line = line
+
+            def sendall(self, _):
+                pass
+
+            def recv(self, _):
+                return self.line
+
+        for line in (b"[]\n", b"{}\n", b"\xff\n", b'{"application": 3}\n'):
+            with contextlib.redirect_stderr(io.StringIO()), self.assertRaises(SystemExit):
+                top._ask(Asked(line))
+
+
+class OnATerminal(Case):
+    def test_q_and_ctrl_c(self):
+        for key, code in ((b"q", 0), (b"\x03", 130)):
+            process = self.start("watched_for_ever")
+            master, slave = pty.openpty()
+            shown = subprocess.Popen(
+                [sys.executable, str(ROOT / "rumpk"), "top", "--interval", "0.2"], stdin=slave, stdout=slave, stderr=slave,
+                env=self.environment, preexec_fn=lambda s=slave: own_terminal(s),
+            )
+            said = b""
+            limit = time.monotonic() + 30
+            while said.count(b"\x1b[H\x1b[2J") < 3 and time.monotonic() < limit:
+                if select.select([master], [], [], 1)[0]:
+                    said += os.read(master, 4096)
+            self.assertGreaterEqual(said.count(b"\x1b[H\x1b[2J"), 3, said)
+            self.assertIn(b"gravity", said)
+            self.assertNotIn(b"main\x1b", said)
+            os.write(master, key)
+            self.assertEqual(shown.wait(20), code)
+            process.kill()
+            process.wait()
+            os.close(master)
+            os.close(slave)
+
+
+def own_terminal(slave):
+    import fcntl
+    import termios
+
+    os.setsid()
+    fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+
+
+class Screen(unittest.TestCase):
+    def test_what_does_not_fit_is_counted(self):
+        lines = [str(number) for number in range(100)]
+        with unittest.mock.patch("os.get_terminal_size", return_value=os.terminal_size((80, 24))), unittest.mock.patch.object(sys, "stdout"):
+            shown = top._screen(lines, False)
+            self.assertEqual((len(shown), shown[-1]), (23, "... and 78 more; --all shows them"))
+            self.assertEqual(len(top._screen(lines, True)), 100)
+
+
+if __name__ == "__main__":
+    unittest.main()
