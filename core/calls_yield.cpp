@@ -214,8 +214,12 @@ using namespace rumpk;
         const rumpk_fiber_id entry = *static_cast<const rumpk_fiber_id*>(place.pointer());
         const auto peer = cell.find(FiberId::from_call(entry & ~RUMPK_PEER_TX));
         const uint64_t bell = (entry & RUMPK_PEER_TX) != 0 ? RUMPK_CHANNEL_TX : RUMPK_CHANNEL_RX;
-        if (peer && owns(here, *peer) && here.ring_and_wait(*peer->fiber, bell, wait)) {
-            return static_cast<int64_t>(self.take(wait));
+        if (peer) {
+            if (owns(here, *peer) && here.ring_and_wait(*peer->fiber, bell, wait)) {
+                return static_cast<int64_t>(self.take(wait));
+            }
+            ring_anywhere(here, *peer, bell);
+            return static_cast<int64_t>(here.wait(wait, Instant::never()));
         }
     }
     return yield_in_full(wait, 0, RUMPK_NEVER, 0, peers, 1);

@@ -2,6 +2,7 @@
 #include "core/mailbox.h"
 
 #include <bit>
+#include <new>
 
 #include "core/memory.h"
 #include "core/scheduler.h"
@@ -40,7 +41,13 @@ bool take_from(std::optional<ion::Consumer>& ring, Kind& kind, T& message) {
         return false;
     }
     kind = static_cast<Kind>(next->tag);
-    __builtin_memcpy(&message, next->payload.data(), sizeof message);
+    const void* const from = __builtin_assume_aligned(next->payload.data(), alignof(T));
+    // Of a bell only the front came; the rest of the message is as it was.
+    if (next->payload.size() == sizeof(BellFront)) {
+        __builtin_memcpy(static_cast<void*>(&message), from, sizeof(BellFront));
+    } else {
+        __builtin_memcpy(&message, from, sizeof message);
+    }
     ensure(ring->release().has_value());
     return true;
 }
@@ -88,6 +95,18 @@ bool Mailbox::ask(CoreId to, RequestKind kind, const Request& request) {
     }
     lane.open += wants_answer(kind) ? 1 : 0;
     ring(to);
+    return true;
+}
+
+bool Mailbox::ask_bell(CoreId to, const FiberName& target, uint64_t channels) {
+    ion::Producer& out = *lanes_[to.value()].requests_out;
+    const auto slot = out.claim();
+    if (!slot) {
+        return false;
+    }
+    ::new (slot->payload.data()) BellFront{target, channels};
+    ensure(out.publish(static_cast<uint32_t>(RequestKind::bell), sizeof(BellFront)).has_value());
+    machine().core_wake(to.value());
     return true;
 }
 

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <optional>
 
 #include "core/fiber.h"
@@ -55,10 +56,18 @@ struct Request {
     rumpk_spawn_args spawn{};
 };
 
+// The front of a bell's Request, which is all that travels of it.
+struct BellFront {
+    FiberName target;
+    uint64_t channels;
+};
+static_assert(sizeof(BellFront) == offsetof(Request, requester));
+
 struct Answer {
     Requester to{}; // of `ended`: the fiber itself
     int64_t value = 0;
 };
+static_assert(sizeof(Answer) != sizeof(BellFront), "told apart by their size");
 
 // One core's end of all its rings. Touched by that core alone, masked.
 class Mailbox {
@@ -75,6 +84,8 @@ class Mailbox {
     [[nodiscard]] bool reaches(CoreId core) const;
     // Sends and rings. False: no room now, for the request or for the answer that it wants.
     [[nodiscard]] bool ask(CoreId to, RequestKind kind, const Request& request);
+    // The same of a bell, in a few words: it needs no stack of any depth.
+    [[nodiscard]] bool ask_bell(CoreId to, const FiberName& target, uint64_t channels);
     // Sends and rings. There is room.
     void answer(CoreId to, AnswerKind kind, const Answer& answer);
 

@@ -171,7 +171,9 @@ void ring_anywhere(Scheduler& here, const FiberName& target, uint64_t channels) 
             here.ring(*target.fiber, channels);
         }
     } else if (here.mailbox().reaches(core)) {
-        send(here, core, RequestKind::bell, target, channels);
+        while (!here.mailbox().ask_bell(core, target, channels)) {
+            wait_for_room(here);
+        }
     }
 }
 
@@ -250,15 +252,15 @@ void message_event() {
     Mailbox& box = here.mailbox();
     const uint32_t cores = machine().boot->cores;
     int spent = 0;
+    Request request;
+    Answer answer;
     for (uint32_t i = 0; i < cores && spent < most_at_once; ++i) {
         const uint32_t core = box.next_sender(cores);
         AnswerKind answered{};
-        Answer answer;
         while (spent < most_at_once && box.take(CoreId{core}, answered, answer)) {
             spent += handle(here, answered, answer);
         }
         RequestKind asked{};
-        Request request;
         while (spent < most_at_once && box.take(CoreId{core}, asked, request)) {
             spent += handle(here, CoreId{core}, asked, request);
         }

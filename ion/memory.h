@@ -16,13 +16,15 @@ struct AtomicWords {
     template <class T>
     [[gnu::always_inline]] static inline T load(const T& word, std::memory_order order) {
         static_assert(std::atomic_ref<T>::is_always_lock_free);
-        return std::atomic_ref<T>(const_cast<T&>(word)).load(order);
+        // The builtin, for where the compiler aims at size it leaves the library's function out of line,
+        // with the order as one more argument.
+        return __atomic_load_n(&word, static_cast<int>(order));
     }
 
     template <class T>
     [[gnu::always_inline]] static inline void store(T& word, T value, std::memory_order order) {
         static_assert(std::atomic_ref<T>::is_always_lock_free);
-        std::atomic_ref<T>(word).store(value, order);
+        __atomic_store_n(&word, value, static_cast<int>(order));
     }
 
     // Writes `to` where `from` stands; false: it does not. Only buffers have it (ion/slab.h): they have more

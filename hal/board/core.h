@@ -4,6 +4,7 @@
 // this_core in arch.h.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -31,6 +32,10 @@ struct alignas(16) Core {
 
     // 4. Of the core itself.
     void* local;
+
+    // 5. Set by whoever wakes the core, cleared by the core before it looks: a message interrupt is on its
+    // way.
+    std::atomic<uint32_t> rung;
 };
 static_assert(offsetof(Core, scratch) == CORE_SCRATCH);
 static_assert(offsetof(Core, interrupt_base) == CORE_INTERRUPT_BASE);

@@ -88,6 +88,10 @@ extern "C" [[noreturn]] void hal_secondary_main(rumpk::hal::Core* core) {
     using namespace rumpk::hal;
     device_lines_begin();
     trap_begin();
+    // Firmware starts a core with nothing pending: a wake-up that came before is gone. This one takes its
+    // place.
+    core->rung.store(0, std::memory_order_relaxed);
+    core_wake(core->index);
     trap_events->core_start(core->index);
     __builtin_unreachable();
 }

@@ -4,11 +4,12 @@
 import bisect
 import json
 import os
+import re
 import statistics
 import subprocess
 from typing import NamedTuple
 
-from . import build, common, framing, machines, run, scenarios, setup
+from . import bare, build, common, framing, machines, run, scenarios, setup
 from .bench import exact, of_runs
 
 # figure -> the races that bench/rings/rings.cpp runs for it
@@ -20,6 +21,7 @@ FIGURES = {
     "ring.submit.instructions": ("facts",),
     "ring.memory": ("facts",),
     "ring.park_wake.host": ("park_wake",),
+    "ring.park_wake.instructions": (),
     "ring.vs_pipe": ("pipe", "round_trip", "same_core"),
 }
 SOURCES = [common.ROOT / "bench" / "rings" / name for name in ("rings.cpp", "duel.cpp")]
@@ -29,6 +31,8 @@ CLASSES = ("near", "far", "farther", "farthest")
 APART = 1.6  # floors this much above the least of their class begin the next one
 LEAST = 3  # samples of a contestant that make a figure
 SUBMITTED = 160_000  # messages that tests/apps/submit sends
+BARE_SAMPLE = re.compile(rb"[0-9a-f]{16}")  # a line of bench/bare/ipi.S
+BARE_SAMPLES = 1000
 
 FLOOR_TARGET = 1.35
 PEER_TARGET = 0.9
@@ -38,6 +42,7 @@ SAME_CORE_TARGET = 1.15
 SUBMIT_TARGET = 10
 MEMORY_TARGET = 128 + 512
 PARK_TARGET = 1.1
+WAKE_TARGET = 1.5
 PIPE_TARGETS = {"one_core": 1 / 100, "2core": 1 / 300}
 
 
@@ -57,6 +62,8 @@ def measure(runs, only):
     """Each figure once all samples are there: contestants run in turns, in one program."""
     wants = [name for name in FIGURES if only is None or scenarios.wanted(name, only) or only.startswith(name)]
     races = sorted({race for name in wants for race in FIGURES[name]})
+    if "ring.park_wake.instructions" in wants:
+        yield from park_wakes()
     if not races:
         return
     samples = take(build_program(), runs, races)
@@ -221,17 +228,40 @@ def submits(on_host):
     yield exact("ring.submit.instructions", EMULATED, submit_emulated(), "instructions", target=SUBMIT_TARGET)
 
 
-def submit_emulated():
-    """Under -icount, where an instruction takes one nanosecond of the machine's own time."""
+def emulated(image, cores):
+    """Output of a run under -icount, where an instruction takes one nanosecond of the machine's own time."""
     machine = machines.load(EMULATED)
-    image = build.application("submit", EMULATED).image
-    command = run.emulator_command(machine, image, machine.memory_default, 1) + ["-icount", "shift=0,sleep=off"]
+    command = run.emulator_command(machine, image, machine.memory_default, cores)
+    command += ["-seed", "1", "-icount", "shift=0,sleep=off"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=False)
-    said = b"".join(data for channel, data in framing.Decoder().feed(done.stdout) if channel == framing.STDOUT)
-    words = said.split()
-    if done.returncode != 0 or len(words) != 2 or words[1] != b"ns":
-        common.fail(f"submit on {EMULATED} did not run: {done.stdout.decode(errors='replace')}")
+    if done.returncode != 0:
+        common.fail(f"{image} on {EMULATED} did not run: {done.stdout.decode(errors='replace')}")
+    return done.stdout
+
+
+def words_of(application, cores):
+    line = emulated(build.application(application, EMULATED).image, cores)
+    return b"".join(data for channel, data in framing.Decoder().feed(line) if channel == framing.STDOUT).split()
+
+
+def submit_emulated():
+    words = words_of("submit", 1)
+    if len(words) != 2 or words[1] != b"ns":
+        common.fail(f"submit on {EMULATED} did not say how long it took")
     return int(words[0]) / SUBMITTED
+
+
+def park_wakes():
+    """From a publish to the first instruction of the consumer that is parked on another core, beside the firmware's
+    interrupt from one parked hart to the other with no kernel at all (bench/bare/ipi.S)."""
+    firmware = [int(line, 16) for line in emulated(bare.image("ipi.S"), 2).split() if BARE_SAMPLE.fullmatch(line)]
+    ours = [float(word) for word in words_of("park", 2)]
+    if len(firmware) != BARE_SAMPLES or len(ours) != 3:
+        common.fail(f"park or the bare image on {EMULATED} did not say how long it took")
+    peers = (statistics.mean(firmware), statistics.median(firmware), max(firmware))
+    for what, value, peer in zip(("", "/median", "/worst"), ours, peers):
+        yield exact(f"ring.park_wake.instructions{what}", EMULATED, value, "instructions", peer="bare IPI",
+                    peer_value=peer, target=WAKE_TARGET if not what else None)
 
 
 def pipes(cells):

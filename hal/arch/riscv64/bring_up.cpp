@@ -37,6 +37,11 @@ int core_bring_up(Core& core) {
 }
 
 void core_wake(uint32_t core) {
+    // Who finds it set leaves the interrupt to the one that set it. release: the handler, which clears it
+    // before it looks, sees what was written before this; else that bell would be lost.
+    if (cores[core].rung.exchange(1, std::memory_order_release) != 0) {
+        return;
+    }
     // Pairs with the fence of the software interrupt's handler (trap.cpp): without it the
     // interrupt, which travels through a device, could overtake the caller's stores.
     asm volatile("fence rw, rw" ::: "memory");

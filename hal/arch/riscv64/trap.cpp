@@ -214,6 +214,8 @@ extern "C" void hal_trap_interrupt(uint64_t cause) {
         // before the bell. A CSR write is ordered as device output (unprivileged specification,
         // 9.1): a later bell must not be cleared after the handler has looked.
         asm volatile("fence iorw, iorw" ::: "memory");
+        // acquire: pairs with core_wake, whose interrupt may have been left to an earlier one's.
+        this_core().rung.exchange(0, std::memory_order_acquire);
         trap_events->message();
         break;
     default:
