@@ -102,8 +102,9 @@ struct hal_events {
     void (*message)(void);         /* another core called core_wake */
     void (*interrupt_exit)(
         void); /* once, after all of the above; may switch to another context with context_preempt */
-    void (*fault)(const struct hal_fault*); /* does not return in a fused image */
-    void (*core_start)(uint32_t core);      /* a core brought up by core_start begins here; does not return */
+    void (*fault)(
+        const struct hal_fault*);      /* does not return in a fused image; leaves with context_preempt */
+    void (*core_start)(uint32_t core); /* a core brought up by core_start begins here; does not return */
 };
 
 enum hal_console_channel {

@@ -52,8 +52,16 @@ void Scheduler::run() {
     }
 }
 
+namespace {
+
+bool overflowed(const Fiber& fiber) {
+    return fiber.canary != nullptr && *fiber.canary != stack_canary;
+}
+
+} // namespace
+
 inline void Scheduler::check_canary(const Fiber& fiber) const {
-    if (fiber.canary != nullptr && *fiber.canary != stack_canary) {
+    if (overflowed(fiber)) {
         panic_fiber(fiber, "stack overflow: the canary at the low end of the stack is gone");
     }
 }
@@ -232,22 +240,33 @@ void Scheduler::yield() {
 }
 
 // What most switches are. Times are counted here as well: who asks for them shall not
-// make everything slower.
+// make everything slower. No call that comes back: this needs no frame.
 int64_t Scheduler::end_turn() {
     constexpr auto counting = static_cast<uint32_t>(Attention::counting);
     Fiber& self = *running();
     Fiber& next = reinterpret_cast<Fiber&>(ready_.rotate(self.run));
-    check_canary(self);
-    if ((attention_ & ~counting) != 0 || &next == &self) [[unlikely]] {
-        attend_to(&self, Why::yielded, machine().context_switch);
-        machine().interrupts_restore(1);
-        return 0;
+    if ((attention_ & ~counting) != 0 || &next == &self || overflowed(self)) [[unlikely]] {
+        return end_turn_attended(self);
     }
     if (attention_ != 0) {
-        charge(self, next);
+        return end_turn_counted(self, next);
     }
     count_switch(next);
     return machine().context_switch_unmask(&self.context, &next.context);
+}
+
+int64_t Scheduler::end_turn_counted(Fiber& self, Fiber& next) {
+    charge(self, next);
+    count_switch(next);
+    return machine().context_switch_unmask(&self.context, &next.context);
+}
+
+// After rotate().
+int64_t Scheduler::end_turn_attended(Fiber& self) {
+    check_canary(self);
+    attend_to(&self, Why::yielded, machine().context_switch);
+    machine().interrupts_restore(1);
+    return 0;
 }
 
 uint64_t Scheduler::wait(uint64_t channels, Instant deadline) {

@@ -171,6 +171,8 @@ class Scheduler {
     void check_canary(const Fiber& fiber) const;
     void count_switch(Fiber& next);
     void charge(Fiber& previous, Fiber& next);
+    [[gnu::noinline]] int64_t end_turn_counted(Fiber& self, Fiber& next);
+    [[gnu::noinline]] int64_t end_turn_attended(Fiber& self);
     void hand_over(Fiber& previous, Why why, Switch how);
     void attend_to(Fiber* previous, Why why, Switch how);
     Fiber* choose();

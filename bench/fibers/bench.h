@@ -34,6 +34,7 @@ uint32_t ours_fiber_slots(void);
 double ours_switch(uint64_t switches);       /* the HAL table's context_switch */
 double ours_plain_switch(uint64_t switches); /* the same without the control words; not shipped */
 double ours_yield(uint32_t fibers, uint64_t rounds);
+double ours_counted_yield(uint32_t fibers, uint64_t rounds); /* from here on times are counted */
 double ours_pingpong(uint64_t rounds);
 double ours_spawn_end(uint64_t count);
 double ours_resume(uint64_t resumes);

@@ -92,6 +92,9 @@ void once() {
     measure("fiber.switch", [] { return ours_plain_switch(switches); }, [] { return peer_switch(switches); });
     measure("fiber.switch.fpcw", [] { return ours_switch(switches); }, [] { return peer_switch(switches); });
     measure("fiber.yield.2", [] { return ours_yield(2, 500'000); }, [] { return peer_yield(2, 200'000); });
+    measure(
+        "fiber.yield.2.counted", [] { return ours_counted_yield(2, 500'000); },
+        [] { return peer_yield(2, 200'000); });
     many_yields();
     measure("fiber.pingpong", [] { return ours_pingpong(300'000); }, [] { return peer_pingpong(10'000); });
     measure("fiber.spawn_end", [] { return ours_spawn_end(200'000); }, [] { return peer_spawn_end(50'000); });

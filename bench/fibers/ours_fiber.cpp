@@ -143,6 +143,10 @@ double ours_yield(uint32_t fibers, uint64_t rounds) {
     return static_cast<double>(yielding.ended - yielding.begun) / (static_cast<double>(fibers) * rounds);
 }
 
+double ours_counted_yield(uint32_t fibers, uint64_t rounds) {
+    return nexus::meta_fiber() ? ours_yield(fibers, rounds) : -1;
+}
+
 double ours_pingpong(uint64_t rounds) {
     alignas(Pingpong) static std::byte memory[sizeof(Pingpong)];
     auto& both = *::new (memory) Pingpong{};

@@ -21,12 +21,12 @@ constexpr unsigned attempt_stack = 0;
 void note_fault(const struct hal_fault* fault) {
     caught = *fault;
     attempt.faulted = true;
-    machine->context_switch(&faulting_context, &main_context);
+    machine->context_preempt(&faulting_context, &main_context);
 }
 
 void try_it(void*) {
     attempt.function(attempt.argument);
-    machine->context_switch(&faulting_context, &main_context);
+    machine->context_preempt(&faulting_context, &main_context);
 }
 
 BARE void read_at(void* address) {

@@ -10,12 +10,12 @@ void context_make(hal_context* context, void* stack_base, uint64_t stack_size, v
                   void* argument) {
     uint64_t top = reinterpret_cast<uint64_t>(stack_base) + stack_size;
     auto frame = reinterpret_cast<SwitchFrame*>(top - sizeof(SwitchFrame));
-    // s0 = 0 ends backtraces; the FP registers hold +0.0, fcsr "to nearest, no flags".
+    // s0 = 0 ends backtraces; without FP state fcsr is "to nearest, no flags".
     *frame = SwitchFrame{};
     frame->s[1] = reinterpret_cast<uint64_t>(entry);
     frame->s[2] = reinterpret_cast<uint64_t>(argument);
     frame->ra = reinterpret_cast<uint64_t>(&hal_context_begin);
-    context->stack_pointer = reinterpret_cast<uint64_t>(frame);
+    context->stack_pointer = top;
 }
 
 } // namespace rumpk::hal

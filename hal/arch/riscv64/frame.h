@@ -29,23 +29,24 @@ static_assert(offsetof(TrapFrame, previous) == FRAME_PREVIOUS);
 static_assert(offsetof(TrapFrame, pc) == FRAME_PC);
 static_assert(sizeof(TrapFrame) == FRAME_SIZE && FRAME_SIZE % 16 == 0);
 
-// Pushed by context_switch and built by context_make: what the calling
-// convention says a callee preserves, and two things that belong to the fiber:
-// tp, and fcsr, because rounding mode and exception flags are a thread's own
-// (C17 7.6, POSIX fegetenv): a yield must not leave another fiber's mode behind.
+// Below the stack pointer of a context that does not run, written by context_switch and context_make: what
+// the calling convention says a callee preserves, and two things that belong to the fiber: tp, and fcsr,
+// because rounding mode and exception flags are a thread's own (C17 7.6, POSIX fegetenv): a yield must not
+// leave another fiber's mode behind.
 struct SwitchFrame {
     uint64_t s[12];
     uint64_t ra;
     uint64_t tp;
-    uint64_t fcsr;
+    uint64_t fcsr; // these two only where `has_float` is not 0
     uint64_t fs[12];
-    uint64_t padding;
+    uint64_t has_float; // it has written an FP register since its beginning
 };
 static_assert(offsetof(SwitchFrame, s) == 0);
 static_assert(offsetof(SwitchFrame, ra) == SWITCH_RA);
 static_assert(offsetof(SwitchFrame, tp) == SWITCH_TP);
 static_assert(offsetof(SwitchFrame, fcsr) == SWITCH_FCSR);
 static_assert(offsetof(SwitchFrame, fs) == SWITCH_FS);
+static_assert(offsetof(SwitchFrame, has_float) == SWITCH_FLOAT);
 static_assert(sizeof(SwitchFrame) == SWITCH_SIZE && SWITCH_SIZE % 16 == 0);
 
 // Pushed by context_preempt below the TrapFrame and above a SwitchFrame: the
@@ -55,11 +56,14 @@ struct PreemptFrame {
     uint64_t fa[8];
     uint64_t ra;
     uint64_t scratch; // target of the store that ends a reservation
+    uint64_t status;  // sstatus; where its highest bit is clear there was nothing in ft and fa
+    uint64_t padding;
 };
 static_assert(offsetof(PreemptFrame, ft) == 0);
 static_assert(offsetof(PreemptFrame, fa) == PREEMPT_FA);
 static_assert(offsetof(PreemptFrame, ra) == PREEMPT_RA);
 static_assert(offsetof(PreemptFrame, scratch) == PREEMPT_SCRATCH);
+static_assert(offsetof(PreemptFrame, status) == PREEMPT_STATUS);
 static_assert(sizeof(PreemptFrame) == PREEMPT_SIZE && PREEMPT_SIZE % 16 == 0);
 
 } // namespace rumpk::hal

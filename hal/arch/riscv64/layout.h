@@ -25,13 +25,15 @@
 #define SWITCH_TP 104
 #define SWITCH_FCSR 112
 #define SWITCH_FS 120 /* fs0-fs11 */
+#define SWITCH_FLOAT 216
 #define SWITCH_SIZE 224
 
 /* struct PreemptFrame: ft0-ft11, fa0-fa7, then */
 #define PREEMPT_FA 96
 #define PREEMPT_RA 160
 #define PREEMPT_SCRATCH 168
-#define PREEMPT_SIZE 176
+#define PREEMPT_STATUS 176
+#define PREEMPT_SIZE 192
 
 /* sstatus, 4.1.1 */
 #define SSTATUS_SIE (1 << 1)

@@ -1,21 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Contexts: stackful, and all of a context that does not run lies on its stack
- * (frame.h). Only these lines use the FP registers: the kernel is compiled
- * without them, so they always hold the fiber's.
+ * Contexts: stackful, and all of a context that does not run lies below its stack
+ * pointer (frame.h): everything here is masked, and interrupts have stacks of their
+ * own. Only these lines use the FP registers: the kernel is compiled without them,
+ * so they always hold the fiber's.
+ *
+ * A context that has written no FP register has nothing there to keep, and sstatus
+ * says so: SD is clear while FS is not Dirty (privileged specification 1.12, 3.1.6.6
+ * and 4.1.1). Once a context has, it stays Dirty, for loading what it kept writes
+ * the registers.
  */
 #include "hal/arch/riscv64/layout.h"
 
     .option arch, +d
 
-/* One list serves save and restore. */
-.macro callee_saved integer, float
+/* One list serves save and restore, and so does the next. */
+.macro callee_saved do
     .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
-    \integer s\n, \n * REGISTER_SIZE(sp)
-    \float  fs\n, SWITCH_FS + \n * REGISTER_SIZE(sp)
+    \do     s\n, \n * REGISTER_SIZE - SWITCH_SIZE(sp)
     .endr
-    \integer ra, SWITCH_RA(sp)
-    \integer tp, SWITCH_TP(sp)
+    \do     ra, SWITCH_RA - SWITCH_SIZE(sp)
+    \do     tp, SWITCH_TP - SWITCH_SIZE(sp)
+.endm
+
+.macro callee_saved_float do
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+    \do     fs\n, SWITCH_FS + \n * REGISTER_SIZE - SWITCH_SIZE(sp)
+    .endr
 .endm
 
 .macro caller_saved_float do
@@ -29,50 +40,73 @@
 
     .text
 
-/* void hal_context_switch(hal_context* from, const hal_context* to) */
-    .globl  hal_context_switch
-hal_context_switch:
-    addi    sp, sp, -SWITCH_SIZE
-    callee_saved sd, fsd
-    frcsr   t0
-    sd      t0, SWITCH_FCSR(sp)
-    /* A fault's handler that leaves this way has dealt with it (trap.S). */
-    csrr    t0, sscratch
-    sd      zero, CORE_REPORTING(t0)
-    sd      sp, 0(a0)
-    ld      sp, 0(a1)
-    ld      t0, SWITCH_FCSR(sp)
-    fscsr   t0
-    callee_saved ld, fld
-    addi    sp, sp, SWITCH_SIZE
-    ret
-
 /* int64_t hal_context_switch_unmask(hal_context* from, const hal_context* to) */
     .globl  hal_context_switch_unmask
 hal_context_switch_unmask:
-    addi    sp, sp, -2 * REGISTER_SIZE
-    sd      ra, 0(sp)
-    call    hal_context_switch
-    ld      ra, 0(sp)
-    addi    sp, sp, 2 * REGISTER_SIZE
+    sd      ra, -SWITCH_SIZE - REGISTER_SIZE(sp) /* below the frame */
+    jal     hal_context_switch
+    ld      ra, -SWITCH_SIZE - REGISTER_SIZE(sp)
     li      a0, 0
     csrsi   sstatus, SSTATUS_SIE
     ret
+
+/* void hal_context_switch(hal_context* from, const hal_context* to) */
+    .globl  hal_context_switch
+hal_context_switch:
+    callee_saved sd
+    csrr    t0, sstatus
+    bltz    t0, from_float
+    sd      zero, SWITCH_FLOAT - SWITCH_SIZE(sp)
+    sd      sp, 0(a0)
+    ld      sp, 0(a1)
+    ld      t1, SWITCH_FLOAT - SWITCH_SIZE(sp)
+    bnez    t1, to_float
+go_on:
+    callee_saved ld
+    ret
+
+from_float:
+    callee_saved_float fsd
+    frcsr   t1
+    sd      t1, SWITCH_FCSR - SWITCH_SIZE(sp)
+    sd      t0, SWITCH_FLOAT - SWITCH_SIZE(sp) /* not 0 */
+    sd      sp, 0(a0)
+    ld      sp, 0(a1)
+    ld      t1, SWITCH_FLOAT - SWITCH_SIZE(sp)
+    bnez    t1, to_float
+    /* The next has no FP state yet: to nearest, no flags, and Dirty becomes Clean. */
+    fscsr   zero
+    li      t0, SSTATUS_FS_INITIAL
+    csrc    sstatus, t0
+    j       go_on
+to_float:
+    ld      t0, SWITCH_FCSR - SWITCH_SIZE(sp)
+    fscsr   t0
+    callee_saved_float fld
+    j       go_on
 
 /* void hal_context_preempt(hal_context* from, const hal_context* to): the trap
  * frame further up this stack has the caller-saved integer registers. */
     .globl  hal_context_preempt
 hal_context_preempt:
     addi    sp, sp, -PREEMPT_SIZE
+    csrr    t0, sstatus
+    sd      t0, PREEMPT_STATUS(sp)
+    bgez    t0, 1f /* as above */
     caller_saved_float fsd
-    sd      ra, PREEMPT_RA(sp)
+1:  sd      ra, PREEMPT_RA(sp)
+    /* A fault's handler that leaves has dealt with it (trap.S). */
+    csrr    t0, sscratch
+    sd      zero, CORE_REPORTING(t0)
     /* Ends the interrupted code's reservation: its SC must not succeed after others
      * have run in between (unprivileged specification, 8.2: an SC to a scratch word). */
     addi    t0, sp, PREEMPT_SCRATCH
     sc.d    zero, zero, (t0)
     call    hal_context_switch
+    ld      t0, PREEMPT_STATUS(sp)
+    bgez    t0, 1f
     caller_saved_float fld
-    ld      ra, PREEMPT_RA(sp)
+1:  ld      ra, PREEMPT_RA(sp)
     addi    sp, sp, PREEMPT_SIZE
     ret
 

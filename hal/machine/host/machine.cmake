@@ -4,7 +4,7 @@
 set(RUMPK_ARCH x86_64)
 set(RUMPK_SYSTABLE_ADDRESS 0x50000000)
 set(RUMPK_IMAGE_KIND process)
-set(RUMPK_MACHINE_KERNEL_FLAGS -fPIE)
+set(RUMPK_MACHINE_KERNEL_FLAGS -fPIE -momit-leaf-frame-pointer)
 set(RUMPK_KERNEL_LINK_FLAGS -pie -pthread -Wl,-z,now -Wl,-z,relro)
 
 # Sanitizers exist for targets with an operating system alone. The kernel is still not to be

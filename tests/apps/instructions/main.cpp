@@ -7,6 +7,7 @@
 
 #include <nexus/dialogue.h>
 #include <nexus/fiber.h>
+#include <nexus/meta.h>
 
 namespace {
 
@@ -34,11 +35,20 @@ void yields(uint64_t number) {
     }
 }
 
-void switches() {
-    auto one = nexus::spawn([] { yields(0); });
-    auto other = nexus::spawn([] { yields(1); });
+// Fibers' times are counted; `floats`: by fibers that have floating-point registers to keep.
+void switches(const char* name, bool floats) {
+    (void)nexus::meta_fiber();
+    const auto fiber = [floats](uint64_t number) {
+        volatile double value = 1.5;
+        if (floats) {
+            value = value * value;
+        }
+        yields(number);
+    };
+    auto one = nexus::spawn([&] { fiber(0); });
+    auto other = nexus::spawn([&] { fiber(1); });
     if (one && other && one->join() == 0 && other->join() == 0) {
-        say("switch.instructions", begun, ended, 2 * rounds);
+        say(name, begun, ended, 2 * rounds);
     }
 }
 
@@ -83,7 +93,8 @@ void spawn_end() {
 } // namespace
 
 int main() {
-    switches();
     pingpong();
     spawn_end();
+    switches("switch.instructions", false);
+    switches("switch.instructions.float", true);
 }
