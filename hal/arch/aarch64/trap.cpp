@@ -203,8 +203,8 @@ uint64_t now() {
     return clock.nanoseconds(read_counter());
 }
 
-// Without the barrier of `now`: a few instructions early or late make no difference to a sum of run times. Since
-// reset: not 0 any more once core/ runs.
+// Without the barrier of `now`: a few instructions early or late make no difference to a sum of run times.
+// Since reset: not 0 any more once core/ runs.
 uint64_t ticks() {
     return read_counter_soon();
 }
