@@ -94,12 +94,14 @@ struct rumpk_spawn_args {
     uint32_t rx_slot_size;
     uint32_t tx_slots;
     uint32_t tx_slot_size;
-    uint32_t reserved; /* 0 */
-    uint8_t name[16];  /* for traces and panics; need not end in NUL */
+    uint32_t budget;  /* number of one of the cell's, from 1; 0: the caller's, none if it has none */
+    uint8_t name[16]; /* for traces and panics; need not end in NUL */
 };
 
 /* kill(id, reason): the reason, 1..255, shows as -(reason) in rumpk_event_fiber_end. */
 #define RUMPK_KILL_REASON_MAX 255u
+/* Shows there for a fiber that used up its budget a third time. */
+#define RUMPK_END_BUDGET (-256)
 
 /* meta(op, buf, len, index): read-only. Fills at most len bytes and returns
  * the bytes there are, so that a short buffer is noticed; len 0 asks for the size. */
@@ -109,10 +111,11 @@ enum rumpk_meta_op {
     RUMPK_META_CAPS = 2, /* rumpk_meta_cap of slot `index`; EBADF where the slot is empty */
     RUMPK_META_RING =
         3, /* rumpk_ring_descriptor: index 0 own rx, 1 own tx; (id << 1 | 0 or 1) that fiber's */
-    RUMPK_META_SYSTEM = 4, /* rumpk_meta_system */
-    RUMPK_META_FIBER = 5,  /* rumpk_meta_fiber of fiber id `index`; 0 is the caller */
-    RUMPK_META_ARGS = 6,   /* bytes: the boot arguments, percent-encoded and separated by single spaces */
-    RUMPK_META_VERSION = 7 /* bytes: "rumpk <version> <machine>" */
+    RUMPK_META_SYSTEM = 4,  /* rumpk_meta_system */
+    RUMPK_META_FIBER = 5,   /* rumpk_meta_fiber of fiber id `index`; 0 is the caller */
+    RUMPK_META_ARGS = 6,    /* bytes: the boot arguments, percent-encoded and separated by single spaces */
+    RUMPK_META_VERSION = 7, /* bytes: "rumpk <version> <machine>" */
+    RUMPK_META_BUDGET = 8 /* rumpk_meta_budget of the cell's budget `index`, from 1; EINVAL: there is none */
 };
 
 /* Bit numbers of rumpk_meta_self.promises; names and meaning follow OpenBSD's pledge(2). ERROR, the last
@@ -209,6 +212,17 @@ struct rumpk_meta_fiber {
     uint8_t name[16];
     uint64_t wake_max_ns;      /* longest from being woken to running, since counted_since_ns */
     uint64_t counted_since_ns; /* when this core began to count times: at the first question for them */
+    uint32_t budget;           /* number; 0: none */
+    uint32_t strikes;          /* times it has used that up */
+};
+
+/* Run time that a fiber may use in each window. */
+struct rumpk_meta_budget {
+    uint32_t size;
+    uint32_t fibers;    /* that may have it at once; 1 or more */
+    uint32_t run_us;    /* 1 or more, less than the window */
+    uint32_t window_us; /* microseconds */
+    uint8_t name[16];   /* NUL-terminated */
 };
 
 enum rumpk_fiber_state {
@@ -236,13 +250,14 @@ RUMPK_ASSERT(offsetof(struct rumpk_spawn_args, rx_slots) == 44);
 RUMPK_ASSERT(offsetof(struct rumpk_spawn_args, rx_slot_size) == 48);
 RUMPK_ASSERT(offsetof(struct rumpk_spawn_args, tx_slots) == 52);
 RUMPK_ASSERT(offsetof(struct rumpk_spawn_args, tx_slot_size) == 56);
-RUMPK_ASSERT(offsetof(struct rumpk_spawn_args, reserved) == 60);
+RUMPK_ASSERT(offsetof(struct rumpk_spawn_args, budget) == 60);
 RUMPK_ASSERT(offsetof(struct rumpk_spawn_args, name) == 64);
 RUMPK_ASSERT(RUMPK_PROMISE_UNVEIL == 31);
 RUMPK_ASSERT(sizeof(struct rumpk_meta_self) == 56);
 RUMPK_ASSERT(sizeof(struct rumpk_meta_cap) == 24);
 RUMPK_ASSERT(sizeof(struct rumpk_meta_system) == 96);
-RUMPK_ASSERT(sizeof(struct rumpk_meta_fiber) == 72);
+RUMPK_ASSERT(sizeof(struct rumpk_meta_fiber) == 80);
 RUMPK_ASSERT(offsetof(struct rumpk_meta_fiber, wake_max_ns) == 56);
+RUMPK_ASSERT(sizeof(struct rumpk_meta_budget) == 32);
 
 #endif

@@ -6,6 +6,7 @@
  *
  *      0   rumpk_boot_table
  *     64   rumpk_boot_cell, one a cell, 128 bytes each
+ *    ...   each cell's rumpk_meta_budget, 32 bytes each, where it has any
  *    ...   each cell's ELF, at a multiple of 4096
  *
  * Private between one kernel and the builder of the same commit; not ABI.
@@ -13,6 +14,7 @@
 #ifndef RUMPK_ABI_IMAGE_H
 #define RUMPK_ABI_IMAGE_H
 
+#include "abi/call.h"
 #include "abi/systable.h"
 
 #define RUMPK_BOOT_TABLE_MAGIC 0x474D4952u /* "RIMG" */
@@ -46,8 +48,13 @@ struct rumpk_boot_cell {
     uint32_t fiber_rings; /* bytes for the rings of each further fiber; a multiple of 4096, 0: none */
     uint32_t
         fiber_stack; /* bytes of a pooled stack: 1024 or 2048, with a canary; 0: 4096, above a guard page */
-    uint8_t reserved[24];
+    uint32_t budgets_offset; /* of its first rumpk_meta_budget, a multiple of 4; the others follow it */
+    uint32_t budgets;        /* how many; 0..RUMPK_BUDGETS_MAX. Over all of them at most `fibers` fibers */
+    uint32_t first_budget;   /* the first fiber's: 1..budgets, 0: none */
+    uint8_t reserved[12];
 };
+
+#define RUMPK_BUDGETS_MAX 16u
 
 RUMPK_ASSERT(sizeof(struct rumpk_boot_table) == 64);
 RUMPK_ASSERT(offsetof(struct rumpk_boot_table, size) == 8);
@@ -67,6 +74,9 @@ RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, fibers) == 88);
 RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, main_stack) == 92);
 RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, fiber_rings) == 96);
 RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, fiber_stack) == 100);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, budgets_offset) == 104);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, budgets) == 108);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, first_budget) == 112);
 
 /* How a window is laid out: offsets from its base. Program and heap grow from
  * the bottom; what has a fixed place stands at the top. */

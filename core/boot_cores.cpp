@@ -22,6 +22,7 @@ std::array<Scheduler*, HAL_MAX_CORES> schedulers{};
 struct Wanted {
     uint64_t cores = 0;  // bit per core
     uint32_t fibers = 1; // at once, the console's included
+    bool budgets = false;
 };
 
 Wanted wanted_by(const BootTable& table) {
@@ -29,12 +30,13 @@ Wanted wanted_by(const BootTable& table) {
     for (uint32_t i = 0; i < table.cell_count(); ++i) {
         wanted.cores |= table.cell(i).core_set;
         wanted.fibers += table.cell(i).fibers;
+        wanted.budgets |= !table.cell(i).budgets.empty();
     }
     return wanted;
 }
 
-// Every fiber may run there, and wait for a deadline.
-Scheduler* make_scheduler(CoreId core, uint32_t fibers) {
+// Every fiber may run there, and wait for a deadline; one with a budget is watched by one more.
+Scheduler* make_scheduler(CoreId core, const Wanted& wanted) {
     std::array<AddressRange, interrupt_stacks> interrupts;
     const uint64_t size =
         align_up(interrupt_stack_size + machine().boot->interrupt_stack_size, HAL_PAGE_SIZE);
@@ -42,9 +44,12 @@ Scheduler* make_scheduler(CoreId core, uint32_t fibers) {
         stack = kernel_stack(size, "interrupt stacks");
     }
     Scheduler& made = boot_memory().take_objects<Scheduler>(1, "schedulers")[0];
-    made.prepare(
-        core, interrupts, kernel_stack(kernel_stack_size, "kernel stacks"),
-        boot_memory().take_objects<DeadlineQueue::Family>(DeadlineQueue::families_for(fibers), "deadlines"));
+    made.prepare(core, interrupts, kernel_stack(kernel_stack_size, "kernel stacks"),
+                 boot_memory().take_objects<DeadlineQueue::Family>(
+                     DeadlineQueue::families_for(wanted.fibers + 1), "deadlines"));
+    if (wanted.budgets) {
+        made.expect_budgets();
+    }
     if (boot_options().trace_size != 0) {
         const uint64_t events = uint64_t{1} << boot_options().trace_size;
         const AddressRange memory = kernel_stack(events * sizeof(rumpk_trace_event), "traces");
@@ -71,7 +76,7 @@ AddressRange kernel_stack(uint64_t size, std::string_view what) {
 void prepare_cores(const BootTable& table) {
     const hal_boot& boot = *machine().boot;
     const Wanted wanted = wanted_by(table);
-    Scheduler* const here = make_scheduler(CoreId{boot.boot_core}, wanted.fibers);
+    Scheduler* const here = make_scheduler(CoreId{boot.boot_core}, wanted);
     schedulers[boot.boot_core] = here;
     here->enter();
     here->random().seed(std::as_bytes(std::span(boot.seed, boot.seed_size)));
@@ -79,7 +84,7 @@ void prepare_cores(const BootTable& table) {
         if (schedulers[core] != nullptr || (wanted.cores >> core & 1) == 0) {
             continue;
         }
-        schedulers[core] = make_scheduler(CoreId{core}, wanted.fibers);
+        schedulers[core] = make_scheduler(CoreId{core}, wanted);
         seed(*here, *schedulers[core]);
         // Every cell's home is the boot core: there its fibers' ends are told.
         for (uint32_t other = 0; other < boot.cores; ++other) {

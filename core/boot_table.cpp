@@ -54,17 +54,17 @@ bool is_page_multiple(uint64_t value) {
 
 // Bytes before the NUL; 0: there is none, nothing before it, something after it, or
 // a byte that would not print.
-size_t name_length(const uint8_t (&name)[32]) {
+size_t name_length(std::span<const uint8_t> name) {
     size_t length = 0;
-    while (length < sizeof(name) && name[length] > ' ' && name[length] < 0x7f) {
+    while (length < name.size() && name[length] > ' ' && name[length] < 0x7f) {
         ++length;
     }
-    for (size_t i = length; i < sizeof(name); ++i) {
+    for (size_t i = length; i < name.size(); ++i) {
         if (name[i] != 0) {
             return 0;
         }
     }
-    return length < sizeof(name) ? length : 0;
+    return length < name.size() ? length : 0;
 }
 
 Checked<void> check_memory(const rumpk_boot_cell& cell) {
@@ -114,7 +114,38 @@ Checked<void> check_place(const rumpk_boot_cell& cell) {
     return {};
 }
 
-Checked<void> check_cell(const rumpk_boot_cell& cell, uint64_t first_elf, uint64_t size) {
+// Whole, aligned and behind the cells. Stays where it is: the table is read-only.
+bool budgets_inside(const rumpk_boot_cell& cell, uint64_t first, uint64_t size) {
+    return cell.budgets <= RUMPK_BUDGETS_MAX && cell.budgets_offset >= first &&
+           cell.budgets_offset % alignof(rumpk_meta_budget) == 0 &&
+           cell.budgets_offset + cell.budgets * sizeof(rumpk_meta_budget) <= size;
+}
+
+std::span<const rumpk_meta_budget> budgets_of(Bytes table, const rumpk_boot_cell& cell) {
+    return {reinterpret_cast<const rumpk_meta_budget*>(table.data() + cell.budgets_offset), cell.budgets};
+}
+
+bool good_budget(const rumpk_meta_budget& budget) {
+    return budget.size == sizeof budget && name_length(budget.name) != 0 && budget.run_us != 0 &&
+           budget.run_us < budget.window_us && budget.fibers != 0;
+}
+
+Checked<void> check_budgets(const rumpk_boot_cell& cell, Bytes table, uint64_t first) {
+    bool good = cell.first_budget <= cell.budgets;
+    if (cell.budgets != 0) {
+        good = good && budgets_inside(cell, first, table.size());
+        uint64_t fibers = 0;
+        for (uint32_t i = 0; good && i < cell.budgets; ++i) {
+            const rumpk_meta_budget& budget = budgets_of(table, cell)[i];
+            fibers += budget.fibers;
+            good = good_budget(budget) && fibers <= cell.fibers;
+        }
+    }
+    return good ? Checked<void>{} : wrong(BootTableError::bad_budgets);
+}
+
+Checked<void> check_cell(const rumpk_boot_cell& cell, Bytes table, uint64_t first_elf) {
+    const uint64_t size = table.size();
     if (name_length(cell.name) == 0) {
         return wrong(BootTableError::bad_name);
     }
@@ -130,6 +161,9 @@ Checked<void> check_cell(const rumpk_boot_cell& cell, uint64_t first_elf, uint64
     }
     if (const auto memory = check_memory(cell); !memory) {
         return memory;
+    }
+    if (const auto budgets = check_budgets(cell, table, first_elf); !budgets) {
+        return budgets;
     }
     return check_place(cell);
 }
@@ -189,7 +223,7 @@ std::expected<BootTable, BootTableError> BootTable::read(Bytes image) {
     uint32_t windows = 0;
     for (uint32_t i = 0; i < table.cells; ++i) {
         const auto cell = copy_of<rumpk_boot_cell>(bytes, header_size + i * cell_size);
-        if (const auto fits = check_cell(cell, header_size + table.cells * cell_size, table.size); !fits) {
+        if (const auto fits = check_cell(cell, bytes, header_size + table.cells * cell_size); !fits) {
             return wrong(fits.error());
         }
         if ((windows >> cell.window & 1) != 0) {
@@ -224,6 +258,10 @@ BootCell BootTable::cell(uint32_t index) const {
     cell.main_stack = raw.main_stack;
     cell.fiber_stack = raw.fiber_stack != 0 ? raw.fiber_stack : page_size;
     cell.fiber_rings = raw.fiber_rings;
+    if (raw.budgets != 0) {
+        cell.budgets = budgets_of(bytes_, raw);
+    }
+    cell.first_budget = raw.first_budget;
     return cell;
 }
 
@@ -266,7 +304,8 @@ constexpr const char* texts = "no boot table\0"
                               "impossible tier\0"
                               "impossible cores\0"
                               "not 1 to 16384 fibers\0"
-                              "impossible stacks or fiber rings\0";
+                              "impossible stacks or fiber rings\0"
+                              "impossible budgets\0";
 
 size_t text_of(BootTableError what) {
     switch (what) {
@@ -311,8 +350,10 @@ size_t text_of(BootTableError what) {
     case BootTableError::bad_fiber_stack:
     case BootTableError::bad_fiber_rings:
         return 13;
+    case BootTableError::bad_budgets:
+        return 14;
     }
-    return 13;
+    return 14;
 }
 
 } // namespace

@@ -43,8 +43,9 @@ enum class BootTableError : uint8_t {
     bad_fiber_stack,
     stacks_too_large,
     bad_fiber_rings,
+    bad_budgets,
 };
-inline constexpr size_t boot_table_error_count = static_cast<size_t>(BootTableError::bad_fiber_rings) + 1;
+inline constexpr size_t boot_table_error_count = static_cast<size_t>(BootTableError::bad_budgets) + 1;
 
 // One line, no full stop; never nullptr.
 [[nodiscard]] const char* describe(BootTableError what);
@@ -64,6 +65,9 @@ struct BootCell {
     uint32_t main_stack = 0;         // bytes
     uint32_t fiber_stack = 0;        // bytes of a pooled one: 1024, 2048, 4096
     uint32_t fiber_rings = 0;        // bytes a fiber
+    // In the table. Each as abi/call.h says, together for at most `fibers` fibers.
+    std::span<const rumpk_meta_budget> budgets;
+    uint32_t first_budget = 0; // 1..budgets.size(); 0: none
 };
 
 class BootTable {

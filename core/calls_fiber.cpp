@@ -64,7 +64,7 @@ struct Place {
 // Tier, core and flags. EINVAL, EPERM.
 Result<Place> check_place(const Cell& cell, Scheduler& home, CoreId asker, const rumpk_spawn_args& args) {
     auto tier = tier_from(args.tier);
-    if (!tier || (args.flags & ~uint32_t{RUMPK_SPAWN_BARE}) != 0 || args.reserved != 0) {
+    if (!tier || (args.flags & ~uint32_t{RUMPK_SPAWN_BARE}) != 0) {
         return error(Errno::inval);
     }
     const CoreId core = args.core == RUMPK_SPAWN_ANY_CORE ? asker : CoreId{args.core};
@@ -93,6 +93,27 @@ Result<AddressRange> check_stack(const Cell& cell, const rumpk_spawn_args& args)
     return cell.range(args.stack_base, size, right_read | right_write);
 }
 
+// What was asked for, or what the spawner has: a budget is not escaped by spawning.
+// Only who shares no memory with its tier may leave it, a bare fiber, and none falls below
+// Void. EINVAL, EBUSY.
+Result<void> give_budget(Cell& cell, Fiber& fiber, const Request& request) {
+    uint32_t number = request.spawn.budget;
+    const uint16_t spawners = request.requester.who.fiber->budget;
+    if (number == 0 && spawners == 0) {
+        return {};
+    }
+    if (number == 0) {
+        number = cell.budgets.account_of(spawners).index() + 1;
+    }
+    const bool demotable = (request.spawn.flags & RUMPK_SPAWN_BARE) != 0 && fiber.tier != Tier::void_;
+    auto account = cell.budgets.take(number, demotable, Instant{machine().now()});
+    if (!account) {
+        return error(account.error());
+    }
+    fiber.budget = *account;
+    return {};
+}
+
 // Makes the fiber, except for giving it to its core. On the home core.
 Result<Fiber*> make_fiber(Cell& cell, const Request& request) {
     const rumpk_spawn_args& args = request.spawn;
@@ -117,11 +138,15 @@ Result<Fiber*> make_fiber(Cell& cell, const Request& request) {
         cell.give_fiber(*fiber);
         return error(rings.error());
     }
+    fiber->tier = place->tier;
+    if (auto budget = give_budget(cell, *fiber, request); !budget) {
+        cell.give_fiber(*fiber);
+        return error(budget.error());
+    }
     fiber->rx = rings->rx;
     fiber->tx = rings->tx;
     format_ring(fiber->rx);
     format_ring(fiber->tx);
-    fiber->tier = place->tier;
     fiber->core = place->core;
     fiber->spawner = request.requester.who.id;
     fiber->stack = stack->empty() ? cell.pooled_stack(slot) : *stack;

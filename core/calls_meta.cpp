@@ -77,8 +77,9 @@ rumpk_meta_system describe_system(const Scheduler& here) {
 
 rumpk_meta_fiber describe_fiber(const Fiber& fiber) {
     const Scheduler& its = *scheduler_of(fiber.core);
+    const std::atomic_ref tier(const_cast<Tier&>(fiber.tier)); // its core may demote it just now
     rumpk_meta_fiber answer{.size = sizeof(rumpk_meta_fiber),
-                            .tier = static_cast<uint32_t>(fiber.tier),
+                            .tier = static_cast<uint32_t>(tier.load(std::memory_order_relaxed)),
                             .core = CoreId{fiber.core}.value(),
                             .state = state_of(fiber),
                             .id = FiberId{fiber.id}.value(),
@@ -86,7 +87,14 @@ rumpk_meta_fiber describe_fiber(const Fiber& fiber) {
                             .run_ns = its.run_time(fiber).value(),
                             .name = {},
                             .wake_max_ns = machine().ticks_ns(fiber.wake_ticks),
-                            .counted_since_ns = this_scheduler().counts_since().nanoseconds()};
+                            .counted_since_ns = this_scheduler().counts_since().nanoseconds(),
+                            .budget = 0,
+                            .strikes = 0};
+    if (fiber.budget != 0) {
+        const Budget& budget = budget_of(fiber);
+        answer.budget = budget.index() + 1;
+        answer.strikes = budget.strikes();
+    }
     std::copy_n(fiber.name, sizeof fiber.name, reinterpret_cast<char*>(answer.name));
     return answer;
 }
@@ -166,6 +174,14 @@ bool give_front(const Caller& who, uint64_t buffer) {
     return true;
 }
 
+Result<uint64_t> budget(const Caller& who, uint64_t buffer, uint64_t length, uint64_t number) {
+    const std::span all = who.cell.budgets.all();
+    if (number == 0 || number > all.size()) {
+        return error(Errno::inval);
+    }
+    return give(who, buffer, length, all[number - 1]);
+}
+
 Result<uint64_t> meta(const Caller& who, uint64_t op, uint64_t buffer, uint64_t length, uint64_t index) {
     switch (op) {
     case RUMPK_META_SELF:
@@ -178,6 +194,8 @@ Result<uint64_t> meta(const Caller& who, uint64_t op, uint64_t buffer, uint64_t 
         return give(who, buffer, length, describe_system(who.scheduler));
     case RUMPK_META_FIBER:
         return fiber(who, buffer, length, index);
+    case RUMPK_META_BUDGET:
+        return budget(who, buffer, length, index);
     case RUMPK_META_ARGS:
         return give(who.cell, buffer, length, std::as_bytes(std::span(boot_options().arguments)));
     case RUMPK_META_VERSION:

@@ -24,6 +24,10 @@ void cells_set(std::span<Cell> all) {
     all_cells = all;
 }
 
+Budget& budget_of(const Fiber& fiber) {
+    return fiber.cell->budgets.account_of(fiber.budget);
+}
+
 std::string_view fiber_name(const Fiber& fiber) {
     return {fiber.name, static_cast<size_t>(std::find(fiber.name, std::end(fiber.name), '\0') - fiber.name)};
 }
@@ -85,6 +89,10 @@ void Cell::give_fiber(Fiber& fiber) {
     fiber.ready_since = 0;
     fiber.wake_ticks = 0;
     fiber.canary = nullptr;
+    if (fiber.budget != 0) {
+        budgets.give(fiber.budget);
+        fiber.budget = 0;
+    }
     fiber.rx = {};
     fiber.tx = {};
     // The first fiber's slot is not used again: its rings are the boot rings, and the

@@ -10,6 +10,7 @@
 #include "abi/image.h"
 #include "abi/ring.h"
 #include "core/boot_table.h"
+#include "core/budget.h"
 #include "core/elf.h"
 #include "core/fiber.h"
 #include "core/machine.h"
@@ -70,6 +71,7 @@ class Cell {
         AddressRange range{};
     };
     std::array<Mapping, RUMPK_TIER_COUNT> mappings{};
+    Budgets budgets;
 
     // May the cell's code touch all of the range so? EFAULT: not. What `map` gave is
     // known on the home core only.
@@ -126,7 +128,8 @@ class Cell {
     void map_stacks(uint32_t main_stack);
     void map_rings(uint32_t fiber_rings);
     void map_boot_ring(rumpk_boot_ring which, ion::Geometry geometry, VirtAddr& next);
-    void make_first_fiber();
+    void prepare_budgets(std::span<const rumpk_meta_budget> described);
+    void make_first_fiber(uint32_t budget);
     void post_fiber_end(FiberId fiber, int64_t code);
     void add_region(AddressRange range, Rights rights);
 

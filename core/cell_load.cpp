@@ -125,8 +125,21 @@ void Cell::map_boot_ring(rumpk_boot_ring which, ion::Geometry geometry, VirtAddr
     next = range.end();
 }
 
-void Cell::make_first_fiber() {
+void Cell::prepare_budgets(std::span<const rumpk_meta_budget> described) {
+    uint64_t fibers = 0;
+    for (const rumpk_meta_budget& budget : described) {
+        fibers += budget.fibers;
+    }
+    if (fibers != 0) {
+        budgets.prepare(described, boot_memory().take_objects<Budget>(fibers, "budgets"));
+    }
+}
+
+void Cell::make_first_fiber(uint32_t budget) {
     Fiber& first = *take_fiber();
+    if (budget != 0) {
+        first.budget = *budgets.take(budget, false, Instant{});
+    }
     first.tier = home_tier_;
     first.core = home_core_;
     first.stack = main_stack_;
@@ -173,7 +186,8 @@ void Cell::prepare(const BootCell& description) {
     }
     capabilities[console_slot] = {RUMPK_CAP_CONSOLE, right_read | right_write, 1, 0};
     capabilities[machine_slot] = {RUMPK_CAP_MACHINE, right_write, 1, 0};
-    make_first_fiber();
+    prepare_budgets(description.budgets);
+    make_first_fiber(description.first_budget);
 }
 
 } // namespace rumpk

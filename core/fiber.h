@@ -42,7 +42,8 @@ struct alignas(64) Fiber {
     RunNode run{};         // in the run queue while ready or running
     hal_context context{}; // valid while not running
     Shared<FiberState> state{FiberState::free};
-    Tier tier = Tier::gravity;     // written at spawn
+    Tier tier = Tier::gravity;     // written at spawn, and by a demotion, which others may see at any moment
+    uint16_t budget = 0;           // its account in its cell, written at spawn; 0: none
     uint64_t* canary = nullptr;    // lowest word of a stack that has no guard page, else nullptr
     Shared<uint64_t> switches{0};  // times it was given the core
     Shared<uint64_t> run_ticks{0}; // while its core counted time

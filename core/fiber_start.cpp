@@ -54,4 +54,11 @@ void say_broken_pledge(const Fiber& fiber, const char* call) {
           RUMPK_TEXT(fiber_name(fiber)), call);
 }
 
+void say_overrun(const Fiber& fiber) {
+    const rumpk_meta_budget& budget = fiber.cell->budgets.all()[budget_of(fiber).index()];
+    print("cell %.*s: fiber %.*s used up three times its budget %s, %lu us; the fiber ends",
+          RUMPK_TEXT(fiber.cell->name()), RUMPK_TEXT(fiber_name(fiber)),
+          reinterpret_cast<const char*>(budget.name), uint64_t{budget.run_us});
+}
+
 } // namespace rumpk

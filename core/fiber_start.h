@@ -14,8 +14,9 @@ void fiber_prepare(Fiber& fiber);
 // the machine ends.
 void cell_end(Cell& cell, int64_t code);
 
-// Masked, on the home core.
+// Masked, on the home core. Which fiber ends, and for what.
 void say_broken_pledge(const Fiber& fiber, const char* call);
+void say_overrun(const Fiber& fiber);
 
 // Masked, by the running fiber. `end` ends it, and runs on the core's kernel stack,
 // for once it has ended its own may be another's.

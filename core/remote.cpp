@@ -145,18 +145,33 @@ int handle(Scheduler& here, CoreId from, RequestKind kind, const Request& reques
     return light;
 }
 
+// It did not say so itself: its spawner, who may wait for it, is rung in its place.
+void ended_by_kernel(Scheduler& here, Fiber& fiber, int64_t code) {
+    Cell& cell = *fiber.cell;
+    const FiberName spawner{&cell.fibers()[fiber.spawner.slot()], fiber.spawner};
+    cell.fiber_ended(fiber, code);
+    if (owns(here, spawner)) {
+        here.ring(*spawner.fiber, RUMPK_CHANNEL_RX);
+    }
+}
+
 int handle(Scheduler& here, AnswerKind kind, const Answer& answer) {
+    Fiber& fiber = *answer.to.who.fiber;
     switch (kind) {
     case AnswerKind::reply:
     case AnswerKind::killed:
         reply(here, answer.to, answer.value);
         return light;
     case AnswerKind::broke_pledge:
-        say_broken_pledge(*answer.to.who.fiber, reinterpret_cast<const char*>(answer.value));
-        answer.to.who.fiber->cell->fiber_ended(*answer.to.who.fiber, to_call(Errno::perm));
+        say_broken_pledge(fiber, reinterpret_cast<const char*>(answer.value));
+        ended_by_kernel(here, fiber, to_call(Errno::perm));
+        return heavy;
+    case AnswerKind::overran:
+        say_overrun(fiber);
+        ended_by_kernel(here, fiber, RUMPK_END_BUDGET);
         return heavy;
     case AnswerKind::ended:
-        answer.to.who.fiber->cell->fiber_ended(*answer.to.who.fiber, answer.value);
+        fiber.cell->fiber_ended(fiber, answer.value);
         return heavy;
     }
     return light;
@@ -219,6 +234,10 @@ void fiber_end(Fiber& fiber, int64_t code) {
 
 void fiber_end_by_pledge(Fiber& fiber, const char* call) {
     end(fiber, AnswerKind::broke_pledge, static_cast<int64_t>(reinterpret_cast<intptr_t>(call)));
+}
+
+void fiber_end_by_budget(Fiber& fiber) {
+    end(fiber, AnswerKind::overran, 0);
 }
 
 void end_cell_from_here(Scheduler& here, const FiberName& self, uint64_t code) {

@@ -113,15 +113,25 @@ inline void Scheduler::hand_over(Fiber& previous, Why why, Switch how) {
 // Whatever a switch may have to do. `previous` nullptr: the idle context.
 void Scheduler::attend_to(Fiber* previous, Why why, Switch how) {
     const Tier before = previous != nullptr ? previous->tier : no_tier;
+    const bool budgets = attends(Attention::budgets);
+    if (budgets && previous != nullptr && why != Why::interrupted) {
+        demote_if_due(*previous);
+    }
     Fiber* const next = choose();
+    if (ready_.current() != before) {
+        const AddressRange interrupts = interrupts_[static_cast<size_t>(ready_.current())];
+        machine().interrupt_stack(interrupts.pointer(), interrupts.size);
+    }
     if (next == previous) {
         return;
     }
     count_times(previous, why, next);
     note(RUMPK_TRACE_SWITCH, next, static_cast<uint32_t>(why));
-    if (ready_.current() != before) {
-        const AddressRange interrupts = interrupts_[static_cast<size_t>(ready_.current())];
-        machine().interrupt_stack(interrupts.pointer(), interrupts.size);
+    if (budgets) {
+        if (previous != nullptr) {
+            stop_budget(*previous);
+        }
+        start_budget(next);
     }
     how(previous != nullptr ? &previous->context : &idle_, next != nullptr ? &next->context : &idle_);
 }
@@ -332,6 +342,9 @@ void Scheduler::forget(Fiber& fiber) {
         const bool runs = &fiber == running();
         ready_.remove(fiber.run, fiber.tier);
         if (runs) {
+            if (fiber.budget != 0) {
+                stop_budget(fiber);
+            }
             ready_.deselect(); // from here on nobody runs
             attend(Attention::forgotten);
         }
@@ -351,6 +364,9 @@ void Scheduler::leave(Switch how) {
     Fiber* const next = choose();
     count_times(nullptr, Why::ended, next);
     note(RUMPK_TRACE_SWITCH, next, RUMPK_TRACE_ENDED);
+    if (attends(Attention::budgets)) {
+        start_budget(next);
+    }
     const AddressRange interrupts = interrupts_[static_cast<size_t>(ready_.current())];
     machine().interrupt_stack(interrupts.pointer(), interrupts.size);
     how(&nobodys_, next != nullptr ? &next->context : &idle_);
@@ -373,10 +389,18 @@ void Scheduler::timer_event() {
     note(RUMPK_TRACE_INTERRUPT, nullptr, RUMPK_TRACE_TIMER, (at - programmed_).value() / RUMPK_TRACE_UNIT);
     programmed_ = Instant::never(); // the timer is one-shot: it disarmed itself
     bool served = false;
+    bool budget_used = false;
     deadlines_.advance(at);
     while (DeadlineNode* node = deadlines_.pop_due()) {
         served = true;
-        wake(fiber_of(*node), RUMPK_TRACE_BY_DEADLINE);
+        if (node == &budget_end_) [[unlikely]] {
+            budget_used = true;
+        } else {
+            wake(fiber_of(*node), RUMPK_TRACE_BY_DEADLINE);
+        }
+    }
+    if (budget_used) [[unlikely]] {
+        budget_event();
     }
     if (!served) {
         ++statistics_.timer_empty;

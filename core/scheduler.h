@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <span>
 
+#include "core/budget.h"
 #include "core/fiber.h"
 #include "core/mailbox.h"
 #include "core/random.h"
@@ -32,6 +33,7 @@ enum class Attention : uint32_t {
     only = 1U << 2,      // one fiber alone is given the core, see run_only()
     forgotten = 1U << 3, // the running fiber has ended; the core still has to leave it
     tracing = 1U << 4,   // events are recorded
+    budgets = 1U << 5,   // some fibers of the image have one
 };
 
 // Why the core goes from one to another, as a trace says it.
@@ -59,9 +61,12 @@ class Scheduler {
     // was interrupted: an interrupted fiber's registers stay on its tier's stack
     // until it goes on, and within a tier only one can be interrupted at a time.
     // `calls` is the stack of kernel calls that need depth. `deadlines` has room for
-    // one of each fiber that may wait on this core.
+    // one of each fiber that may wait on this core, and one for the running one's budget.
     void prepare(CoreId core, std::span<const AddressRange, interrupt_stacks> interrupts, AddressRange calls,
                  std::span<DeadlineQueue::Family> deadlines);
+
+    // Boot only. Fibers with budgets may come. Without this none are looked for.
+    void expect_budgets() { attend(Attention::budgets); }
 
     // On the core itself, once prepared. Masked.
     void enter();
@@ -178,6 +183,11 @@ class Scheduler {
     Fiber* choose();
     void count_times(Fiber* previous, Why why, Fiber* next);
     [[noreturn]] void leave(Switch how);
+    // scheduler_budget.cpp
+    void demote_if_due(Fiber& fiber);
+    void start_budget(const Fiber* fiber);
+    void stop_budget(const Fiber& fiber);
+    void budget_event();
 
     // What every switch touches.
     uint32_t attention_ = 0; // set of Attention
@@ -189,6 +199,7 @@ class Scheduler {
     Trace trace_;           // of Attention::tracing
     Fiber* only_ = nullptr; // of Attention::only
     DeadlineQueue deadlines_;
+    DeadlineNode budget_end_{};             // pending while the running fiber has a budget, and only then
     Instant programmed_ = Instant::never(); // what the compare register holds
     hal_context idle_{};
     hal_context nobodys_{}; // where a context goes that is never gone back to

@@ -50,10 +50,13 @@ void finish(Task& task, int64_t code) {
     return task;
 }
 
+[[nodiscard]] bool exists(FiberId fiber) {
+    return call::meta(RUMPK_META_FIBER, {}, static_cast<uint64_t>(fiber)).has_value();
+}
+
 // Has it left its stack, too? A lower tier's fiber says that it is done and is then overtaken.
 [[nodiscard]] bool is_gone(Task& task) {
-    return done_flag(task).load(std::memory_order_acquire) != 0 &&
-           !call::meta(RUMPK_META_FIBER, {}, static_cast<uint64_t>(task.fiber)); // is there such a fiber?
+    return done_flag(task).load(std::memory_order_acquire) != 0 && !exists(task.fiber);
 }
 
 // Frees what has ended and is held by nobody.
@@ -86,6 +89,7 @@ void sweep() {
     args.rx_slot_size = options.rx.slot_size;
     args.tx_slots = options.tx.slots;
     args.tx_slot_size = options.tx.slot_size;
+    args.budget = options.budget;
     std::copy_n(options.name.begin(), std::min(options.name.size(), sizeof args.name), args.name);
     return args;
 }
@@ -117,6 +121,18 @@ FiberId self() {
     static_assert(sizeof front == offsetof(rumpk_meta_self, fiber) + sizeof(FiberId));
     (void)call::raw(RUMPK_CALL_META, RUMPK_META_SELF, call::address(&front), sizeof front); // cannot fail
     return front.fiber;
+}
+
+Result<uint32_t> budget(std::string_view name) {
+    for (uint32_t number = 1;; ++number) {
+        const auto known = detail::meta<rumpk_meta_budget>(RUMPK_META_BUDGET, number);
+        if (!known) {
+            return error(Errno::noent);
+        }
+        if (name == reinterpret_cast<const char*>(known->name)) {
+            return number;
+        }
+    }
 }
 
 Result<void> kill(FiberId fiber, uint32_t reason) {
@@ -189,6 +205,10 @@ Result<int64_t> join(Task& task, Instant deadline) {
     }
     Result<uint64_t> woken = 0;
     while (!has_ended(task) && woken) {
+        if (!exists(task.fiber)) {
+            finish(task, RUMPK_END_BUDGET); // it could not say so itself
+            break;
+        }
         woken = call::yield(RUMPK_CHANNEL_RX, 0, deadline_of(deadline), 0);
     }
     end_join(task);

@@ -222,8 +222,8 @@ def system(cores=1):
     message(1, struct.pack("<II11Q", 96, cores, 5_000_000_000, *range(10)))
 
 
-def fiber(number, tier, name, identity, kernel=0, run_ns=0, size=72):
-    message(2, struct.pack("<II IIII QQQ 16s QQ", number, kernel, size, tier, 0, 3, identity, 7, run_ns, name, 2500, 0))
+def fiber(number, tier, name, identity, kernel=0, run_ns=0, size=80):
+    message(2, struct.pack("<II IIII QQQ 16s QQ II", number, kernel, size, tier, 0, 3, identity, 7, run_ns, name, 2500, 0, 0, 0))
 
 
 def trace(events, core=0, recorded=None):

@@ -88,6 +88,48 @@ class Manifest(unittest.TestCase):
         for value in ('""', '"a b"', '"' + "x" * 32 + '"', "7", '"ä"'):
             self.refused(f"name = {value}", "is not 1 to 31 letters")
 
+    def test_budgets(self):
+        parsed = manifest.parse('first_budget = "b-2"\nfibers = 5\n[[budget]]\nname = "a"\nrun = "999ms"\nwindow = "1s"\n'
+                                '[[budget]]\nname = "b-2"\nrun = "1us"\nwindow = "3600s"\nfibers = 4', "sample")
+        self.assertEqual(parsed.budgets, (manifest.Budget("a", 999_000, 1_000_000, 1),
+                                          manifest.Budget("b-2", 1, 3_600_000_000, 4)))
+        self.assertEqual(parsed.first_budget, 2)
+        self.assertEqual(manifest.parse('first_budget = ""', "sample").first_budget, 0)
+
+    def budget_refused(self, pattern, before="", **changed):
+        keys = {"name": '"v"', "run": '"2ms"', "window": '"10ms"'} | changed
+        self.refused(before + "[[budget]]\n" + "\n".join(f"{key} = {keys[key]}" for key in keys if keys[key]), pattern)
+
+    def test_budgets_that_are_none(self):
+        self.refused('budget = "2ms"', r"a table of its own for each: \[\[budget\]\]")
+        self.refused("budget = [1]", r"\[\[budget\]\]")
+        self.refused("[budget]", r"\[\[budget\]\]")
+        self.budget_refused("budget 1: unknown key 'runs'; there are: name, run, window, fibers", runs="1")
+        for key in ("name", "run", "window"):
+            self.budget_refused(f"budget 1 has no {key}", **{key: None})
+        for value in ('""', '"a b"', '"' + "x" * 16 + '"', "7", '"ä"'):
+            self.budget_refused("name = .* is not 1 to 15 letters", name=value)
+        for value in ("2", "2.5", '"2"', '"2m"', '"2ns"', '"-2ms"', '"2 ms"', '"1.5ms"', '""', "true", '"1' + "0" * 15 + 's"'):
+            self.budget_refused("budget 'v': run = .* is no time, like \"500us\"", run=value)
+        self.budget_refused("window = .* is no time", window='"soon"')
+        self.budget_refused('run = "0s" is nothing to run in', run='"0s"')
+        self.budget_refused('window = "3601s" is more than an hour', window='"3601s"')
+        self.budget_refused('run = "10ms" is not less than window = "10ms"', run='"10ms"')
+        self.budget_refused('run = "1s" is not less than window = "10ms"', run='"1s"')
+        for value in ("0", "16385", '"1"', "true", "1.0"):
+            self.budget_refused("budget 'v': fibers = .* is outside 1 to 16384", fibers=value)
+
+    def test_budgets_together(self):
+        one = '[[budget]]\nname = "{}"\nrun = "1ms"\nwindow = "2ms"\n'
+        self.budget_refused("two budgets are called 'v'", before=one.format("v"))
+        self.refused("".join(one.format(f"b{i}") for i in range(17)), "17 budgets, and a cell has 16 at most")
+        manifest.parse("".join(one.format(f"b{i}") for i in range(16)), "sample")
+        self.refused("fibers = 2\n" + "".join(one.format(f"b{i}") for i in range(3)),
+                     "the budgets are for 3 fibers, and fibers = 2")
+        self.refused('first_budget = "w"\n' + one.format("v"), "first_budget = 'w' is no budget; there are: v")
+        self.refused('first_budget = "w"', "is no budget; there are: none")
+        self.refused("first_budget = 1\n" + one.format("v"), "first_budget = 1 is no budget")
+
     def test_stacks_fit(self):
         self.refused('stack = "16M"', "outside")
         self.refused('fibers = 2048\nfiber_rings = 0\nstack = "64K"', "stacks")
@@ -231,8 +273,20 @@ class Pack(unittest.TestCase):
         self.assertEqual(self.table(table), len(table))
         fields = image.ENTRY.unpack_from(table, 64)
         self.assertEqual(fields, (b"a".ljust(32, b"\0"), 4096, 300, 8 << 20, 1 << 20, 0, 2, 0, 0, (1 << 64) - 1, 7,
-                                  64 << 10, 8 << 10, 0))
+                                  64 << 10, 8 << 10, 0, 0, 0, 0))
         self.assertEqual(table[4096:4396], b"ELF" * 100)
+
+    def test_budgets(self):
+        budgets = (manifest.Budget("a", 1000, 2000, 3), manifest.Budget("b", 5, 6, 7))
+        plain = image.Program(cell(), b"one")
+        program = image.Program(cell()._replace(budgets=budgets, first_budget=2), b"two")
+        table = image.boot_table([plain, program])
+        self.assertEqual(image.ENTRY.unpack_from(table, 64)[-3:], (0, 0, 0))
+        self.assertEqual(image.ENTRY.unpack_from(table, 64 + 128)[-3:], (64 + 2 * 128, 2, 2))
+        self.assertEqual(image.BUDGET.unpack_from(table, 320), (32, 3, 1000, 2000, b"a".ljust(16, b"\0")))
+        self.assertEqual(image.BUDGET.unpack_from(table, 352), (32, 7, 5, 6, b"b".ljust(16, b"\0")))
+        offsets = [image.ENTRY.unpack_from(table, 64 + 128 * i)[1] for i in range(2)]
+        self.assertEqual([table[at:at + 3] for at in offsets], [b"one", b"two"])
 
     def test_process(self):
         data = image.pack("process", b"executable", [image.Program(cell(), b"ELF")])
@@ -278,12 +332,14 @@ class Contract(unittest.TestCase):
         self.assertEqual(known["RUMPK_BOOT_TABLE_VERSION"], image.VERSION)
         for name in ("WINDOW_MAP", "WINDOW_STACKS", "WINDOW_RINGS", "WINDOW_BOOT_RINGS"):
             self.assertEqual(known[f"RUMPK_{name}"], getattr(manifest, name), name)
+        self.assertEqual(known["RUMPK_BUDGETS_MAX"], manifest.MAX_BUDGETS)
         self.assertEqual(self.defines("systable.h")["RUMPK_WINDOW_A"], image.WINDOW_A)
 
     def test_sizes(self):
         text = (ROOT / "abi" / "image.h").read_text()
         self.assertIn(f"sizeof(struct rumpk_boot_table) == {image.TABLE.size})", text)
         self.assertIn(f"sizeof(struct rumpk_boot_cell) == {image.ENTRY.size})", text)
+        self.assertIn(f"sizeof(struct rumpk_meta_budget) == {image.BUDGET.size})", (ROOT / "abi" / "call.h").read_text())
 
     def test_tiers(self):
         text = (ROOT / "abi" / "call.h").read_text()

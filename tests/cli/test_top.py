@@ -91,7 +91,7 @@ class Asking(Case):
         self.assertEqual((answer["application"], answer["cores"], answer["uptime_ns"]), ("app", 1, 2_000_000_000))
         self.assertEqual(answer["fibers"][1], {
             "kernel": False, "id": 1 << 32, "tier": "gravity", "core": 0, "state": "waiting", "switches": 7, "run_ns": 1_000_000_000,
-            "name": "main?[2J", "wake_max_ns": 2500, "counted_since_ns": 0,
+            "name": "main?[2J", "wake_max_ns": 2500, "counted_since_ns": 0, "budget": 0, "strikes": 0,
         })
 
     def test_two_ask_at_once(self):

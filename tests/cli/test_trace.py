@@ -48,7 +48,7 @@ def system(cores=2):
 
 
 def fiber(number, tier=2, name=b"main", identity=1 << 32, kernel=0):
-    return message(2, struct.pack("<II IIII QQQ 16s QQ", number, kernel, 72, tier, 0, 3, identity, 7, 8, name, 0, 0))
+    return message(2, struct.pack("<II IIII QQQ 16s QQ II", number, kernel, 80, tier, 0, 3, identity, 7, 8, name, 0, 0, 0, 0))
 
 
 def core_trace(events, core=0, recorded=None, clock=(1000, 1000, 1 << 32)):

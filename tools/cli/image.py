@@ -29,7 +29,8 @@ MAGIC = 0x474D4952  # "RIMG"
 VERSION = 1
 FUSED = 1
 TABLE = struct.Struct("<IIQIII36x")
-ENTRY = struct.Struct("<32sQQQQIIIIQIIII24x")
+ENTRY = struct.Struct("<32sQQQQIIIIQIIIIIII12x")
+BUDGET = struct.Struct("<IIII16s")
 TRAILER = struct.Struct("<QII")
 MAX_SEGMENTS = 8
 EVERY_CORE = (1 << 64) - 1
@@ -95,14 +96,20 @@ def check_segments(program: elf.Elf, cell: manifest.Cell) -> None:
 def boot_table(programs: list[Program]) -> bytes:
     """The table and all that it points to; whole pages."""
     at = TABLE.size + ENTRY.size * len(programs)
-    entries, body = bytearray(), bytearray()
+    entries, body, budgets_at = bytearray(), bytearray(), []
+    for cell, _ in programs:
+        budgets_at.append(at if cell.budgets else 0)
+        body += b"".join(BUDGET.pack(BUDGET.size, one.fibers, one.run, one.window, one.name.encode())
+                         for one in cell.budgets)
+        at += BUDGET.size * len(cell.budgets)
     for index, (cell, data) in enumerate(programs):
         start = -(-at // PAGE) * PAGE
         body += bytes(start - at) + data
         at = start + len(data)
         entries += ENTRY.pack(cell.name.encode(), start, len(data), cell.memory, cell.map, index, cell.tier,
                               cell.ceiling, 0, EVERY_CORE, cell.fibers, cell.stack, cell.fiber_rings,
-                              0 if cell.fiber_stack == PAGE else cell.fiber_stack)
+                              0 if cell.fiber_stack == PAGE else cell.fiber_stack, budgets_at[index],
+                              len(cell.budgets), cell.first_budget)
     rest = bytes(entries + body) + bytes(-at % PAGE)
     header = TABLE.pack(MAGIC, VERSION, TABLE.size + len(rest), zlib.crc32(rest), FUSED, len(programs))
     return header + rest

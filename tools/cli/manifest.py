@@ -21,10 +21,23 @@ MAX_MAP = 32 << 20
 MAX_FIBERS = 16384
 FIBER_STACKS = (1024, 2048, PAGE)
 NAME_MAX = 31
+MAX_BUDGETS = 16
+BUDGET_NAME_MAX = 15
+MAX_WINDOW = 3600 * 10**6  # us
+TIME_UNITS = {"us": 1, "ms": 10**3, "s": 10**6}
 
 
 class ManifestError(Exception):
     """The text names the key and what would be right."""
+
+
+class Budget(NamedTuple):
+    """Run time in each window, for so many fibers at once; times in us."""
+
+    name: str
+    run: int
+    window: int
+    fibers: int
 
 
 class Cell(NamedTuple):
@@ -37,13 +50,16 @@ class Cell(NamedTuple):
     stack: int  # bytes of the first fiber's stack
     fiber_stack: int  # bytes of a pooled stack; one of a page stands above a guard page
     fiber_rings: int  # bytes for the rings of each further fiber
+    budgets: tuple[Budget, ...] = ()  # number 1 is the first
+    first_budget: int = 0  # number of the first fiber's; 0: none
 
 
 DEFAULTS = {
     "memory": "8M", "map": "1M", "tier": "gravity", "ceiling": "photon",
     "fibers": 64, "stack": "64K", "fiber_stack": "4K",
-    "fiber_rings": "8K",
+    "fiber_rings": "8K", "first_budget": "", "budget": (),
 }
+BUDGET_KEYS = ("name", "run", "window", "fibers")
 
 
 def pages(key: str, value: object, least: int, most: int) -> int:
@@ -77,6 +93,62 @@ def fiber_stack(value: object) -> int:
     return size
 
 
+def duration(key: str, value: object) -> int:
+    """A length of time, in us."""
+    found = re.fullmatch(r"([0-9]{1,15})(us|ms|s)", value) if isinstance(value, str) else None
+    if not found:
+        raise ManifestError(f'{key} = {value!r} is no time, like "500us" or "2ms"')
+    return int(found[1]) * TIME_UNITS[found[2]]
+
+
+def budget(given: object, number: int) -> Budget:
+    """One [[budget]], the number-th."""
+    where = f"budget {number}"
+    if not isinstance(given, dict):
+        raise ManifestError("budget is a table of its own for each: [[budget]]")
+    unknown = sorted(set(given) - set(BUDGET_KEYS))
+    if unknown:
+        raise ManifestError(f"{where}: unknown key '{unknown[0]}'; there are: {', '.join(BUDGET_KEYS)}")
+    missing = [key for key in ("name", "run", "window") if key not in given]
+    if missing:
+        raise ManifestError(f"{where} has no {missing[0]}")
+    name, fibers = given["name"], given.get("fibers", 1)
+    if not isinstance(name, str) or not re.fullmatch(rf"[A-Za-z0-9._-]{{1,{BUDGET_NAME_MAX}}}", name):
+        raise ManifestError(f"{where}: name = {name!r} is not 1 to {BUDGET_NAME_MAX} letters, digits, '.', '_' or '-'")
+    where = f"budget '{name}'"
+    run, window = (duration(f"{where}: {key}", given[key]) for key in ("run", "window"))
+    if run == 0:
+        raise ManifestError(f"{where}: run = \"{given['run']}\" is nothing to run in")
+    if window > MAX_WINDOW:
+        raise ManifestError(f"{where}: window = \"{given['window']}\" is more than an hour, \"3600s\"")
+    if run >= window:
+        raise ManifestError(f"{where}: run = \"{given['run']}\" is not less than window = \"{given['window']}\": "
+                            "it would never be used up")
+    if not isinstance(fibers, int) or isinstance(fibers, bool) or not 1 <= fibers <= MAX_FIBERS:
+        raise ManifestError(f"{where}: fibers = {fibers!r} is outside 1 to {MAX_FIBERS}")
+    return Budget(name, run, window, fibers)
+
+
+def budgets(given: object, first: object, fibers: int) -> tuple[tuple[Budget, ...], int]:
+    """All of them, and the number of the first fiber's."""
+    if not isinstance(given, (list, tuple)):
+        raise ManifestError("budget is a table of its own for each: [[budget]]")
+    if len(given) > MAX_BUDGETS:
+        raise ManifestError(f"{len(given)} budgets, and a cell has {MAX_BUDGETS} at most")
+    found = tuple(budget(one, number) for number, one in enumerate(given, 1))
+    names = [one.name for one in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise ManifestError(f"two budgets are called '{name}'")
+    if sum(one.fibers for one in found) > fibers:
+        raise ManifestError(f"the budgets are for {sum(one.fibers for one in found)} fibers, and fibers = {fibers}")
+    if first == "":
+        return found, 0
+    if first not in names:
+        raise ManifestError(f"first_budget = {first!r} is no budget; there are: {', '.join(names) or 'none'}")
+    return found, names.index(first) + 1
+
+
 def parse(text: str, name: str) -> Cell:
     """`name` is the cell's name where the text gives none."""
     try:
@@ -92,6 +164,7 @@ def parse(text: str, name: str) -> Cell:
     fibers = values["fibers"]
     if not isinstance(fibers, int) or isinstance(fibers, bool) or not 1 <= fibers <= MAX_FIBERS:
         raise ManifestError(f"fibers = {fibers!r} is outside 1 to {MAX_FIBERS}")
+    all_budgets, first_budget = budgets(values["budget"], values["first_budget"], fibers)
     cell = Cell(
         name=values["name"], memory=pages("memory", values["memory"], PAGE, WINDOW_MAP),
         map=pages("map", values["map"], 0, MAX_MAP), tier=tier("tier", values["tier"]),
@@ -99,6 +172,7 @@ def parse(text: str, name: str) -> Cell:
         stack=pages("stack", values["stack"], PAGE, WINDOW_RINGS - WINDOW_STACKS - PAGE),
         fiber_stack=fiber_stack(values["fiber_stack"]),
         fiber_rings=pages("fiber_rings", values["fiber_rings"], 0, WINDOW_BOOT_RINGS - WINDOW_RINGS),
+        budgets=all_budgets, first_budget=first_budget,
     )
     if cell.ceiling > cell.tier:
         raise ManifestError(f"ceiling = '{TIERS[cell.ceiling]}' is below tier = '{TIERS[cell.tier]}'")

@@ -10,7 +10,7 @@ REPORT, STOP = b"r", b"s"  # requests
 _SYSTEM, _FIBER, _END, _TRACE = 1, 2, 3, 4
 _HEADER = struct.Struct("<II")
 _SYSTEM_FORM = struct.Struct("<II11Q")
-_FIBER_FORM = struct.Struct("<II IIII QQQ 16s QQ")
+_FIBER_FORM = struct.Struct("<II IIII QQQ 16s QQ II")
 _TRACE_FORM = struct.Struct("<II 4Q")
 _LENGTHS = {_SYSTEM: _SYSTEM_FORM.size, _FIBER: _FIBER_FORM.size, _END: 0}
 EVENT = struct.Struct("<QIHBB")
@@ -53,6 +53,8 @@ class Fiber(NamedTuple):
     name: str
     wake_max_ns: int  # likewise: longest from being woken to running
     counted_since_ns: int
+    budget: int  # number of the cell's; 0: none
+    strikes: int
 
 
 class CoreTrace(NamedTuple):

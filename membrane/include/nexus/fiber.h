@@ -36,13 +36,18 @@ struct FiberOptions {
            // it is pooled, above a guard page; more is taken from the heap, without one
     RingShape rx = {};
     RingShape tx = {};
-    bool bare = false; // see above; must be set for another tier or core
+    bool bare = false;   // see above; must be set for another tier or core
+    uint32_t budget = 0; // from nexus::budget(); 0: the caller's own, none if it has none
 };
+
+// The number of the budget that cell.toml calls so. ENOENT. [bare]
+[[nodiscard]] Result<uint32_t> budget(std::string_view name);
 
 // A new fiber, which begins with entry(argument) in its turn; at once if its tier is higher. It ends
 // when entry returns. EINVAL; EPERM: the tier is above the manifest's ceiling, the core outside its
 // set, or either differs from home and `bare` is not set; ENOMEM: no fiber left (`fibers` in cell.toml) or
-// no heap; ERANGE: rings larger than `fiber_rings` in cell.toml. A stack larger than 4096 bytes has to be
+// no heap; EBUSY: as many fibers have the budget as may, or an ended one left it used up in this window;
+// ERANGE: rings larger than `fiber_rings` in cell.toml. A stack larger than 4096 bytes has to be
 // given here: only a fiber with a Fiber to it, below, can have one from the heap.
 [[nodiscard]] Result<FiberId> spawn(void (*entry)(uint64_t), uint64_t argument,
                                     const FiberOptions& options = {});
@@ -126,9 +131,10 @@ class [[nodiscard]] Fiber {
     // none once it is empty. After the fiber has ended the id names nobody.
     [[nodiscard]] FiberId id() const { return task_ != nullptr ? task_->fiber : FiberId::none; }
 
-    // Waits until it has ended: 0 when its function returned, else what it gave to exit_fiber, or the
-    // negated reason of a kill. It may be asked again. ETIMEDOUT; EBUSY: another fiber waits already;
-    // EINVAL: empty, or the caller itself.
+    // Waits until it has ended: 0 when its function returned, else what it gave to exit_fiber, the negated
+    // reason of a kill, or RUMPK_END_BUDGET: the kernel ended it, for its budget or for a broken pledge
+    // (then whoever is not its spawner may wait for ever). It may be asked again. ETIMEDOUT; EBUSY: another
+    // fiber waits already; EINVAL: empty, or the caller itself.
     [[nodiscard]] Result<int64_t> join(Instant deadline = never) {
         return task_ != nullptr ? detail::join(*task_, deadline) : error(Errno::inval);
     }

@@ -119,7 +119,8 @@ void check_spawn_kill() {
     refused("spawn from an end that wraps", raw(RUMPK_CALL_SPAWN, last), RUMPK_EFAULT);
     spawn_refused("spawn with another size", RUMPK_EINVAL, [](auto& args) { args.size = 72; });
     spawn_refused("spawn with an unknown flag", RUMPK_EINVAL, [](auto& args) { args.flags = 1u << 31; });
-    spawn_refused("spawn with a reserved field", RUMPK_EINVAL, [](auto& args) { args.reserved = 1; });
+    spawn_refused("spawn with a budget that the cell lacks", RUMPK_EINVAL,
+                  [](auto& args) { args.budget = 1; });
     spawn_refused("spawn in tier 4", RUMPK_EINVAL, [](auto& args) { args.tier = 4; });
     spawn_refused("spawn in another tier, not bare", RUMPK_EPERM,
                   [](auto& args) { args.tier = RUMPK_TIER_VOID; });

@@ -231,7 +231,7 @@ TEST(BootTable, Places) {
     EXPECT_EQ(why_cell([](auto& c) { c.tier_ceiling = 3; }), BootTableError::home_above_ceiling);
     EXPECT_EQ(why_cell([](auto& c) { c.home_core = 64; }), BootTableError::bad_home_core);
     EXPECT_EQ(why_cell([](auto& c) { c.core_set = 2; }), BootTableError::bad_core_set);
-    EXPECT_EQ(why_cell([](auto& c) { c.reserved[23] = 1; }), BootTableError::reserved_not_zero);
+    EXPECT_EQ(why_cell([](auto& c) { c.reserved[11] = 1; }), BootTableError::reserved_not_zero);
     EXPECT_EQ(why_after([](auto& i) { i.cell(1).window = 0; }, 2), BootTableError::window_twice);
     EXPECT_EQ(why_after([](auto& i) { i.cell(1).elf_offset = 0; }, 2), BootTableError::elf_outside_table);
     EXPECT_TRUE(good_cell([](auto& c) {
@@ -240,12 +240,71 @@ TEST(BootTable, Places) {
     }));
 }
 
+TEST(BootTable, ReadsBudgets) {
+    TableImage image(2);
+    image.give_budgets(0, 0, 2);
+    image.give_budgets(1, 2, 1);
+    image.cell(0).first_budget = 2;
+    image.seal();
+    const auto table = BootTable::read(image.bytes());
+    ASSERT_TRUE(table) << describe(table.error());
+    const BootCell first = table->cell(0);
+    ASSERT_EQ(first.budgets.size(), 2u);
+    EXPECT_EQ(first.first_budget, 2u);
+    EXPECT_STREQ(reinterpret_cast<const char*>(first.budgets[1].name), "video");
+    EXPECT_EQ(first.budgets[1].run_us, 2'000u);
+    EXPECT_EQ(first.budgets[1].window_us, 10'000u);
+    EXPECT_EQ(first.budgets[1].fibers, 2u);
+    ASSERT_EQ(table->cell(1).budgets.size(), 1u);
+    EXPECT_EQ(table->cell(1).budgets[0].fibers, 3u);
+    EXPECT_EQ(table->cell(1).first_budget, 0u);
+    EXPECT_TRUE(BootTable::read(TableImage().bytes())->cell(0).budgets.empty());
+}
+
+TEST(BootTable, BadBudgets) {
+    const auto good = [](const std::function<void(TableImage&)>& change) {
+        TableImage image;
+        image.give_budgets(0, 0, 2);
+        change(image);
+        const auto table = BootTable::read(image.seal().bytes());
+        EXPECT_TRUE(table || table.error() == BootTableError::bad_budgets);
+        return table.has_value();
+    };
+    EXPECT_TRUE(good([](auto&) {}));
+    // Each edge, and the step over it.
+    EXPECT_TRUE(good([](auto& i) { i.budget(1).run_us = 1; }));
+    EXPECT_FALSE(good([](auto& i) { i.budget(1).run_us = 0; }));
+    EXPECT_TRUE(good([](auto& i) { i.budget(1).run_us = i.budget(1).window_us - 1; }));
+    EXPECT_FALSE(good([](auto& i) { i.budget(1).run_us = i.budget(1).window_us; }));
+    EXPECT_FALSE(good([](auto& i) { i.budget(1).run_us = ~0u; }));
+    EXPECT_TRUE(good([](auto& i) { i.budget(1).window_us = ~0u; }));
+    EXPECT_FALSE(good([](auto& i) { i.budget(1).fibers = 0; }));
+    EXPECT_TRUE(good([](auto& i) { i.budget(1).fibers = 63; }));
+    EXPECT_FALSE(good([](auto& i) { i.budget(1).fibers = 64; }));
+    EXPECT_FALSE(good([](auto& i) { i.budget(1).fibers = ~0u; }));
+    EXPECT_FALSE(good([](auto& i) { i.budget(1).size = 31; }));
+    EXPECT_FALSE(good([](auto& i) { i.budget(1).name[0] = 0; }));
+    EXPECT_FALSE(good([](auto& i) { std::memset(i.budget(1).name, 'x', 16); }));
+    EXPECT_TRUE(good([](auto& i) { i.cell(0).first_budget = 2; }));
+    EXPECT_FALSE(good([](auto& i) { i.cell(0).first_budget = 3; }));
+    EXPECT_FALSE(good([](auto& i) { i.give_budgets(0, 0, 17); }));
+    EXPECT_FALSE(good([](auto& i) { i.cell(0).budgets = ~0u; }));
+    EXPECT_FALSE(good([](auto& i) { i.cell(0).budgets_offset -= 4; })); // inside the cell
+    EXPECT_FALSE(good([](auto& i) { i.cell(0).budgets_offset += 2; })); // not aligned
+    EXPECT_FALSE(good([](auto& i) { i.cell(0).budgets_offset = 8192 - 2 * 32 + 4; }));
+    EXPECT_FALSE(good([](auto& i) { i.cell(0).budgets_offset = ~3u; }));
+    EXPECT_TRUE(good([](auto& i) { // the last bytes of all
+        std::memcpy(i.bytes().data() + 8192 - 64, &i.budget(0), 64);
+        i.cell(0).budgets_offset = 8192 - 64;
+    }));
+}
+
 TEST(BootTable, EachErrorHasAText) {
     std::set<std::string> texts;
     for (size_t i = 0; i < boot_table_error_count; ++i) {
         texts.insert(describe(static_cast<BootTableError>(i)));
     }
-    EXPECT_EQ(texts.size(), 14u);
+    EXPECT_EQ(texts.size(), 15u);
     EXPECT_FALSE(texts.contains(""));
 }
 
@@ -254,7 +313,9 @@ TEST(BootTable, RandomNumbersInRandomFields) {
     SCOPED_TRACE(testing::Message() << "RUMPK_SEED=" << seed);
     core_test::Random random(seed);
     TableImage image(2);
-    const std::vector<std::byte> good(image.bytes().begin(), image.bytes().begin() + 64 + 2 * 128);
+    image.give_budgets(0, 0, 2);
+    image.give_budgets(1, 2, 1);
+    const std::vector<std::byte> good(image.bytes().begin(), image.bytes().begin() + 64 + 2 * 128 + 3 * 32);
     for (int run = 0; run < 20'000; ++run) {
         std::ranges::copy(good, image.bytes().begin());
         for (uint64_t count = 1 + random.below(2); count > 0; --count) {

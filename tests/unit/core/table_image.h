@@ -68,6 +68,23 @@ class TableImage {
     rumpk_boot_cell& cell(uint32_t index) {
         return reinterpret_cast<rumpk_boot_cell*>(bytes().data() + sizeof(rumpk_boot_table))[index];
     }
+    // Room for budgets behind the cells.
+    rumpk_meta_budget& budget(uint32_t index) {
+        return reinterpret_cast<rumpk_meta_budget*>(&cell(table().cells))[index];
+    }
+    // Gives a cell so many of those, from `first` on.
+    void give_budgets(uint32_t to, uint32_t first, uint32_t count) {
+        cell(to).budgets_offset =
+            static_cast<uint32_t>(reinterpret_cast<std::byte*>(&budget(first)) - bytes().data());
+        cell(to).budgets = count;
+        for (uint32_t i = first; i < first + count; ++i) {
+            budget(i).size = sizeof(rumpk_meta_budget);
+            std::memcpy(budget(i).name, "video", 5);
+            budget(i).run_us = 2'000;
+            budget(i).window_us = 10'000;
+            budget(i).fibers = 1 + i;
+        }
+    }
     std::span<std::byte> bytes() { return memory_.bytes(); }
     // The checksum is made to agree with what stands there.
     TableImage& seal() {
@@ -78,6 +95,20 @@ class TableImage {
   private:
     PageAligned memory_;
 };
+
+inline bool holds_budgets(const rumpk::BootCell& cell, std::span<const std::byte> image) {
+    const auto bytes = std::as_bytes(cell.budgets);
+    uint64_t fibers = 0;
+    bool good = true;
+    for (const rumpk_meta_budget& one : cell.budgets) {
+        fibers += one.fibers;
+        good = good && one.size == 32 && one.fibers >= 1 && one.name[0] != 0 && one.name[15] == 0 &&
+               one.run_us >= 1 && one.run_us < one.window_us;
+    }
+    const bool inside = bytes.empty() || (bytes.data() > image.data() && &bytes.back() <= &image.back());
+    return good && inside && fibers <= cell.fibers && cell.budgets.size() <= 16 &&
+           cell.first_budget <= cell.budgets.size();
+}
 
 // All that the boot relies on.
 inline bool holds_what_it_promises(const rumpk::BootTable& table, std::span<const std::byte> image) {
@@ -101,7 +132,8 @@ inline bool holds_what_it_promises(const rumpk::BootTable& table, std::span<cons
         const bool place = cell.window.value() < RUMPK_WINDOW_COUNT && cell.home_core.value() < 64 &&
                            (cell.core_set >> cell.home_core.value() & 1) == 1 &&
                            (windows >> cell.window.value() & 1) == 0;
-        if (!inside || !memory || !fibers || !room || !tiers || !place || cell.name.empty()) {
+        if (!inside || !memory || !fibers || !room || !tiers || !place || cell.name.empty() ||
+            !holds_budgets(cell, image)) {
             return false;
         }
         windows |= 1ULL << cell.window.value();

@@ -190,6 +190,16 @@ Fiber& Machine::fiber(Tier tier, std::function<void()> body) {
     return made;
 }
 
+Budget& Machine::budget(Fiber& fiber, uint32_t run, uint32_t window, bool demotable) {
+    Budget& made = accounts.emplace_back();
+    made.prepare(0, {.size = 0, .fibers = 1, .run_us = run, .window_us = window, .name = {}});
+    made.begin(demotable);
+    fiber.budget = static_cast<uint16_t>(accounts.size());
+    scheduler.expect_budgets();
+    scheduler.count_time();
+    return made;
+}
+
 bool Machine::run(uint64_t steps) {
     volatile bool returned = false;
     world->steps_left = steps;
@@ -220,6 +230,15 @@ const struct hal* machine_table = nullptr;
 void panic(std::string_view what) {
     std::fprintf(stderr, "panic: %.*s\n", static_cast<int>(what.size()), what.data());
     std::abort();
+}
+
+Budget& budget_of(const Fiber& fiber) {
+    return simulated::world->machine->accounts[fiber.budget - 1U];
+}
+
+void fiber_end_by_budget(Fiber& fiber) {
+    simulated::world->machine->ended_by_budget.push_back(&fiber);
+    this_scheduler().forget(fiber);
 }
 
 void panic_fiber(const Fiber&, std::string_view what) {

@@ -6,8 +6,10 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "core/scheduler.h"
 
@@ -22,6 +24,8 @@ class Machine {
 
     // A fiber that runs `body`, then leaves. Not yet ready.
     Fiber& fiber(Tier tier, std::function<void()> body);
+    // Gives it a budget: so many microseconds in each window of so many.
+    Budget& budget(Fiber& fiber, uint32_t run, uint32_t window, bool demotable);
     // Runs until nothing is ready and nothing is pending. False: it did not end
     // within `steps` chances for an interrupt.
     bool run(uint64_t steps);
@@ -34,6 +38,8 @@ class Machine {
     std::array<DeadlineQueue::Family, DeadlineQueue::families_for(1000)> deadlines{}; // scheduler's
     Scheduler scheduler;
     uint64_t timer_sets = 0;
+    std::vector<Fiber*> ended_by_budget;
+    std::deque<Budget> accounts;
 };
 
 // The one machine there is; what a panic in the code under test said ends the process.

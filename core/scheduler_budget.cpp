@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a scheduler does for fibers with budgets. Apart from the rest because it is
+// seldom run and need not be fast: no image comes here that has no budgets.
+#include "core/remote.h"
+#include "core/scheduler.h"
+
+namespace rumpk {
+
+// The running fiber gives the core up in a call, and has its next place in the queue
+// or waits. Nothing of it lies on its tier's interrupt stack, as it would if it were
+// interrupted: here it may leave the tier.
+void Scheduler::demote_if_due(Fiber& fiber) {
+    if (fiber.budget == 0 || !budget_of(fiber).take_demotion()) {
+        return;
+    }
+    const bool ready = fiber.state == FiberState::ready;
+    if (ready) {
+        ready_.remove(fiber.run, fiber.tier);
+    }
+    const auto lower = static_cast<Tier>(static_cast<uint8_t>(fiber.tier) + 1);
+    std::atomic_ref(fiber.tier).store(lower, std::memory_order_relaxed); // meta may read it elsewhere
+    if (ready) {
+        make_ready(fiber);
+    }
+}
+
+// nullptr: nobody is given the core.
+void Scheduler::start_budget(const Fiber* fiber) {
+    if (fiber != nullptr && fiber->budget != 0) {
+        deadlines_.insert(budget_end_, budget_of(*fiber).start(Instant{machine().now()}));
+        program_timer();
+    }
+}
+
+void Scheduler::stop_budget(const Fiber& fiber) {
+    if (budget_end_.pending()) {
+        deadlines_.cancel(budget_end_);
+        program_timer();
+        budget_of(fiber).stop(Instant{machine().now()});
+    }
+}
+
+// In the timer interrupt. An overrun does not end the fiber's turn, unless it ends the
+// fiber: others of its tier count on that turn (K6).
+void Scheduler::budget_event() {
+    Fiber& fiber = *running();
+    Budget& budget = budget_of(fiber);
+    if (budget.overrun(Instant{machine().now()}) && budget.strikes() == Budget::last_strike) {
+        fiber_end_by_budget(fiber);
+    } else {
+        start_budget(&fiber);
+    }
+}
+
+} // namespace rumpk
