@@ -135,8 +135,11 @@ void Console::run() {
             quiet_input();
         }
         take_requests();
-        if (!pump_output() && finishing_) {
-            end();
+        if (!pump_output()) {
+            if (finishing_) {
+                end();
+            }
+            quiet_output();
         }
         const InterruptsMasked masked;
         if ((woken & device_bit) != 0) {
@@ -189,6 +192,14 @@ void Console::fill_slot(std::span<std::byte> slot, bool& drained) {
 void Console::quiet_input() {
     const InterruptsMasked masked;
     (void)machine().console_read(nullptr, 0);
+}
+
+// Nothing waits for room any more. What had to wait may have gone out with a line of
+// the kernel's, by polling, and then nobody has told the device: its interrupt would
+// come again and again, and this fiber be all that runs.
+void Console::quiet_output() {
+    const InterruptsMasked masked;
+    (void)machine().console_write(pending_channel_, nullptr, 0);
 }
 
 bool Console::publish_input() {
@@ -291,6 +302,8 @@ bool Console::send(hal_console_channel channel, std::span<const std::byte> bytes
         std::byte copy[chunk];
         const size_t length = std::min(bytes.size() - sent_, chunk);
         std::copy_n(bytes.begin() + static_cast<ptrdiff_t>(sent_), length, copy);
+        // A kernel line that an interrupt prints goes through the same encoder, and behind what is pending.
+        const InterruptsMasked masked;
         const auto [taken, written] = encoder_.encode(channel, {copy, length}, pending_);
         sent_ += taken;
         pending_at_ = 0;

@@ -75,6 +75,7 @@ class Console {
     bool flush_pending();
     void fill_slot(std::span<std::byte> slot, bool& drained);
     void quiet_input();
+    void quiet_output();
     bool publish_input();
     bool claim_or_arm();
     void ring_cell(uint64_t channels);
