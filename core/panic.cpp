@@ -13,9 +13,8 @@ namespace rumpk {
 namespace {
 
 constexpr unsigned most_frames = 16;
-// A fault in a panic must not begin another; of two cores that panic one is heard.
-constexpr uint32_t nobody = ~0U;
-Shared<uint32_t> panicking{nobody};
+// By core: it panics. A fault in a panic must not begin another. Written by that core.
+std::array<Shared<bool>, HAL_MAX_CORES> panicking{};
 
 // Where the frames of a backtrace may lie: the stack that the frame pointer is
 // on, and no other memory, so that a wild frame pointer cannot fault again.
@@ -100,17 +99,34 @@ void append_who(Line& line, const Fiber* fiber) {
     }
 }
 
+// Of cores that panic at one time one is heard: the one-bit algorithm of Burns and Lamport, in which nobody
+// who has given way comes back.
+void give_way(uint32_t self) {
+    for (uint32_t core = 0; core < self; ++core) {
+        if (panicking[core]) {
+            panicking[self] = false;
+            stop_here();
+        }
+    }
+    for (uint32_t core = self + 1; core < machine().boot->cores; ++core) {
+        while (panicking[core]) { // it sees this one and gives way, or is heard already and ends the machine
+        }
+    }
+}
+
 void begin() {
     (void)machine().interrupts_mask();
     const uint32_t self = machine().core_index();
-    if (panicking == self) {
+    if (panicking[self]) {
         machine().power_off(RUMPK_EXIT_PANIC);
     }
-    while (panicking != nobody) {
-        machine().interrupts_wait(); // the other one ends the machine
-    }
-    panicking = self;
+    panicking[self] = true;
+    note_stopped(); // nor does one that panics as well wait for this one's message
+    // Each says so before it looks at the others: without the fence two might not see each other.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    give_way(self);
     stop_other_cores();
+    wait_until_stopped(); // what they are printing comes before
     console().begin_panic();
 }
 

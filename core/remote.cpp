@@ -18,6 +18,9 @@ namespace {
 // The one core that goes on once the machine ends; none yet.
 constexpr uint32_t all_go_on = ~0U;
 std::atomic<uint32_t> survivor = all_go_on;
+// By core: it has stopped. Written by that core.
+std::array<std::atomic<bool>, HAL_MAX_CORES> stopped{};
+constexpr Nanoseconds stopping_time{100'000'000}; // an emulated core may have to wait for the host's
 
 // Somebody has asked for fibers' times; every core looks when it is rung.
 Shared<bool> times_wanted{false};
@@ -26,12 +29,6 @@ Shared<bool> times_wanted{false};
 constexpr int heavy = 4;
 constexpr int light = 1;
 constexpr int most_at_once = 4;
-
-[[noreturn]] void stop_here() {
-    for (;;) {
-        machine().interrupts_wait(); // masked: whatever comes is not taken
-    }
-}
 
 void send(Scheduler& here, CoreId to, RequestKind kind, const FiberName& target, uint64_t value) {
     for (;;) {
@@ -298,6 +295,31 @@ void count_time_everywhere(Scheduler& here) {
     for (uint32_t core = 0; core < machine().boot->cores; ++core) {
         if (here.mailbox().reaches(CoreId{core})) {
             machine().core_wake(core);
+        }
+    }
+}
+
+void note_stopped() {
+    // Release: whoever sees it (wait_until_stopped) finds the console as this core left it.
+    stopped[machine().core_index()].store(true, std::memory_order_release);
+}
+
+void stop_here() {
+    note_stopped();
+    for (;;) {
+        machine().interrupts_wait(); // masked: whatever comes is not taken
+    }
+}
+
+void wait_until_stopped() {
+    auto* const here = static_cast<Scheduler*>(machine().core_local());
+    if (here == nullptr) {
+        return;
+    }
+    const Instant limit = Instant{machine().now()} + stopping_time;
+    for (uint32_t core = 0; core < machine().boot->cores; ++core) {
+        while (here->mailbox().reaches(CoreId{core}) && !stopped[core].load(std::memory_order_acquire) &&
+               Instant{machine().now()} < limit) {
         }
     }
 }

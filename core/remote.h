@@ -45,6 +45,12 @@ void count_time_everywhere(Scheduler& here);
 
 // Masked. The other cores stop for ever: the machine ends.
 void stop_other_cores();
+// Masked. Until they have, but for one that does not take its message in time.
+void wait_until_stopped();
+// Masked. This core does nothing more.
+[[noreturn]] void stop_here();
+// Masked. Nobody need wait for this core.
+void note_stopped();
 
 // Masked, by a fiber. Other fibers of the tier run, and this core's messages come:
 // two cores that wait for each other's room both get it.
