@@ -47,9 +47,9 @@ def checked(command, seconds, code=0, **options):
 # --- Programs of the host -------------------------------------------------------------------------
 
 
-def unit(_long):
-    """What ctest knows, once the presets are built."""
-    out = []
+def unit(long):
+    """What ctest knows, once the presets are built; with --long the simulation's many seeds."""
+    out = [Test("unit/simulation_long tests", _simulation)] if long else []
     for preset in UNIT_PRESETS:
         try:
             listed = subprocess.run(
@@ -71,6 +71,10 @@ def unit_titles():
         names = re.findall(r"rumpk_unit_test\(\s*(\w+)", file.read_text())
         out += [f"unit/{name} {preset}" for name in names for preset in UNIT_PRESETS]
     return out
+
+
+def _simulation():
+    print(checked([common.BUILD / "tests" / "simulation_test", "--long"], 7200).strip(), flush=True)
 
 
 def _no_tests(preset):

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+// What must hold of the kernel between any two points, whatever has happened. The one file of the
+// simulation that looks behind the kernel's interfaces: who renames what it names changes it here.
+#include <algorithm>
+#include <cstdio>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/cell.h"
+#include "core/console.h"
+#include "core/scheduler.h"
+#include "tests/unit/simulation/machine.h"
+
+namespace rumpk {
+namespace {
+
+// A private member may be named where a template is instantiated explicitly (C++23 [temp.spec.general] 6),
+// and a friend function hands it out.
+template <typename Tag, auto Member>
+struct Opened {
+    friend constexpr auto reach(Tag) { return Member; }
+};
+#define OPEN(tag, member)                                                                                    \
+    struct tag {                                                                                             \
+        friend constexpr auto reach(tag);                                                                    \
+    };                                                                                                       \
+    template struct Opened<tag, member>
+
+OPEN(Ready, &Scheduler::ready_);
+OPEN(Deadlines, &Scheduler::deadlines_);
+OPEN(ReadyTiers, &RunQueue::ready_);
+OPEN(FirstOfTier, &RunQueue::first_of);
+OPEN(Free, &Cell::free_);
+OPEN(FreeCount, &Cell::free_count_);
+
+Fiber& fiber_of(RunNode* node) {
+    return *reinterpret_cast<Fiber*>(reinterpret_cast<std::byte*>(node) - offsetof(Fiber, run));
+}
+
+bool is_first(const Fiber& fiber) {
+    return fiber.cell != nullptr && &fiber == &fiber.cell->first_fiber();
+}
+
+} // namespace
+
+namespace simulated {
+namespace {
+
+Scheduler* scheduler_of(uint32_t core) {
+    return static_cast<Scheduler*>(local_of(core));
+}
+
+// Who is ready on a core, tier by tier, in order; who runs is the first of the current one.
+using Queue = std::array<std::vector<Fiber*>, tier_count>;
+
+Queue queue_of(Scheduler& scheduler) {
+    Queue queue;
+    RunQueue& ready = scheduler.*reach(Ready{});
+    for (size_t tier = 0; tier < tier_count; ++tier) {
+        RunNode* const first = (ready.*reach(FirstOfTier{}))(static_cast<Tier>(tier));
+        for (RunNode* node = first; node != nullptr; node = node->next != first ? node->next : nullptr) {
+            check(node->next->previous == node && node->previous->next == node, "a run queue's links");
+            queue[tier].push_back(&fiber_of(node));
+            check(queue[tier].size() < 100'000, "a run queue that does not end");
+        }
+        const bool marked = (ready.*reach(ReadyTiers{}) >> tier & 1) != 0;
+        check(marked == !queue[tier].empty(), "the bitmap says something else than the run queue");
+    }
+    return queue;
+}
+
+// Of those that were there before and have not run since, none has overtaken another.
+void check_order(const Queue& queue, const Fiber* running, uint32_t core) {
+    struct Seen {
+        uint64_t id, switches;
+        bool operator==(const Seen&) const = default;
+    };
+    static std::array<std::array<std::vector<Seen>, tier_count>, HAL_MAX_CORES> before;
+    for (size_t tier = 0; tier < tier_count; ++tier) {
+        std::vector<Seen>& old = before[core][tier];
+        std::vector<Seen> now;
+        for (const Fiber* fiber : queue[tier]) {
+            if (fiber != running) {
+                now.push_back({FiberId{fiber->id}.value(), fiber->switches});
+            }
+        }
+        size_t at = 0; // in the old order
+        for (const Seen& seen : now) {
+            const auto found = std::ranges::find(old, seen);
+            if (seen.id != 0 && found != old.end()) {
+                const auto place = static_cast<size_t>(found - old.begin());
+                check(place >= at, "a fiber has overtaken another of its tier");
+                at = place;
+            }
+        }
+        old = std::move(now);
+    }
+}
+
+void check_queued(const Fiber& fiber, uint32_t core, size_t tier) {
+    check(fiber.state == FiberState::ready, "a fiber in a run queue is not ready");
+    check(CoreId{fiber.core}.value() == core, "a fiber in the run queue of a core that is not its own");
+    check(static_cast<size_t>(fiber.tier) == tier, "a fiber in another tier's queue");
+    check(fiber.owned, "a fiber in a run queue that its core does not own");
+    check(fiber.cell == nullptr || FiberId{fiber.id} != FiberId::none(), "a free slot is in a run queue");
+}
+
+// A fiber that its core owns is in exactly the place that its state says.
+void check_state(const Fiber& fiber, const Scheduler& scheduler) {
+    const bool running = scheduler.running() == &fiber;
+    check(!running || fiber.state == FiberState::ready, "who runs is not ready");
+    check((fiber.state == FiberState::ready) == fiber.run.queued(), "ready and not queued, or the opposite");
+    check(!fiber.deadline.pending() || fiber.state == FiberState::waiting,
+          "a deadline is pending of a fiber that does not wait");
+    check(!fiber.console.link.linked() || fiber.state == FiberState::waiting ||
+              fiber.state == FiberState::ready || running,
+          "in the console's queue without a wait");
+    check(FiberId{fiber.id} != FiberId::none(), "a free slot is owned");
+    check(fiber.state != FiberState::free, "an owned fiber is free");
+}
+
+void check_core(uint32_t core) {
+    Scheduler& scheduler = *scheduler_of(core);
+    const Queue queue = queue_of(scheduler);
+    for (size_t tier = 0; tier < tier_count; ++tier) {
+        for (const Fiber* fiber : queue[tier]) {
+            check_queued(*fiber, core, tier);
+        }
+    }
+    check_order(queue, scheduler.running(), core);
+    for (const Fiber& fiber : cells()[0].fibers()) {
+        if (fiber.owned && CoreId{fiber.core}.value() == core) {
+            check_state(fiber, scheduler);
+        }
+    }
+    const uint64_t next = (scheduler.*reach(Deadlines{})).next().nanoseconds();
+    const uint64_t timer = timer_of(core);
+    check(next == timer || (timer == RUMPK_NEVER && next <= now()),
+          "the timer stands elsewhere than the next deadline");
+}
+
+// On the home core: what is free, and what is not.
+void check_slots() {
+    Cell& cell = cells()[0];
+    const auto free = (cell.*reach(Free{})).first(cell.*reach(FreeCount{}));
+    std::set<uint32_t> slots(free.begin(), free.end());
+    check(slots.size() == free.size(), "a slot is free twice");
+    uint32_t live = 0;
+    for (const Fiber& fiber : cell.fibers()) {
+        const bool named = FiberId{fiber.id} != FiberId::none();
+        live += named ? 1 : 0;
+        check(named || !fiber.run.queued(), "a free slot is queued");
+        check(named || !fiber.console.link.linked(), "a free slot waits for the console");
+        check(!named || FiberId{fiber.id}.slot() == cell.slot_of(fiber), "an id names another slot");
+        check(named != slots.contains(cell.slot_of(fiber)) || is_first(fiber),
+              "a slot leaks, or is used while free");
+    }
+    check(live == cell.live_fibers(), "the count of live fibers is wrong");
+}
+
+const char* name_of(FiberState state) {
+    switch (state) {
+    case FiberState::free:
+        return "free";
+    case FiberState::ready:
+        return "ready";
+    case FiberState::waiting:
+        return "waiting";
+    case FiberState::asking:
+        return "asking";
+    }
+    return "?";
+}
+
+} // namespace
+
+void look(uint32_t core) {
+    const bool began = !cells().empty() && cells()[0].live_fibers() != 0;
+    if (is_off() || !began || console().finishing() || local_of(core) == nullptr || !settled(core)) {
+        return; // before the first fiber, or after the cell's end, which nobody tidies up
+    }
+    check_core(core);
+    if (cells()[0].home_core().value() == core) {
+        check_slots();
+    }
+}
+
+void went_on(uint32_t core) {
+    const Looking looking;
+    Scheduler& scheduler = *scheduler_of(core);
+    if (console().finishing()) {
+        return; // the console's fiber alone is given the core
+    }
+    RunQueue& ready = scheduler.*reach(Ready{});
+    check(scheduler.running() == nullptr ? ready.empty() : !ready.ready_above(),
+          "a fiber of a higher tier is ready, and does not run");
+}
+
+void check_pages(uint64_t most_held) {
+    const Looking looking;
+    MapPool& pool = cells()[0].map_pool;
+    uint64_t held = 0;
+    for (VirtAddr at = pool.area().base; at != pool.area().end(); at = at + MapPool::page_size) {
+        const bool mapped = pool.check({at, MapPool::page_size}, right_read).has_value();
+        held += mapped ? 1 : 0;
+        check(mapped || pool.take(at), "a page that nobody has and nobody can get");
+    }
+    check(held <= most_held, "more pages are mapped than anybody has mapped");
+}
+
+void* stack_of(uint64_t id) {
+    const Looking looking;
+    return cells()[0].pooled_stack(static_cast<uint32_t>(id)).pointer();
+}
+
+bool will_go_on(const hal_context* context) {
+    const Looking looking;
+    if (console().finishing()) {
+        return false; // but for the console's fiber
+    }
+    return std::ranges::any_of(cells()[0].fibers(), [&](const Fiber& fiber) {
+        return &fiber.context == context && fiber.owned && fiber.run.queued();
+    });
+}
+
+std::string describe_fibers() {
+    const Looking looking;
+    std::string text;
+    for (const Cell& cell : cells()) {
+        for (const Fiber& fiber : const_cast<Cell&>(cell).fibers()) {
+            char line[160];
+            std::snprintf(line, sizeof line,
+                          "  fiber %2u id %llx core %u tier %u %s%s latched %llx waits for %llx\n",
+                          cell.slot_of(fiber), static_cast<unsigned long long>(FiberId{fiber.id}.value()),
+                          CoreId{fiber.core}.value(), static_cast<unsigned>(fiber.tier), name_of(fiber.state),
+                          fiber.owned ? "" : ", not owned", static_cast<unsigned long long>(fiber.latched),
+                          static_cast<unsigned long long>(fiber.waits_for));
+            text += line;
+        }
+    }
+    return text;
+}
+
+} // namespace simulated
+} // namespace rumpk
