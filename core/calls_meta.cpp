@@ -42,7 +42,8 @@ rumpk_meta_self self(const Caller& who) {
 }
 
 uint32_t state_of(const Fiber& fiber) {
-    switch (fiber.state) {
+    const FiberState state = fiber.state;
+    switch (state) {
     case FiberState::free:
         break;
     case FiberState::ready: {

@@ -315,15 +315,19 @@ bool Console::send(hal_console_channel channel, std::span<const std::byte> bytes
 
 // False: the device is full.
 bool Console::say_wanted() {
+    if (!flush_pending()) {
+        return false; // of an earlier message, or of this one
+    }
     if (wanted_said_ || !input_wanted_) {
         return true;
     }
-    if (!flush_pending()) {
-        return false;
+    {
+        // A kernel line that an interrupt prints puts out what is pending: all of this or nothing.
+        const InterruptsMasked masked;
+        pending_at_ = 0;
+        pending_end_ = encoder_.input_frame(pending_);
+        pending_channel_ = HAL_CONSOLE_KERNEL;
     }
-    pending_at_ = 0;
-    pending_end_ = encoder_.input_frame(pending_);
-    pending_channel_ = HAL_CONSOLE_KERNEL;
     wanted_said_ = true;
     return flush_pending();
 }

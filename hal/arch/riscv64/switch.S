@@ -55,17 +55,17 @@ hal_context_switch_unmask:
 hal_context_switch:
     callee_saved sd
     csrr    t0, sstatus
-    bltz    t0, from_float
+    bltz    t0, .Lfrom_float
     sd      zero, SWITCH_FLOAT - SWITCH_SIZE(sp)
     sd      sp, 0(a0)
     ld      sp, 0(a1)
     ld      t1, SWITCH_FLOAT - SWITCH_SIZE(sp)
-    bnez    t1, to_float
-go_on:
+    bnez    t1, .Lto_float
+.Lgo_on:
     callee_saved ld
     ret
 
-from_float:
+.Lfrom_float:
     callee_saved_float fsd
     frcsr   t1
     sd      t1, SWITCH_FCSR - SWITCH_SIZE(sp)
@@ -73,17 +73,17 @@ from_float:
     sd      sp, 0(a0)
     ld      sp, 0(a1)
     ld      t1, SWITCH_FLOAT - SWITCH_SIZE(sp)
-    bnez    t1, to_float
+    bnez    t1, .Lto_float
     /* The next has no FP state yet: to nearest, no flags, and Dirty becomes Clean. */
     fscsr   zero
     li      t0, SSTATUS_FS_INITIAL
     csrc    sstatus, t0
-    j       go_on
-to_float:
+    j       .Lgo_on
+.Lto_float:
     ld      t0, SWITCH_FCSR - SWITCH_SIZE(sp)
     fscsr   t0
     callee_saved_float fld
-    j       go_on
+    j       .Lgo_on
 
 /* void hal_context_preempt(hal_context* from, const hal_context* to): the trap
  * frame further up this stack has the caller-saved integer registers. */

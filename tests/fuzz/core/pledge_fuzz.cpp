@@ -31,6 +31,19 @@ void pledge(Promises& held, std::string_view line) {
     held = after.value_or(held);
 }
 
+// All steps of one path in a row.
+Result<void> add(UnveilTable& table, std::string_view path, uint64_t rights) {
+    const auto turn = table.begin();
+    if (!turn) {
+        return error(turn.error());
+    }
+    if (path.size() > RUMPK_PATH_MAX) {
+        return error(Errno::toobig); // the call's to find out
+    }
+    table.put(*turn, 0, path);
+    return table.finish(*turn, path.size(), table.find(path.size()), rights);
+}
+
 void unveil(UnveilTable& table, std::string_view line) {
     const uint64_t rights = line.empty() ? 0 : static_cast<uint8_t>(line.front());
     const std::string_view path = line.empty() ? line : line.substr(1);
@@ -41,7 +54,7 @@ void unveil(UnveilTable& table, std::string_view line) {
     }
     const bool was_locked = table.locked();
     const auto before = table.rights(path);
-    const auto added = table.add(path, rights);
+    const auto added = add(table, path, rights);
     require(!was_locked || (!added && added.error() == Errno::perm));
     const auto after = table.rights(path);
     if (!added) {

@@ -49,7 +49,7 @@ class ElfImage {
 
     template <typename T>
     ElfImage& set(size_t offset, T value) {
-        std::memcpy(bytes_.data() + offset, &value, sizeof value);
+        std::memcpy(bytes_.data() + offset, static_cast<const void*>(&value), sizeof value);
         return *this;
     }
     template <typename T>
