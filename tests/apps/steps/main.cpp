@@ -25,6 +25,8 @@ constexpr size_t pool = 2 << 20; // as cell.toml says
 constexpr uint32_t read_write = RUMPK_RIGHT_READ | RUMPK_RIGHT_WRITE;
 
 std::atomic<bool> stop = false;
+std::atomic<bool> pause = false;      // no Photon fiber takes pages
+std::atomic<uint32_t> photon_has = 0; // so many have some
 std::atomic<uint64_t> maps = 0, photon_maps = 0, dirty = 0, foreign = 0, refused = 0, same = 0;
 
 uint64_t next_random(uint64_t& state) {
@@ -96,18 +98,28 @@ void work(uint64_t seed) {
 void interrupt(uint64_t seed) {
     while (!stop.load(relaxed)) {
         nexus::sleep_for(nexus::Duration(50'000 + next_random(seed) % 500'000));
-        use_pages(seed | 1, 1 + next_random(seed) % 4, photon_maps);
+        if (!pause.load(relaxed)) {
+            photon_has.fetch_add(1, relaxed);
+            use_pages(seed | 1, 1 + next_random(seed) % 4, photon_maps);
+            photon_has.fetch_sub(1, relaxed);
+        }
         draw();
         unveil(next_random(seed));
         promise();
     }
 }
 
-// What an ended fiber had is its cell's still: all of it goes back, page by page.
+// What an ended fiber had is its cell's still: all of it goes back, page by page. Photon's would, too, while
+// it sleeps.
 void unmap_all(std::byte* lowest) {
+    pause = true;
+    while (photon_has != 0) {
+        nexus::sleep_for(nexus::Duration(10'000));
+    }
     for (size_t at = 0; at < pool; at += page) {
         (void)nexus::call::unmap(lowest + at, page);
     }
+    pause = false;
 }
 
 } // namespace
