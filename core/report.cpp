@@ -34,12 +34,12 @@ std::span<const std::byte> Report::message(rumpk_telemetry_kind kind, uint32_t l
 std::span<const std::byte> Report::next() {
     while (next_ != done) {
         const InterruptsMasked masked; // for one fiber; at home nobody else begins or ends one meanwhile
-        if (next_ == 0) {
-            next_ = 1;
+        if (next_ == system) {
+            next_ = first_fiber;
             message_.system = describe_system(this_scheduler());
             return message(RUMPK_TELEMETRY_SYSTEM, sizeof message_.system);
         }
-        const Fiber* const fiber = fiber_at(next_ - 1);
+        const Fiber* const fiber = fiber_at(next_ - first_fiber);
         ++next_;
         if (fiber == nullptr) {
             next_ = done;

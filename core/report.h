@@ -15,7 +15,7 @@ class Report {
   public:
     // with_ended: the last fiber of each control block, too, though it has ended.
     void begin(bool with_ended) {
-        next_ = 0;
+        next_ = system;
         with_ended_ = with_ended;
     }
     // The next message, valid until the one after it; empty: there is none. On the
@@ -32,11 +32,14 @@ class Report {
     };
     std::span<const std::byte> message(rumpk_telemetry_kind kind, uint32_t length);
 
-    uint32_t next_ = done; // 0: the system's, then the fibers by place, then the end
+    // What comes next: nothing, the system's, then the fibers by place, then the end. Nothing is 0, so
+    // that a report that nobody asks for takes no byte of the image.
+    static constexpr uint32_t done = 0;
+    static constexpr uint32_t system = 1;
+    static constexpr uint32_t first_fiber = 2;
+    uint32_t next_ = done;
     bool with_ended_ = false;
     Message message_;
-
-    static constexpr uint32_t done = ~0U;
 };
 
 // What trace events call a fiber; 0: nobody.
