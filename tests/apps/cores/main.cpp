@@ -47,10 +47,10 @@ void ring(uint64_t fiber) {
     (void)nexus::call::yield(0, 0, 0, RUMPK_YIELD_NOWAIT, std::span(&fiber, 1));
 }
 
-void refusals() {
+void refusals(uint32_t elsewhere) {
     const auto nothing = [](uint64_t) {};
     test::check("a core that is not there is EINVAL", spawn_on(cores, nothing, 0) == error(Errno::inval));
-    const auto refused = nexus::spawn(nothing, 0, {.core = cores - 1});
+    const auto refused = nexus::spawn(nothing, 0, {.core = elsewhere});
     test::check("another core without BARE is EPERM", cores == 1 || refused == error(Errno::perm));
 }
 
@@ -255,6 +255,7 @@ void after_the_first() {
 int main(int argc, char** argv) {
     cores = nexus::meta_system()->cores;
     const uint32_t home = nexus::meta_self()->home_core;
+    const uint32_t elsewhere = home == cores - 1 ? 0 : cores - 1; // any core may have booted
     if (argc == 2 && *argv[1] == 'f') {
         auto other = *nexus::spawn(after_the_first, {.stack_size = 16384});
         other.detach();
@@ -263,9 +264,8 @@ int main(int argc, char** argv) {
     if (argc == 2) {
         static int code = 0;
         code = std::atoi(argv[1]);
-        const uint32_t away = home == cores - 1 ? 0 : cores - 1; // any core may have booted
         (void)spawn_on(
-            away,
+            elsewhere,
             [](uint64_t) {
                 nexus::sleep_for(std::chrono::milliseconds(20));
                 (void)nexus::call::halt(code, RUMPK_SCOPE_CELL);
@@ -275,7 +275,7 @@ int main(int argc, char** argv) {
         (void)spawn_on(home, spin, 0, nexus::Tier::photon);
         nexus::sleep_until(nexus::never);
     }
-    refusals();
+    refusals(elsewhere);
     for (uint32_t core = 0; core < cores; ++core) {
         if (core == home) {
             continue;
