@@ -41,17 +41,16 @@ struct rumpk_boot_cell {
     uint32_t window;       /* index */
     uint32_t home_tier;    /* rumpk_tier */
     uint32_t tier_ceiling; /* highest tier (lowest number) it may spawn in */
-    uint32_t home_core;
-    uint64_t core_set;    /* bit per core it may spawn on */
-    uint32_t fibers;      /* slots, the first fiber included; 1..16384 */
-    uint32_t main_stack;  /* bytes of the first fiber's stack; a multiple of 4096 */
-    uint32_t fiber_rings; /* bytes for the rings of each further fiber; a multiple of 4096, 0: none */
+    uint32_t cores;        /* how many its fibers may run on, the one that boots among them; 1..64 */
+    uint32_t fibers;       /* slots, the first fiber included; 1..16384 */
+    uint32_t main_stack;   /* bytes of the first fiber's stack; a multiple of 4096 */
+    uint32_t fiber_rings;  /* bytes for the rings of each further fiber; a multiple of 4096, 0: none */
     uint32_t
         fiber_stack; /* bytes of a pooled stack: 1024 or 2048, with a canary; 0: 4096, above a guard page */
     uint32_t budgets_offset; /* of its first rumpk_meta_budget, a multiple of 4; the others follow it */
     uint32_t budgets;        /* how many; 0..RUMPK_BUDGETS_MAX. Over all of them at most `fibers` fibers */
     uint32_t first_budget;   /* the first fiber's: 1..budgets, 0: none */
-    uint8_t reserved[12];
+    uint8_t reserved[20];
 };
 
 #define RUMPK_BUDGETS_MAX 16u
@@ -68,15 +67,14 @@ RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, map_memory) == 56);
 RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, window) == 64);
 RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, home_tier) == 68);
 RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, tier_ceiling) == 72);
-RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, home_core) == 76);
-RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, core_set) == 80);
-RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, fibers) == 88);
-RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, main_stack) == 92);
-RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, fiber_rings) == 96);
-RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, fiber_stack) == 100);
-RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, budgets_offset) == 104);
-RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, budgets) == 108);
-RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, first_budget) == 112);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, cores) == 76);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, fibers) == 80);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, main_stack) == 84);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, fiber_rings) == 88);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, fiber_stack) == 92);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, budgets_offset) == 96);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, budgets) == 100);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, first_budget) == 104);
 
 /* How a window is laid out: offsets from its base. Program and heap grow from
  * the bottom; what has a fixed place stands at the top. */

@@ -2,10 +2,11 @@
 #
 # Membrane, applications and their images.
 #
-#   rumpk_application(name DIR [OUTPUT folder])
+#   rumpk_application(name DIR folder [part...])
 #
 # builds every *.c and *.cpp in DIR with DIR/cell.toml into <folder>/<name>.elf and the
-# bootable <folder>/<name>.img; the folder is build/<preset>/images unless said.
+# bootable <folder>/<name>.img, whose kernel has these parts. <folder>/trace/<name>.img
+# is the same with a kernel that can record a trace besides.
 
 add_library(libc INTERFACE)
 target_link_libraries(libc INTERFACE "${RUMPK_SYSROOT_DIR}/lib/libc.a" ${RUMPK_COMPILER_RUNTIME_${RUMPK_ARCH}})
@@ -15,14 +16,11 @@ add_subdirectory(membrane)
 
 set(RUMPK_PYTHON /usr/bin/python3 -IS)
 set(RUMPK_PACKER "${PROJECT_SOURCE_DIR}/tools/cli/image.py")
+set(RUMPK_PARTS_OF "${PROJECT_SOURCE_DIR}/tools/cli/parts.py")
 set(RUMPK_CELL_SCRIPT "${PROJECT_SOURCE_DIR}/membrane/cell.ld")
 add_custom_target(images)
 
-function(rumpk_application NAME DIR)
-    cmake_parse_arguments(PARSE_ARGV 2 APP "" "OUTPUT" "")
-    if(NOT APP_OUTPUT)
-        set(APP_OUTPUT "${CMAKE_BINARY_DIR}/images")
-    endif()
+function(rumpk_application NAME DIR APP_OUTPUT)
     string(MD5 KEY "${APP_OUTPUT}/${NAME}")
     string(SUBSTRING "${KEY}" 0 8 KEY)
     set(TARGET "app-${NAME}-${KEY}")
@@ -39,28 +37,50 @@ function(rumpk_application NAME DIR)
     target_link_options(${TARGET} PRIVATE --target=${RUMPK_ARCH}-unknown-linux-gnu -nostdlib -static -fuse-ld=lld
         -Wl,-T,${RUMPK_CELL_SCRIPT} -Wl,--gc-sections -Wl,-O2 -Wl,--build-id=none -Wl,-z,max-page-size=4096
         ${RUMPK_CELL_LINK_FLAGS})
-    set(IMAGE "${APP_OUTPUT}/${NAME}.img")
+    rumpk_image("${APP_OUTPUT}/${NAME}.img" ${TARGET} "${DIR}/cell.toml" ${ARGN})
+    rumpk_image("${APP_OUTPUT}/trace/${NAME}.img" ${TARGET} "${DIR}/cell.toml" ${ARGN} trace)
+    add_custom_target(image-${NAME}-${KEY} DEPENDS "${APP_OUTPUT}/${NAME}.img")
+    add_dependencies(images image-${NAME}-${KEY})
+    add_custom_target(trace-image-${NAME}-${KEY} DEPENDS "${APP_OUTPUT}/trace/${NAME}.img")
+endfunction()
+
+# Kernel and cell in one file; beside it links to their ELFs with symbols, <name>.kernel.elf and <name>.elf.
+function(rumpk_image IMAGE CELL MANIFEST)
+    rumpk_kernel_name(KERNEL ${ARGN})
+    set(FILE "${CMAKE_BINARY_DIR}/${KERNEL}${RUMPK_KERNEL_SUFFIX}")
     add_custom_command(OUTPUT "${IMAGE}"
         COMMAND ${RUMPK_PYTHON} "${RUMPK_PACKER}" --kind ${RUMPK_IMAGE_KIND} --arch ${RUMPK_ARCH}
-            --kernel "${RUMPK_KERNEL_FILE}" --cell "$<TARGET_FILE:${TARGET}>" --manifest "${DIR}/cell.toml"
-            --output "${IMAGE}"
-        DEPENDS kernel "${RUMPK_KERNEL_FILE}" ${TARGET} "${DIR}/cell.toml" "${RUMPK_PACKER}"
+            --kernel "${FILE}" --symbols "$<TARGET_FILE:${KERNEL}>" --cell "$<TARGET_FILE:${CELL}>"
+            --manifest "${MANIFEST}" --output "${IMAGE}"
+        DEPENDS ${KERNEL} "${FILE}" ${CELL} "${MANIFEST}" "${RUMPK_PACKER}"
         VERBATIM)
-    add_custom_target(image-${NAME}-${KEY} DEPENDS "${IMAGE}")
-    add_dependencies(images image-${NAME}-${KEY})
+endfunction()
+
+# What an image's kernel has follows from its cell.toml: a line for each, asked for once.
+function(rumpk_parts_of OUT)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${ARGN})
+    execute_process(COMMAND ${RUMPK_PYTHON} "${RUMPK_PARTS_OF}" ${ARGN} OUTPUT_VARIABLE lines COMMAND_ERROR_IS_FATAL ANY)
+    string(STRIP "${lines}" lines)
+    string(REPLACE "\n" ";" lines "${lines}")
+    set(${OUT} "${lines}" PARENT_SCOPE)
 endfunction()
 
 file(GLOB MANIFESTS CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/apps/*/cell.toml" "${PROJECT_SOURCE_DIR}/tests/apps/*/cell.toml")
-foreach(manifest ${MANIFESTS})
-    cmake_path(GET manifest PARENT_PATH folder)
-    cmake_path(GET folder FILENAME name)
-    rumpk_application(${name} "${folder}")
-endforeach()
 foreach(folder ${RUMPK_APPLICATIONS})
     if(EXISTS "${folder}/cell.toml")
-        cmake_path(GET folder FILENAME name)
+        list(APPEND MANIFESTS "${folder}/cell.toml")
+    endif()
+endforeach()
+rumpk_parts_of(PARTS ${MANIFESTS})
+foreach(manifest parts IN ZIP_LISTS MANIFESTS PARTS)
+    cmake_path(GET manifest PARENT_PATH folder)
+    cmake_path(GET folder FILENAME name)
+    set(output "${CMAKE_BINARY_DIR}/images")
+    if(folder IN_LIST RUMPK_APPLICATIONS)
         string(MD5 key "${folder}")
         string(SUBSTRING "${key}" 0 8 key)
-        rumpk_application(${name} "${folder}" OUTPUT "${CMAKE_BINARY_DIR}/outside/${key}")
+        set(output "${CMAKE_BINARY_DIR}/outside/${key}")
     endif()
+    string(REPLACE "-" ";" parts "${parts}")
+    rumpk_application(${name} "${folder}" "${output}" ${parts})
 endforeach()

@@ -19,6 +19,11 @@ if(RUMPK_FUZZ)
     target_compile_options(test_options INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
+# Every source of the kernel may ask for its parts: all are there.
+rumpk_parts(parts test_options ${RUMPK_PARTS})
+set_target_properties(parts PROPERTIES POSITION_INDEPENDENT_CODE ON)
+add_library(all_parts STATIC $<TARGET_OBJECTS:parts>)
+
 rumpk_libfdt(test_options)
 rumpk_chacha(test_options)
 
@@ -35,7 +40,7 @@ function(rumpk_host_program NAME)
     list(TRANSFORM UNIT_SOURCES PREPEND "${PROJECT_SOURCE_DIR}/")
     add_executable(${NAME} ${UNIT_SOURCES})
     set_target_properties(${NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")
-    target_link_libraries(${NAME} PRIVATE test_options ${UNIT_LIBRARIES})
+    target_link_libraries(${NAME} PRIVATE test_options ${UNIT_LIBRARIES} all_parts)
 endfunction()
 
 function(rumpk_unit_test NAME)

@@ -17,6 +17,23 @@ set(RUMPK_NO_RUNTIME_CXX -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-
 set(RUMPK_SECTIONS -ffunction-sections -fdata-sections -fno-omit-frame-pointer
     -ffile-prefix-map=${PROJECT_SOURCE_DIR}/=)
 
+# The kernel's parts that not every image needs (core/parts.h).
+set(RUMPK_PARTS cores budgets trace)
+
+# `NAME`: core/parts.cpp for a kernel that has the parts that follow.
+function(rumpk_parts NAME OPTIONS)
+    add_library(${NAME} OBJECT EXCLUDE_FROM_ALL "${PROJECT_SOURCE_DIR}/core/parts.cpp")
+    target_link_libraries(${NAME} PRIVATE ${OPTIONS})
+    foreach(part ${RUMPK_PARTS})
+        string(TOUPPER "${part}" macro)
+        set(in false)
+        if(part IN_LIST ARGN)
+            set(in true)
+        endif()
+        target_compile_definitions(${NAME} PRIVATE RUMPK_PART_${macro}=${in})
+    endforeach()
+endfunction()
+
 function(rumpk_options NAME)
     add_library(${NAME} INTERFACE)
     target_include_directories(${NAME} INTERFACE "${PROJECT_SOURCE_DIR}")

@@ -76,8 +76,8 @@ void write_system_table(const BootTable& table, const Cell& first) {
     systable.magic = RUMPK_SYSTABLE_MAGIC;
     systable.size = RUMPK_SYSTABLE_SIZE;
     systable.abi = RUMPK_ABI_VERSION;
-    systable.features =
-        boot.features | (table.fused() ? 0 : RUMPK_FEATURE_GATED) | (several_cores() ? RUMPK_FEATURE_SMP : 0);
+    systable.features = boot.features | (table.fused() ? 0 : RUMPK_FEATURE_GATED) |
+                        (cores_in_use() > 1 ? RUMPK_FEATURE_SMP : 0);
     auto entry = [&](rumpk_call_number which, auto* function) {
         systable.call[which] = reinterpret_cast<uintptr_t>(function);
     };
@@ -138,7 +138,7 @@ void say_ready() {
     const hal_boot& boot = *machine().boot;
     const uint64_t tenths = (machine().now() + 50'000) / 100'000; // of a millisecond
     print(RUMPK_VERSION " %s ready in %lu.%lu ms (%lu %s, %lu MiB free)", boot.machine, tenths / 10,
-          tenths % 10, uint64_t{boot.cores}, boot.cores == 1 ? "core" : "cores",
+          tenths % 10, uint64_t{cores_in_use()}, cores_in_use() == 1 ? "core" : "cores",
           boot_memory().unused() >> 20);
 }
 

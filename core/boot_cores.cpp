@@ -28,7 +28,7 @@ struct Wanted {
 Wanted wanted_by(const BootTable& table) {
     Wanted wanted;
     for (uint32_t i = 0; i < table.cell_count(); ++i) {
-        wanted.cores |= table.cell(i).core_set;
+        wanted.cores |= first_cores(table.cell(i).cores);
         wanted.fibers += table.cell(i).fibers;
         wanted.budgets |= !table.cell(i).budgets.empty();
     }
@@ -50,7 +50,7 @@ Scheduler* make_scheduler(CoreId core, const Wanted& wanted) {
     if (wanted.budgets) {
         made.expect_budgets();
     }
-    if (boot_options().trace_size != 0) {
+    if (boot_options().traces()) {
         const uint64_t events = uint64_t{1} << boot_options().trace_size;
         const AddressRange memory = kernel_stack(events * sizeof(rumpk_trace_event), "traces");
         made.start_trace({static_cast<rumpk_trace_event*>(memory.pointer()), events});
@@ -81,7 +81,7 @@ void prepare_cores(const BootTable& table) {
     here->enter();
     here->random().seed(std::as_bytes(std::span(boot.seed, boot.seed_size)));
     for (uint32_t core = 0; core < boot.cores; ++core) {
-        if (schedulers[core] != nullptr || (wanted.cores >> core & 1) == 0) {
+        if (schedulers[core] != nullptr || !parts::cores || (wanted.cores >> core & 1) == 0) {
             continue;
         }
         schedulers[core] = make_scheduler(CoreId{core}, wanted);
@@ -94,14 +94,28 @@ void prepare_cores(const BootTable& table) {
             }
         }
     }
+    if (const uint32_t used = cores_in_use(); used < boot.cores) {
+        print_verbose("%lu of %lu cores stay off", uint64_t{boot.cores - used}, uint64_t{boot.cores});
+    }
 }
 
-bool several_cores() {
-    return std::ranges::count(schedulers, nullptr) < static_cast<ptrdiff_t>(schedulers.size()) - 1;
+uint32_t cores_in_use() {
+    const auto count = schedulers.size() - static_cast<size_t>(std::ranges::count(schedulers, nullptr));
+    return parts::cores ? static_cast<uint32_t>(count) : 1;
+}
+
+uint64_t first_cores(uint32_t count) {
+    uint64_t cores = uint64_t{1} << machine().boot->boot_core;
+    for (uint32_t core = 0; parts::cores && core < machine().boot->cores && count > 1; ++core) {
+        const uint64_t bit = uint64_t{1} << core;
+        count -= (cores & bit) == 0 ? 1 : 0;
+        cores |= bit;
+    }
+    return cores;
 }
 
 void start_other_cores() {
-    for (uint32_t core = 0; core < machine().boot->cores; ++core) {
+    for (uint32_t core = 0; parts::cores && core < machine().boot->cores; ++core) {
         if (schedulers[core] == nullptr || core == machine().boot->boot_core) {
             continue;
         }
@@ -117,6 +131,7 @@ const Scheduler* scheduler_of(CoreId core) {
 }
 
 void run_core(uint32_t core) {
+    ensure(parts::cores);
     schedulers[core]->enter();
     // What was sent before this core could hear the bell is looked for once.
     machine().core_wake(core);

@@ -15,8 +15,10 @@ namespace rumpk {
 // Boot only. A scheduler, stacks, random numbers and rings to the others for the
 // calling core and for each other one on which a cell of the image may run fibers.
 void prepare_cores(const BootTable& table);
-// Does more than one core run fibers? Once they are prepared.
-[[nodiscard]] bool several_cores();
+// How many run fibers. Once they are prepared.
+[[nodiscard]] uint32_t cores_in_use();
+// Of this machine: the boot core and the first others, so many together. A bit per core.
+[[nodiscard]] uint64_t first_cores(uint32_t count);
 // Boot only, once interrupts have somewhere to go.
 void start_other_cores();
 

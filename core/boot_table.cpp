@@ -6,6 +6,7 @@
 
 #include "core/copy.h"
 #include "core/format.h"
+#include "core/parts.h"
 
 namespace rumpk {
 
@@ -19,6 +20,7 @@ constexpr uint64_t page_size = 4096;
 constexpr size_t header_size = sizeof(rumpk_boot_table);
 constexpr size_t cell_size = sizeof(rumpk_boot_cell);
 constexpr uint32_t max_fibers = 16384;
+constexpr uint32_t max_cores = 64;
 
 // Room in a window, from abi/image.h: what stands between the marks.
 constexpr uint64_t program_room = RUMPK_WINDOW_MAP;
@@ -105,11 +107,8 @@ Checked<void> check_place(const rumpk_boot_cell& cell) {
     if (cell.tier_ceiling > cell.home_tier) {
         return wrong(BootTableError::home_above_ceiling);
     }
-    if (cell.home_core >= 64) {
-        return wrong(BootTableError::bad_home_core);
-    }
-    if ((cell.core_set >> cell.home_core & 1) == 0) {
-        return wrong(BootTableError::bad_core_set);
+    if (cell.cores - 1U >= (parts::cores ? max_cores : 1)) {
+        return wrong(BootTableError::bad_cores);
     }
     return {};
 }
@@ -131,8 +130,8 @@ bool good_budget(const rumpk_meta_budget& budget) {
 }
 
 Checked<void> check_budgets(const rumpk_boot_cell& cell, Bytes table, uint64_t first) {
-    bool good = cell.first_budget <= cell.budgets;
-    if (cell.budgets != 0) {
+    bool good = cell.first_budget <= cell.budgets && (cell.budgets == 0 || parts::budgets);
+    if (good && cell.budgets != 0) {
         good = good && budgets_inside(cell, first, table.size());
         uint64_t fibers = 0;
         for (uint32_t i = 0; good && i < cell.budgets; ++i) {
@@ -252,13 +251,12 @@ BootCell BootTable::cell(uint32_t index) const {
     cell.window = CellId{raw.window};
     cell.home_tier = static_cast<Tier>(raw.home_tier);
     cell.tier_ceiling = static_cast<Tier>(raw.tier_ceiling);
-    cell.home_core = CoreId{raw.home_core};
-    cell.core_set = raw.core_set;
+    cell.cores = raw.cores;
     cell.fibers = raw.fibers;
     cell.main_stack = raw.main_stack;
     cell.fiber_stack = raw.fiber_stack != 0 ? raw.fiber_stack : page_size;
     cell.fiber_rings = raw.fiber_rings;
-    if (raw.budgets != 0) {
+    if (parts::budgets && raw.budgets != 0) {
         cell.budgets = budgets_of(bytes_, raw);
     }
     cell.first_budget = raw.first_budget;
@@ -340,8 +338,7 @@ size_t text_of(BootTableError what) {
     case BootTableError::bad_home_tier:
     case BootTableError::home_above_ceiling:
         return 10;
-    case BootTableError::bad_home_core:
-    case BootTableError::bad_core_set:
+    case BootTableError::bad_cores:
         return 11;
     case BootTableError::bad_fiber_count:
         return 12;

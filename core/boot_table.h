@@ -36,8 +36,7 @@ enum class BootTableError : uint8_t {
     window_twice,
     bad_home_tier,
     home_above_ceiling,
-    bad_home_core,
-    bad_core_set,
+    bad_cores,
     bad_fiber_count,
     bad_main_stack,
     bad_fiber_stack,
@@ -59,8 +58,7 @@ struct BootCell {
     CellId window{};
     Tier home_tier = Tier::void_;
     Tier tier_ceiling = Tier::void_; // highest it may spawn in; at or above home_tier
-    CoreId home_core{};              // in core_set
-    uint64_t core_set = 0;           // bit per core
+    uint32_t cores = 0;              // that its fibers may run on, the boot core among them; 1..64
     uint32_t fibers = 0;             // 1..16384
     uint32_t main_stack = 0;         // bytes
     uint32_t fiber_stack = 0;        // bytes of a pooled one: 1024, 2048, 4096

@@ -88,7 +88,7 @@ void Budgets::prepare(std::span<const rumpk_meta_budget> budgets, std::span<Budg
 }
 
 Result<uint16_t> Budgets::take(uint32_t number, bool demotable, Instant now) {
-    if (number == 0 || number > budgets_.size()) {
+    if (number == 0 || number > all().size()) {
         return error(Errno::inval);
     }
     const uint16_t account = free_[number - 1].take(accounts_, now);

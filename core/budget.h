@@ -13,6 +13,7 @@
 #include <span>
 
 #include "abi/image.h"
+#include "core/parts.h"
 #include "core/types.h"
 
 namespace rumpk {
@@ -92,7 +93,9 @@ class Budgets {
     void prepare(std::span<const rumpk_meta_budget> budgets, std::span<Budget> accounts);
 
     // Of which there may be how many, by number from 1.
-    [[nodiscard]] std::span<const rumpk_meta_budget> all() const { return budgets_; }
+    [[nodiscard]] std::span<const rumpk_meta_budget> all() const {
+        return budgets_.first(parts::budgets ? budgets_.size() : 0);
+    }
     // `account` is not 0.
     [[nodiscard]] Budget& account_of(uint16_t account) const { return accounts_[account - 1U]; }
 

@@ -71,7 +71,7 @@ Result<Place> check_place(const Cell& cell, Scheduler& home, CoreId asker, const
     if (core.value() >= machine().boot->cores) {
         return error(Errno::inval);
     }
-    const bool runs_fibers = core == home.core() || home.mailbox().reaches(core);
+    const bool runs_fibers = home.is(core) || home.mailbox().reaches(core);
     const bool allowed_core = runs_fibers && (cell.core_set() >> core.value() & 1) != 0;
     const bool at_home = *tier == cell.home_tier() && core == cell.home_core();
     const bool bare = (args.flags & RUMPK_SPAWN_BARE) != 0;
@@ -98,7 +98,7 @@ Result<AddressRange> check_stack(const Cell& cell, const rumpk_spawn_args& args)
 // Void. EINVAL, EBUSY.
 Result<void> give_budget(Cell& cell, Fiber& fiber, const Request& request) {
     uint32_t number = request.spawn.budget;
-    const uint16_t spawners = request.requester.who.fiber->budget;
+    const uint16_t spawners = request.requester.who.fiber->account();
     if (number == 0 && spawners == 0) {
         return {};
     }
@@ -162,7 +162,7 @@ Result<Fiber*> make_fiber(Cell& cell, const Request& request) {
 
 int64_t kill(const Caller& who, const FiberName& target, uint64_t reason) {
     const CoreId core = target.fiber->core;
-    if (core != who.scheduler.core()) {
+    if (!who.scheduler.is(core)) {
         const CoreId to = who.cell.at_home() ? core : who.cell.home_core();
         return ask_and_wait(who.scheduler, to, RequestKind::kill, [&](Request& request) -> Result<void> {
             request.target = target;
@@ -208,7 +208,7 @@ int64_t spawn_at_home(Cell& cell, const Request& request) {
     }
     const FiberName made{*fiber, (*fiber)->id};
     Scheduler& here = this_scheduler();
-    if (made.fiber->core == here.core()) {
+    if (here.is(made.fiber->core)) {
         here.begin(*made.fiber);
     } else if (!here.mailbox().ask(made.fiber->core, RequestKind::adopt,
                                    {.target = made, .value = 0, .requester = {}, .spawn = {}})) {

@@ -91,7 +91,7 @@ rumpk_meta_fiber describe_fiber(const Fiber& fiber) {
                             .counted_since_ns = this_scheduler().counts_since().nanoseconds(),
                             .budget = 0,
                             .strikes = 0};
-    if (fiber.budget != 0) {
+    if (fiber.account() != 0) {
         const Budget& budget = budget_of(fiber);
         answer.budget = budget.index() + 1;
         answer.strikes = budget.strikes();

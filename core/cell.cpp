@@ -25,7 +25,7 @@ void cells_set(std::span<Cell> all) {
 }
 
 Budget& budget_of(const Fiber& fiber) {
-    return fiber.cell->budgets.account_of(fiber.budget);
+    return fiber.cell->budgets.account_of(fiber.account());
 }
 
 std::string_view fiber_name(const Fiber& fiber) {
@@ -89,8 +89,8 @@ void Cell::give_fiber(Fiber& fiber) {
     fiber.ready_since = 0;
     fiber.wake_ticks = 0;
     fiber.canary = nullptr;
-    if (fiber.budget != 0) {
-        budgets.give(fiber.budget);
+    if (fiber.account() != 0) {
+        budgets.give(fiber.account());
         fiber.budget = 0;
     }
     fiber.rx = {};
@@ -123,7 +123,7 @@ Result<FiberName> Cell::find(FiberId id) {
 }
 
 bool Cell::at_home() const {
-    return home_core_ == this_scheduler().core();
+    return this_scheduler().is(home_core_);
 }
 
 AddressRange Cell::pooled_stack(uint32_t slot) const {

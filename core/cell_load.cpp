@@ -2,6 +2,7 @@
 // Making a cell at boot: memory, program, stacks, rings, first fiber.
 #include <algorithm>
 
+#include "core/boot_cores.h"
 #include "core/cell.h"
 #include "core/fiber_start.h"
 #include "core/log.h"
@@ -158,7 +159,7 @@ void Cell::prepare(const BootCell& description) {
     home_tier_ = description.home_tier;
     tier_ceiling_ = description.tier_ceiling;
     home_core_ = CoreId{machine().boot->boot_core};
-    core_set_ = description.core_set;
+    core_set_ = first_cores(description.cores);
     pooled_stack_size_ = description.fiber_stack;
 
     load(description);

@@ -6,6 +6,7 @@
 #include "core/deadline_queue.h"
 #include "core/list.h"
 #include "core/machine.h"
+#include "core/parts.h"
 #include "core/run_queue.h"
 #include "core/shared.h"
 #include "core/types.h"
@@ -72,6 +73,9 @@ struct alignas(64) Fiber {
     rumpk_entry entry = nullptr;
     uint64_t argument = 0;
     char name[16]{}; // need not end in NUL
+
+    // Of its budget, in its cell; 0: it has none.
+    [[nodiscard]] uint16_t account() const { return parts::budgets ? budget : 0; }
 
     // Which of these bells have come; they have been taken then.
     uint64_t take(uint64_t channels) {

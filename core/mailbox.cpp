@@ -81,7 +81,7 @@ void Mailbox::connect(Mailbox& a, uint32_t slots_at_a, Mailbox& b, uint32_t slot
 }
 
 bool Mailbox::reaches(CoreId core) const {
-    return core.value() < lanes_.size() && lanes_[core.value()].requests_out.has_value();
+    return parts::cores && core.value() < lanes_.size() && lanes_[core.value()].requests_out.has_value();
 }
 
 bool Mailbox::ask(CoreId to, RequestKind kind, const Request& request) {

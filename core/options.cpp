@@ -40,7 +40,8 @@ void read_option(std::string_view word, BootOptions& options) {
         options.log_verbose = true;
     } else if (word == "rumpk.log=quiet") {
         options.log_verbose = false;
-    } else if (word.starts_with(trace_option) && read_trace(word.substr(trace_option.size()), options)) {
+    } else if (parts::trace && word.starts_with(trace_option) &&
+               read_trace(word.substr(trace_option.size()), options)) {
         // it is read
     } else if (word.starts_with("rumpk.") && options.unknown_count++ == 0) {
         options.unknown = word;

@@ -6,12 +6,16 @@
 #include <cstdint>
 #include <string_view>
 
+#include "core/parts.h"
+
 namespace rumpk {
 
 struct BootOptions {
     bool console_framed = false; // rumpk.console=framed; =plain is the default
     bool log_verbose = false;    // rumpk.log=verbose; =quiet is the default
-    uint32_t trace_size = 0;     // rumpk.trace=NN, 04 to 20: each core keeps 2^NN events; 0: none
+    uint32_t trace_size = 0;     // rumpk.trace=NN, 04 to 20: each core keeps 2^NN events; 0: none. Without
+                                 // parts::trace it is no option
+    [[nodiscard]] bool traces() const { return parts::trace && trace_size != 0; }
     // What stands after `--`, as it stood: percent-encoded, meta's ARGS. Empty: nothing.
     std::string_view arguments;
     // The first option that begins with `rumpk.` and is none of the above, or has a

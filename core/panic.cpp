@@ -124,7 +124,9 @@ void begin() {
     note_stopped(); // nor does one that panics as well wait for this one's message
     // Each says so before it looks at the others: without the fence two might not see each other.
     std::atomic_thread_fence(std::memory_order_seq_cst);
-    give_way(self);
+    if (parts::cores) {
+        give_way(self);
+    }
     stop_other_cores();
     wait_until_stopped(); // what they are printing comes before
     console().begin_panic();

@@ -10,7 +10,7 @@ namespace rumpk {
 // This core runs it, and it is the one that is meant. Only this core writes
 // `owned` while `core` says this one, so what it reads is the present state.
 bool owns(const Scheduler& here, const FiberName& name) {
-    return name.fiber->core == here.core() && name.fiber->owned && name.fiber->id == name.id;
+    return here.is(name.fiber->core) && name.fiber->owned && name.fiber->id == name.id;
 }
 
 namespace {
@@ -46,7 +46,7 @@ void send(Scheduler& here, CoreId to, RequestKind kind, const FiberName& target,
 }
 
 void reply(Scheduler& here, const Requester& to, int64_t value) {
-    if (to.core != here.core()) {
+    if (!here.is(to.core)) {
         here.mailbox().answer(to.core, AnswerKind::reply, {to, value});
     } else if (owns(here, to.who)) {
         here.answered(*to.who.fiber, value);
@@ -62,7 +62,7 @@ void kill_at_home(Scheduler& here, const Request& request) {
         return;
     }
     const CoreId core = target.fiber->core;
-    if (core != here.core()) {
+    if (!here.is(core)) {
         if (!here.mailbox().ask(core, RequestKind::kill, request)) {
             reply(here, request.requester, to_call(Errno::again));
         }
@@ -88,7 +88,7 @@ int handle(Scheduler& here, CoreId from, RequestKind kind, const Request& reques
 // what the home core sent lies in its ring already. In the message interrupt only.
 bool owns_by_now(Scheduler& here, const FiberName& name) {
     const CoreId home = name.fiber->cell->home_core();
-    if (home != here.core()) {
+    if (!here.is(home)) {
         RequestKind kind{};
         Request request;
         // An id that has changed says that the life is over: nothing is under way.
@@ -123,7 +123,7 @@ int handle(Scheduler& here, CoreId from, RequestKind kind, const Request& reques
                   : to_call(Errno::srch));
         return heavy;
     case RequestKind::kill:
-        if (fiber->cell->home_core() == here.core()) {
+        if (here.is(fiber->cell->home_core())) {
             kill_at_home(here, request);
         } else {
             kill_here(here, request);
@@ -178,7 +178,7 @@ int handle(Scheduler& here, AnswerKind kind, const Answer& answer) {
 
 void ring_anywhere(Scheduler& here, const FiberName& target, uint64_t channels) {
     const CoreId core = target.fiber->core;
-    if (core == here.core()) {
+    if (here.is(core)) {
         if (running_here(here, target)) {
             here.ring(*target.fiber, channels);
         }
@@ -216,7 +216,7 @@ void end(Fiber& fiber, AnswerKind kind, int64_t value) {
     fiber.owned = false;
     here.forget(fiber);
     const CoreId home = fiber.cell->home_core();
-    if (home == here.core()) {
+    if (here.is(home)) {
         (void)handle(here, kind, answer);
     } else {
         here.mailbox().answer(home, kind, answer);
@@ -248,7 +248,7 @@ bool running_here(Scheduler& here, const FiberName& name) {
     // It is on its way from its home core, or its end is on the way there. This core's
     // messages are taken by its interrupt alone: one may be the end of the very fiber
     // that runs here.
-    while (name.fiber->core == here.core() && name.fiber->id == name.id && !name.fiber->owned) {
+    while (parts::cores && here.is(name.fiber->core) && name.fiber->id == name.id && !name.fiber->owned) {
         machine().interrupts_restore(1);
         (void)machine().interrupts_mask();
     }
@@ -256,6 +256,9 @@ bool running_here(Scheduler& here, const FiberName& name) {
 }
 
 void message_event() {
+    if (!parts::cores) {
+        return; // nobody sends any
+    }
     Scheduler& here = this_scheduler();
     here.note(RUMPK_TRACE_INTERRUPT, nullptr, RUMPK_TRACE_FROM_CORE);
     const uint32_t last = survivor.load(std::memory_order_acquire);
@@ -313,7 +316,7 @@ void stop_here() {
 
 void wait_until_stopped() {
     auto* const here = static_cast<Scheduler*>(machine().core_local());
-    if (here == nullptr) {
+    if (here == nullptr || !parts::cores) {
         return;
     }
     const Instant limit = Instant{machine().now()} + stopping_time;
@@ -326,8 +329,8 @@ void wait_until_stopped() {
 
 void stop_other_cores() {
     auto* const here = static_cast<Scheduler*>(machine().core_local());
-    if (here == nullptr) {
-        return; // no core has been started yet
+    if (here == nullptr || !parts::cores) {
+        return; // no core has been started yet, or ever will be
     }
     survivor.store(here->core().value(), std::memory_order_release);
     for (uint32_t core = 0; core < machine().boot->cores; ++core) {

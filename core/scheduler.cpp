@@ -342,7 +342,7 @@ void Scheduler::forget(Fiber& fiber) {
         const bool runs = &fiber == running();
         ready_.remove(fiber.run, fiber.tier);
         if (runs) {
-            if (fiber.budget != 0) {
+            if (fiber.account() != 0) {
                 stop_budget(fiber);
             }
             ready_.deselect(); // from here on nobody runs
@@ -393,7 +393,7 @@ void Scheduler::timer_event() {
     deadlines_.advance(at);
     while (DeadlineNode* node = deadlines_.pop_due()) {
         served = true;
-        if (node == &budget_end_) [[unlikely]] {
+        if (parts::budgets && node == &budget_end_) [[unlikely]] {
             budget_used = true;
         } else {
             wake(fiber_of(*node), RUMPK_TRACE_BY_DEADLINE);

@@ -18,6 +18,7 @@
 #include "core/budget.h"
 #include "core/fiber.h"
 #include "core/mailbox.h"
+#include "core/parts.h"
 #include "core/random.h"
 #include "core/trace.h"
 
@@ -74,6 +75,8 @@ class Scheduler {
     [[noreturn]] void run();
 
     [[nodiscard]] CoreId core() const { return core_; }
+    // Is that core this one? It is where there are no others.
+    [[nodiscard]] bool is(CoreId core) const { return core == core_ || !parts::cores; }
     [[nodiscard]] Mailbox& mailbox() { return mailbox_; }
     [[nodiscard]] Random& random() { return random_; }
     [[nodiscard]] const Trace& trace() const { return trace_; }
@@ -164,7 +167,11 @@ class Scheduler {
     using Switch = decltype(hal::context_switch);
 
     [[nodiscard]] bool attends(Attention what) const {
-        return (attention_ & static_cast<uint32_t>(what)) != 0;
+        return (attention_ & static_cast<uint32_t>(what)) != 0 && possible(what);
+    }
+    // In this kernel, by its parts.
+    [[nodiscard]] static bool possible(Attention what) {
+        return (what != Attention::budgets || parts::budgets) && (what != Attention::tracing || parts::trace);
     }
     void attend(Attention what) { attention_ |= static_cast<uint32_t>(what); }
     void attend_no_more(Attention what) { attention_ &= ~static_cast<uint32_t>(what); }

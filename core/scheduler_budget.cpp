@@ -10,7 +10,7 @@ namespace rumpk {
 // or waits. Nothing of it lies on its tier's interrupt stack, as it would if it were
 // interrupted: here it may leave the tier.
 void Scheduler::demote_if_due(Fiber& fiber) {
-    if (fiber.budget == 0 || !budget_of(fiber).take_demotion()) {
+    if (fiber.account() == 0 || !budget_of(fiber).take_demotion()) {
         return;
     }
     const bool ready = fiber.state == FiberState::ready;
@@ -26,7 +26,7 @@ void Scheduler::demote_if_due(Fiber& fiber) {
 
 // nullptr: nobody is given the core.
 void Scheduler::start_budget(const Fiber* fiber) {
-    if (fiber != nullptr && fiber->budget != 0) {
+    if (fiber != nullptr && fiber->account() != 0) {
         deadlines_.insert(budget_end_, budget_of(*fiber).start(Instant{machine().now()}));
         program_timer();
     }

@@ -34,7 +34,7 @@ void send(const Scheduler& scheduler) {
 } // namespace
 
 void send_traces() {
-    if (boot_options().trace_size == 0 || !console().attached()) {
+    if (!boot_options().traces() || !console().attached()) {
         return;
     }
     for (uint32_t core = 0; core < machine().boot->cores; ++core) {

@@ -18,7 +18,7 @@ from unittest import mock
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tools.cli import build, common, inspect, machines, manifest, new  # noqa: E402
+from tools.cli import build, common, inspect, machines, manifest, new, parts  # noqa: E402
 
 
 class Command(unittest.TestCase):
@@ -245,6 +245,16 @@ class Outside(Command):
         Path(spec, "main.cpp").write_text("int main() { return 8; }\n")
         self.assertNotEqual(build.application(spec, "qemu-riscv64").image.stat().st_mtime_ns, stamp)
 
+    def test_the_kernel_follows_the_manifest(self):
+        spec = self.write("many", "int main() {}\n")
+        toml = Path(spec, "cell.toml")
+        self.assertEqual(build.application(spec, "qemu-riscv64").kernel_elf.resolve().name, "kernel-plain.elf")
+        toml.write_text("cores = 2\n")
+        self.assertEqual(build.application(spec, "qemu-riscv64").kernel_elf.resolve().name, "kernel-cores.elf")
+        traced = build.application(spec, "qemu-riscv64", trace=True)
+        self.assertEqual(traced.kernel_elf.resolve().name, "kernel-cores-trace.elf")
+        self.assertTrue(traced.app_elf.exists())
+
     def test_a_compilers_error_is_shown(self):
         self.refused(r"main.cpp:1:\d+: error: .*\n(.*\n)*rumpk: broken for qemu-riscv64 did not build",
                      build.application, self.write("broken", "int main( {}\n"), "qemu-riscv64")
@@ -274,6 +284,7 @@ class Inspect(Command):
         loaded = sum(values[f"image.{name}_bytes"] for name in (
             "kernel_text", "kernel_rodata", "kernel_data", "boot_table", "cell_text", "cell_rodata", "cell_data"))
         self.assertEqual(values["image.kernel_hello_bytes"], loaded)
+        self.assertEqual([values[f"image.part_{part}_bytes"] for part in parts.PARTS], [0, 0, 0])
         self.assertLess(loaded, values["image.file_bytes"])
         self.assertEqual(values["image.file_bytes"], (ROOT / "build/qemu-riscv64/images/hello.img").stat().st_size)
 
@@ -281,7 +292,23 @@ class Inspect(Command):
         out = io.StringIO()
         with contextlib.redirect_stdout(out):
             inspect.main(Namespace(app="hello", machine="qemu-riscv64", json=False))
-        self.assertRegex(out.getvalue(), r"loaded in all +[\d,]+ bytes   at most 49,152: (held|EXCEEDED)")
+        self.assertRegex(out.getvalue(), r"loaded in all +[\d,]+ bytes   at most 49,152: held\n")
+        for part in parts.PARTS:
+            self.assertRegex(out.getvalue(), rf"\n +{part} +[1-9][\d,]+   not in it: what it would add\n")
+
+    def test_what_is_over_the_limit_is_said(self):
+        with mock.patch.dict(inspect.LIMITS, {("hello", "qemu-riscv64"): 40000}), \
+             contextlib.redirect_stdout(io.StringIO()) as out:
+            inspect.main(Namespace(app="hello", machine="qemu-riscv64", json=False))
+        self.assertIn("at most 40,000: EXCEEDED\n", out.getvalue())
+
+    def test_parts_of_an_image_that_has_some(self):
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            inspect.main(Namespace(app="budget", machine="qemu-riscv64", json=True))
+        values = {row["name"]: row["value"] for row in map(json.loads, out.getvalue().splitlines())}
+        self.assertGreater(values["image.part_cores_bytes"], 3000)
+        self.assertGreater(values["image.part_budgets_bytes"], 500)
+        self.assertEqual(values["image.part_trace_bytes"], 0)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The packer: what it makes, and each thing it refuses."""
 
+import os
 import re
 import struct
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tools.cli import elf, image, manifest  # noqa: E402
+from tools.cli import elf, image, manifest, parts  # noqa: E402
 
 WINDOW = image.WINDOW_A
 CODE, RODATA, DATA = elf.PF_R | elf.PF_X, elf.PF_R, elf.PF_R | elf.PF_W
@@ -50,8 +51,8 @@ class Manifest(unittest.TestCase):
     def test_all_keys(self):
         self.assertEqual(
             manifest.parse('name="a-1"\nmemory="64M"\nmap=0\ntier="void"\nceiling="matter"\nfibers=1\nstack=4096\n'
-                           'fiber_stack="1K"\nfiber_rings="0"', "sample"),
-            manifest.Cell("a-1", 64 << 20, 0, 3, 1, 1, 4096, 1024, 0))
+                           'fiber_stack="1K"\nfiber_rings="0"\ncores=64\ntrace=true', "sample"),
+            manifest.Cell("a-1", 64 << 20, 0, 3, 1, 1, 4096, 1024, 0, 64, True))
 
     def test_unknown_key(self):
         self.refused('memroy = "8M"', "unknown key 'memroy'; there are: name, memory")
@@ -74,6 +75,10 @@ class Manifest(unittest.TestCase):
     def test_numbers(self):
         for value in ("0", "16385", '"64"', "true", "1.0"):
             self.refused(f"fibers = {value}", "outside 1 to 16384")
+        for value in ("0", "65", '"2"', "true", "1.0"):
+            self.refused(f"cores = {value}", "cores = .* is outside 1 to 64")
+        for value in ("0", '"yes"', "[]"):
+            self.refused(f"trace = {value}", "trace = .* is neither true nor false")
         for value in ("0", "512", '"3K"', '"8K"', "true", "1.5", "[]"):
             self.refused(f"fiber_stack = {value}", 'none of "1K", "2K", "4K"')
         self.refused('fibers = 16384\nfiber_stack = "1K"\nfiber_rings = 0', "a window has 16M")
@@ -272,7 +277,7 @@ class Pack(unittest.TestCase):
         table = data[4096:]
         self.assertEqual(self.table(table), len(table))
         fields = image.ENTRY.unpack_from(table, 64)
-        self.assertEqual(fields, (b"a".ljust(32, b"\0"), 4096, 300, 8 << 20, 1 << 20, 0, 2, 0, 0, (1 << 64) - 1, 7,
+        self.assertEqual(fields, (b"a".ljust(32, b"\0"), 4096, 300, 8 << 20, 1 << 20, 0, 2, 0, 1, 7,
                                   64 << 10, 8 << 10, 0, 0, 0, 0))
         self.assertEqual(table[4096:4396], b"ELF" * 100)
 
@@ -318,6 +323,33 @@ class Pack(unittest.TestCase):
                 image.build("raw", "riscv64", *paths)
 
 
+class Parts(unittest.TestCase):
+    def test_follow_from_the_manifest(self):
+        budget = '[[budget]]\nname="a"\nrun="1ms"\nwindow="2ms"\n'
+        for text, wanted in (("", ()), ("cores = 2", ("cores",)), ("cores = 1", ()), ("trace = true", ("trace",)),
+                             (budget, ("budgets",)), ("trace = true\ncores = 3\n" + budget, parts.PARTS)):
+            self.assertEqual(parts.of(manifest.parse(text, "sample")), wanted, text)
+
+    def test_names_of_kernels(self):
+        for count in range(1 << len(parts.PARTS)):
+            chosen = tuple(part for bit, part in enumerate(parts.PARTS) if count >> bit & 1)
+            self.assertEqual(parts.of_kernel(Path("x", parts.kernel(chosen) + ".elf")), chosen)
+        self.assertEqual(parts.kernel(()), "kernel-plain")
+        self.assertEqual(parts.kernel({"trace", "cores"}), "kernel-cores-trace")
+        self.assertEqual(parts.kernel(parts.PARTS), "kernel")
+
+    def test_links_lead_from_an_image_to_its_symbols(self):
+        with tempfile.TemporaryDirectory() as name:
+            one, two = Path(name, "a.elf"), Path(name, "images", "b.kernel.elf")
+            two.parent.mkdir()
+            for _ in range(2):
+                image.link(two, one)
+                self.assertEqual(os.readlink(two), "../a.elf")
+            one.touch()
+            image.link(one, one)
+            self.assertFalse(one.is_symlink())
+
+
 class Contract(unittest.TestCase):
     """The numbers here are those of abi/."""
 
@@ -334,6 +366,12 @@ class Contract(unittest.TestCase):
             self.assertEqual(known[f"RUMPK_{name}"], getattr(manifest, name), name)
         self.assertEqual(known["RUMPK_BUDGETS_MAX"], manifest.MAX_BUDGETS)
         self.assertEqual(self.defines("systable.h")["RUMPK_WINDOW_A"], image.WINDOW_A)
+
+    def test_parts(self):
+        for part in parts.PARTS:
+            self.assertIn(f"extern const bool {part};", (ROOT / "core" / "parts.h").read_text())
+        self.assertIn(f"set(RUMPK_PARTS {' '.join(parts.PARTS)})", (ROOT / "cmake" / "RumpkOptions.cmake").read_text())
+        self.assertIn("max_cores = 64;", (ROOT / "core" / "boot_table.cpp").read_text())
 
     def test_sizes(self):
         text = (ROOT / "abi" / "image.h").read_text()

@@ -12,6 +12,7 @@ from .bench import exact, of_runs
 
 FIGURES = (
     "image.kernel_hello_bytes",
+    "image.kernel_all_parts_bytes",
     "boot.instructions",
     "boot.kernel_instructions",
     "boot.wall",
@@ -38,6 +39,9 @@ def measure(runs, only):
     if "image.kernel_hello_bytes" in wants:
         size = inspect.loaded(inspect.parts(hello))
         yield exact("image.kernel_hello_bytes", EMULATED, size, "bytes", target=IMAGE_TARGET)
+    if "image.kernel_all_parts_bytes" in wants:
+        whole = build.target(EMULATED, ["kernel"], "kernel with all parts") / "kernel.elf"
+        yield exact("image.kernel_all_parts_bytes", EMULATED, inspect.kernel_size(whole), "bytes")
     if wants & {"boot.instructions", "boot.kernel_instructions"}:
         yield from boot_instructions(emulated, hello.image, wants)
     if wants & {"boot.wall", "boot.command_overhead"}:

@@ -21,7 +21,7 @@ IN_TREE = ("apps", "tests/apps")
 class Built(NamedTuple):
     image: Path
     app_elf: Path  # with symbols
-    kernel_elf: Path  # with symbols
+    kernel_elf: Path  # a link to the kernel in it, with symbols; its name says which parts it has (parts.py)
     machine: machines.Machine
 
 
@@ -93,14 +93,15 @@ def with_sources(app: Application) -> Application:
 # ---- building -------------------------------------------------------------------------------------------
 
 
-def application(spec: str, machine: str, verbose: bool = False, preset: str = "") -> Built:
+def application(spec: str, machine: str, verbose: bool = False, preset: str = "", trace: bool = False) -> Built:
     """Builds what is not up to date. `preset` is the machine's own unless another one of
-    CMakePresets.json for the same machine is asked for (host-asan)."""
+    CMakePresets.json for the same machine is asked for (host-asan). `trace`: the image is to be able
+    to record one, whatever its cell.toml says."""
     facts = machines.load(machine)
     app = find(spec)
     preset = preset or facts.name
-    output = app.output(preset)
-    built = Built(output / f"{app.name}.img", output / f"{app.name}.elf", common.BUILD / preset / "kernel.elf", facts)
+    output = app.output(preset) / ("trace" if trace else "")
+    built = Built(*(output / f"{app.name}.{kind}" for kind in ("img", "elf", "kernel.elf")), facts)
     stamp = output / f"{app.name}.inputs"
     setup.ensure(archs=(facts.arch,))
     inputs = digest(app, built.image)

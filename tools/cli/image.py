@@ -29,11 +29,10 @@ MAGIC = 0x474D4952  # "RIMG"
 VERSION = 1
 FUSED = 1
 TABLE = struct.Struct("<IIQIII36x")
-ENTRY = struct.Struct("<32sQQQQIIIIQIIIIIII12x")
+ENTRY = struct.Struct("<32sQQQQIIIIIIIIIII20x")
 BUDGET = struct.Struct("<IIII16s")
 TRAILER = struct.Struct("<QII")
 MAX_SEGMENTS = 8
-EVERY_CORE = (1 << 64) - 1
 
 
 class ImageError(Exception):
@@ -107,7 +106,7 @@ def boot_table(programs: list[Program]) -> bytes:
         body += bytes(start - at) + data
         at = start + len(data)
         entries += ENTRY.pack(cell.name.encode(), start, len(data), cell.memory, cell.map, index, cell.tier,
-                              cell.ceiling, 0, EVERY_CORE, cell.fibers, cell.stack, cell.fiber_rings,
+                              cell.ceiling, cell.cores, cell.fibers, cell.stack, cell.fiber_rings,
                               0 if cell.fiber_stack == PAGE else cell.fiber_stack, budgets_at[index],
                               len(cell.budgets), cell.first_budget)
     rest = bytes(entries + body) + bytes(-at % PAGE)
@@ -143,15 +142,26 @@ def build(kind: str, arch: str, kernel: Path, cell_elf: Path, cell_toml: Path, o
     os.replace(part, output)
 
 
+def link(place: Path, file: Path) -> None:
+    """Leads from one to the other wherever both are taken together."""
+    if place != file:
+        place.unlink(missing_ok=True)
+        place.symlink_to(os.path.relpath(file, place.parent))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kind", choices=("raw", "process"), required=True)
     parser.add_argument("--arch", choices=sorted(elf.MACHINES), required=True)
     for name in ("kernel", "cell", "manifest", "output"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--symbols", type=Path, help="the kernel's ELF with symbols, if not --kernel")
     args = parser.parse_args()
     try:
+        args.output.parent.mkdir(exist_ok=True)
         build(args.kind, args.arch, args.kernel, args.cell, args.manifest, args.output)
+        link(args.output.with_suffix(".kernel.elf"), args.symbols or args.kernel)
+        link(args.output.with_suffix(".elf"), args.cell)
     except (ImageError, OSError) as error:
         common.say(str(error))
         return 1

@@ -5,7 +5,7 @@ import json
 import re
 from typing import NamedTuple
 
-from . import build, common, elf, image, machines
+from . import build, common, elf, image, machines, parts as kernel_parts
 
 SHF_WRITE, SHF_ALLOC, SHF_EXECINSTR = 1, 2, 4
 SHT_NOBITS = 8
@@ -17,6 +17,14 @@ class Part(NamedTuple):
     what: str
     size: int
     loaded: bool  # counts in what is loaded: not zeroed memory, not padding
+
+
+class Choice(NamedTuple):
+    """A part that a kernel has or could have (parts.py)."""
+
+    name: str
+    size: int  # what it adds to this kernel, or would add
+    chosen: bool
 
 
 def register(subparsers) -> None:
@@ -38,12 +46,13 @@ def main(args) -> int:
         built = build.application(args.app, machine.name)
         app = built.image.stem
         found = parts(built)
+        choices = kernel_choices(built)
         file_size = built.image.stat().st_size
         if args.json:
-            for line in figures(found, app, machine.name, file_size):
+            for line in figures(found, choices, app, machine.name, file_size):
                 print(line)
         else:
-            print(table(found, app, built, file_size))
+            print(table(found, choices, app, built, file_size))
     return 0
 
 
@@ -73,13 +82,30 @@ def parts(built: build.Built) -> list[Part]:
             *by_kind(cell, "cell", built.image.stem)]
 
 
+def kernel_size(file) -> int:
+    return loaded(by_kind(elf.Elf(file.read_bytes()), "kernel", "kernel"))
+
+
+def kernel_choices(built: build.Built) -> list[Choice]:
+    """Links what the image's kernel is compared with: itself with one part more or less."""
+    kernel = built.kernel_elf.resolve()
+    chosen = set(kernel_parts.of_kernel(kernel))
+    names = {part: kernel_parts.kernel(chosen ^ {part}) for part in kernel_parts.PARTS}
+    build.target(kernel.parent.name, list(names.values()), "kernels to compare with")
+    size = kernel_size(kernel)
+    others = {part: kernel_size(kernel.with_name(f"{name}.elf")) for part, name in names.items()}
+    return [Choice(part, size - other if part in chosen else other - size, part in chosen)
+            for part, other in others.items()]
+
+
 def loaded(found: list[Part]) -> int:
     return sum(part.size for part in found if part.loaded)
 
 
-def figures(found: list[Part], app: str, machine: str, file_size: int) -> list[str]:
+def figures(found: list[Part], choices: list[Choice], app: str, machine: str, file_size: int) -> list[str]:
     """JSON Lines with the keys of every bench suite; a size has one run and no spread."""
     rows = [(f"image.{part.name}_bytes", part.size) for part in found]
+    rows += [(f"image.part_{part.name}_bytes", part.size if part.chosen else 0) for part in choices]
     rows += [(f"image.kernel_{app}_bytes", loaded(found)), ("image.file_bytes", file_size)]
     return [json.dumps({"name": name, "machine": machine, "value": value, "unit": "bytes", "min": value, "max": value,
                         "runs": 1}) for name, value in rows]
@@ -98,12 +124,15 @@ def places(built: build.Built) -> list[tuple[str, str]]:
     return rows
 
 
-def table(found: list[Part], app: str, built: build.Built, file_size: int) -> str:
+def table(found: list[Part], choices: list[Choice], app: str, built: build.Built, file_size: int) -> str:
     width = max(len(part.what) for part in found) + 2
     lines = [f"{app} on {built.machine.name}: {common.relative(built.image)}", ""]
     for wanted, title in ((True, "loaded"), (False, "zeroed, or padding to whole pages")):
         lines += [f"  {title}"]
         lines += [f"    {part.what:<{width}}{part.size:>9,}" for part in found if part.loaded == wanted]
+    lines += ["  parts of the kernel that not every image has"]
+    for part in choices:
+        lines += [f"    {part.name:<{width}}{part.size:>9,}   {'in it' if part.chosen else 'not in it: what it would add'}"]
     total = loaded(found)
     limit = LIMITS.get((app, built.machine.name))
     judged = f"   at most {limit:,}: {'held' if total <= limit else 'EXCEEDED'}" if limit else ""

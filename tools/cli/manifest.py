@@ -23,6 +23,7 @@ FIBER_STACKS = (1024, 2048, PAGE)
 NAME_MAX = 31
 MAX_BUDGETS = 16
 BUDGET_NAME_MAX = 15
+MAX_CORES = 64
 MAX_WINDOW = 3600 * 10**6  # us
 TIME_UNITS = {"us": 1, "ms": 10**3, "s": 10**6}
 
@@ -50,6 +51,8 @@ class Cell(NamedTuple):
     stack: int  # bytes of the first fiber's stack
     fiber_stack: int  # bytes of a pooled stack; one of a page stands above a guard page
     fiber_rings: int  # bytes for the rings of each further fiber
+    cores: int = 1  # that its fibers may run on
+    trace: bool = False  # can its kernel record a trace?
     budgets: tuple[Budget, ...] = ()  # number 1 is the first
     first_budget: int = 0  # number of the first fiber's; 0: none
 
@@ -57,7 +60,7 @@ class Cell(NamedTuple):
 DEFAULTS = {
     "memory": "8M", "map": "1M", "tier": "gravity", "ceiling": "photon",
     "fibers": 64, "stack": "64K", "fiber_stack": "4K",
-    "fiber_rings": "8K", "first_budget": "", "budget": (),
+    "fiber_rings": "8K", "cores": 1, "trace": False, "first_budget": "", "budget": (),
 }
 BUDGET_KEYS = ("name", "run", "window", "fibers")
 
@@ -164,6 +167,11 @@ def parse(text: str, name: str) -> Cell:
     fibers = values["fibers"]
     if not isinstance(fibers, int) or isinstance(fibers, bool) or not 1 <= fibers <= MAX_FIBERS:
         raise ManifestError(f"fibers = {fibers!r} is outside 1 to {MAX_FIBERS}")
+    cores = values["cores"]
+    if not isinstance(cores, int) or isinstance(cores, bool) or not 1 <= cores <= MAX_CORES:
+        raise ManifestError(f"cores = {cores!r} is outside 1 to {MAX_CORES}")
+    if not isinstance(values["trace"], bool):
+        raise ManifestError(f"trace = {values['trace']!r} is neither true nor false")
     all_budgets, first_budget = budgets(values["budget"], values["first_budget"], fibers)
     cell = Cell(
         name=values["name"], memory=pages("memory", values["memory"], PAGE, WINDOW_MAP),
@@ -172,7 +180,7 @@ def parse(text: str, name: str) -> Cell:
         stack=pages("stack", values["stack"], PAGE, WINDOW_RINGS - WINDOW_STACKS - PAGE),
         fiber_stack=fiber_stack(values["fiber_stack"]),
         fiber_rings=pages("fiber_rings", values["fiber_rings"], 0, WINDOW_BOOT_RINGS - WINDOW_RINGS),
-        budgets=all_budgets, first_budget=first_budget,
+        cores=cores, trace=values["trace"], budgets=all_budgets, first_budget=first_budget,
     )
     if cell.ceiling > cell.tier:
         raise ManifestError(f"ceiling = '{TIERS[cell.ceiling]}' is below tier = '{TIERS[cell.tier]}'")

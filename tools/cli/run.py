@@ -90,7 +90,7 @@ def main(args) -> int:
     further = words_of(args.emulator_args, machine)
     port = port_of(args.gdb_port) if args.gdb else None
     events, file = trace_of(args, machine, cores)
-    target = target_of(args.application, machine)
+    target = target_of(args.application, machine, events > 0)
     symbols = backtrace.Symbols(target.kernel, target.application)
     watch = monitor.Monitor(target.image.stem, machine.name, events)
     options = session.Options(timeout, args.verbose, port is not None, symbols, watch)
@@ -204,23 +204,28 @@ def trace_of(args, machine, cores):
     return events, trace.File(args.trace, events, cores)
 
 
-def target_of(what, machine):
+def target_of(what, machine, trace=False):
     """Builds it, if it is not an image already."""
     if what is not None and what.endswith(".img"):
-        return _image(Path(what))
+        return _image(Path(what), trace)
     from . import build
 
     if what is None:
         what = "." if Path("cell.toml").is_file() else "hello"
-    built = build.application(what, machine.name)
+    built = build.application(what, machine.name, trace=trace)
     return Target(Path(built.image), Path(built.app_elf), Path(built.kernel_elf))
 
 
-def _image(image):
+def _image(image, trace):
     if not image.is_file():
         common.fail(f"no image '{image}'; ./rumpk build builds one and prints its path")
-    application = image.with_suffix(".elf")
-    kernel = image.resolve().parent.parent / "kernel.elf"
+    application, kernel = image.with_suffix(".elf"), image.with_suffix(".kernel.elf")
+    if trace:
+        from . import parts
+
+        if kernel.is_file() and "trace" not in parts.of_kernel(kernel.resolve()):
+            common.fail(f"--trace: the kernel of {image} records none; name the application instead, or say trace = true "
+                        "in its cell.toml and build it again")
     return Target(
         image.resolve(), application if application.is_file() else None, kernel if kernel.is_file() else None
     )

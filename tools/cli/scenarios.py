@@ -13,6 +13,7 @@
     limit_seconds = 20                for the whole run; passing it is a failure
     emulator = ["-cpu", "..."]        further words for the emulator
     build = true                      let `./rumpk run` build it by name; else the built image is run
+    parts = ["cores"]                 with a kernel that has exactly these parts (core/parts.h)
     slow_reader = true                take standard output slowly
     close_output_after = 100          read so many bytes of it, then close it
     [input]                           standard input; without it /dev/null. One of:
@@ -51,7 +52,7 @@ import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
-from . import common, device_tree, machines, trace_check
+from . import common, device_tree, image, machines, manifest, parts, trace_check
 
 FOLDER = common.ROOT / "tests" / "scenarios"
 INPUTS = common.BUILD / "tests-input"
@@ -63,7 +64,7 @@ SHOWN = 2000  # bytes of each stream in a failure's report
 VARIANTS = {"host": ("host-asan",)}
 
 _KEYS = {
-    "about", "app", "machines", "variants", "args", "options", "memory", "smp", "timeout", "limit_seconds", "build",
+    "about", "app", "machines", "variants", "args", "options", "memory", "smp", "timeout", "limit_seconds", "build", "parts",
     "slow_reader", "close_output_after", "emulator", "input", "image", "tree", "expect", "case", "on", "long", "name",
 }
 _INPUT_KEYS = {"text", "file", "all_bytes", "random", "package_text", "zeros", "delay"}
@@ -234,6 +235,20 @@ def damaged(image, machine, change, folder):
     return path
 
 
+def repacked(scenario, folder):
+    """The application with another kernel: one that has the scenario's parts, or besides its own can record a trace."""
+    app, machine, built = scenario.facts["app"], scenario.machine, common.BUILD / scenario.preset
+    (cell,) = (file for parent in ("apps", "tests/apps") for file in (common.ROOT / parent).glob(f"{app}/cell.toml"))
+    name = parts.kernel(scenario.facts.get("parts", {*parts.of(manifest.load(cell)), "trace"}))
+    stripped = built / f"{name}.stripped"
+    path = Path(folder, f"{app}.img")
+    image.build("process" if machine.kind == "process" else "raw", machine.arch,
+                stripped if stripped.is_file() else built / f"{name}.elf", scenario.image.with_suffix(".elf"), cell, path)
+    image.link(path.with_suffix(".kernel.elf"), built / f"{name}.elf")
+    image.link(path.with_suffix(".elf"), scenario.image.with_suffix(".elf"))
+    return path
+
+
 def table_offset(data, machine):
     """Where the boot table begins (abi/image.h)."""
     if machine.kind == "process":
@@ -260,10 +275,12 @@ def _seal(data, table):
 
 def command_of(scenario, folder):
     """`./rumpk run` as one would type it."""
-    facts, machine, image = scenario.facts, scenario.machine, scenario.image
-    what = facts["app"] if facts.get("build") else str(image)
+    facts, machine = scenario.facts, scenario.machine
+    what = facts["app"] if facts.get("build") else str(scenario.image)
+    if "parts" in facts or ("trace" in facts["expect"] and not facts.get("build")):
+        what = str(repacked(scenario, folder))
     if "image" in facts:
-        what = str(damaged(image, machine, facts["image"], folder))
+        what = str(damaged(scenario.image, machine, facts["image"], folder))
     command = [sys.executable, str(common.ROOT / "rumpk"), "run", what, "--machine", machine.name]
     memory, cores = machine.memory_default, 1
     if "memory" in facts:

@@ -184,7 +184,7 @@ def _build_images(preset):
 
     wrong = []
     try:
-        _build(preset, ["images"])
+        _build(preset, ["images", "kernels"])
     except scenarios.Failure:
         for app in build.in_tree():
             try:

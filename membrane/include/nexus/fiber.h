@@ -44,10 +44,10 @@ struct FiberOptions {
 [[nodiscard]] Result<uint32_t> budget(std::string_view name);
 
 // A new fiber, which begins with entry(argument) in its turn; at once if its tier is higher. It ends
-// when entry returns. EINVAL; EPERM: the tier is above the manifest's ceiling, the core outside its
-// set, or either differs from home and `bare` is not set; ENOMEM: no fiber left (`fibers` in cell.toml) or
-// no heap; EBUSY: as many fibers have the budget as may, or an ended one left it used up in this window;
-// ERANGE: rings larger than `fiber_rings` in cell.toml. A stack larger than 4096 bytes has to be
+// when entry returns. EINVAL; EPERM: the tier is above the manifest's ceiling, the core not among
+// its `cores`, or either differs from home and `bare` is not set; ENOMEM: no fiber left (`fibers` in
+// cell.toml) or no heap; EBUSY: as many fibers have the budget as may, or an ended one left it used up in
+// this window; ERANGE: rings larger than `fiber_rings` in cell.toml. A stack larger than 4096 bytes has to be
 // given here: only a fiber with a Fiber to it, below, can have one from the heap.
 [[nodiscard]] Result<FiberId> spawn(void (*entry)(uint64_t), uint64_t argument,
                                     const FiberOptions& options = {});

@@ -97,8 +97,7 @@ TEST(BootTable, ReadsOneCell) {
     EXPECT_EQ(cell.window, CellId{0});
     EXPECT_EQ(cell.home_tier, Tier::gravity);
     EXPECT_EQ(cell.tier_ceiling, Tier::matter);
-    EXPECT_EQ(cell.home_core, CoreId{0});
-    EXPECT_EQ(cell.core_set, ~0ULL);
+    EXPECT_EQ(cell.cores, 4u);
     EXPECT_EQ(cell.fibers, 64u);
     EXPECT_EQ(cell.main_stack, 65536u);
     EXPECT_EQ(cell.fiber_rings, 8192u);
@@ -229,15 +228,12 @@ TEST(BootTable, Places) {
     EXPECT_EQ(why_cell([](auto& c) { c.window = 7; }), BootTableError::bad_window);
     EXPECT_EQ(why_cell([](auto& c) { c.home_tier = 4; }), BootTableError::bad_home_tier);
     EXPECT_EQ(why_cell([](auto& c) { c.tier_ceiling = 3; }), BootTableError::home_above_ceiling);
-    EXPECT_EQ(why_cell([](auto& c) { c.home_core = 64; }), BootTableError::bad_home_core);
-    EXPECT_EQ(why_cell([](auto& c) { c.core_set = 2; }), BootTableError::bad_core_set);
-    EXPECT_EQ(why_cell([](auto& c) { c.reserved[11] = 1; }), BootTableError::reserved_not_zero);
+    EXPECT_EQ(why_cell([](auto& c) { c.cores = 0; }), BootTableError::bad_cores);
+    EXPECT_EQ(why_cell([](auto& c) { c.cores = 65; }), BootTableError::bad_cores);
+    EXPECT_EQ(why_cell([](auto& c) { c.reserved[19] = 1; }), BootTableError::reserved_not_zero);
     EXPECT_EQ(why_after([](auto& i) { i.cell(1).window = 0; }, 2), BootTableError::window_twice);
     EXPECT_EQ(why_after([](auto& i) { i.cell(1).elf_offset = 0; }, 2), BootTableError::elf_outside_table);
-    EXPECT_TRUE(good_cell([](auto& c) {
-        c.home_core = 63;
-        c.core_set = 1ULL << 63;
-    }));
+    EXPECT_TRUE(good_cell([](auto& c) { c.cores = 64; }));
 }
 
 TEST(BootTable, ReadsBudgets) {

@@ -56,7 +56,7 @@ class TableImage {
             cell(i).window = i;
             cell(i).home_tier = RUMPK_TIER_GRAVITY;
             cell(i).tier_ceiling = RUMPK_TIER_MATTER;
-            cell(i).core_set = ~0ULL;
+            cell(i).cores = 4;
             cell(i).fibers = 64;
             cell(i).main_stack = 64 << 10;
             cell(i).fiber_rings = 8 << 10;
@@ -129,8 +129,7 @@ inline bool holds_what_it_promises(const rumpk::BootTable& table, std::span<cons
                 RUMPK_WINDOW_RINGS &&
             RUMPK_WINDOW_RINGS + uint64_t{cell.fiber_rings} * cell.fibers <= RUMPK_WINDOW_BOOT_RINGS;
         const bool tiers = cell.home_tier <= Tier::void_ && cell.tier_ceiling <= cell.home_tier;
-        const bool place = cell.window.value() < RUMPK_WINDOW_COUNT && cell.home_core.value() < 64 &&
-                           (cell.core_set >> cell.home_core.value() & 1) == 1 &&
+        const bool place = cell.window.value() < RUMPK_WINDOW_COUNT && cell.cores >= 1 && cell.cores <= 64 &&
                            (windows >> cell.window.value() & 1) == 0;
         if (!inside || !memory || !fibers || !room || !tiers || !place || cell.name.empty() ||
             !holds_budgets(cell, image)) {

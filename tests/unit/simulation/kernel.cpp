@@ -127,7 +127,7 @@ std::span<const std::byte> make_image(const CellPlan& plan, Body body) {
     cell.map_memory = map_pages * 4096;
     cell.home_tier = plan.home_tier;
     cell.tier_ceiling = plan.tier_ceiling;
-    cell.core_set = ~0ULL;
+    cell.cores = 64;
     cell.fibers = plan.fibers;
     cell.main_stack = 8192;
     cell.fiber_stack = plan.fiber_stack;

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+// Compiled once for each choice of parts: cmake/RumpkKernel.cmake says which.
+#include "core/parts.h"
+
+namespace rumpk::parts {
+
+const bool cores = RUMPK_PART_CORES;
+const bool budgets = RUMPK_PART_BUDGETS;
+const bool trace = RUMPK_PART_TRACE;
+
+} // namespace rumpk::parts

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// Parts of the kernel that not every image needs. All sources are compiled once; which parts are in is said
+// where a kernel is linked, by parts.cpp alone. What cannot be reached without a part is then left out, where
+// the link optimises, and is not entered elsewhere. Asked for in one place each, so that callers need not
+// know.
+#pragma once
+
+namespace rumpk::parts {
+
+extern const bool cores;   // fibers on other cores than the one that booted
+extern const bool budgets; // of run time
+extern const bool trace;   // a record of what the cores do
+
+} // namespace rumpk::parts

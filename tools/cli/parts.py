@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parts of the kernel that not every image has (core/parts.h), and the kernels that have them.
+
+An image has what its cell.toml makes use of. CMake asks which those are: it is a program, too.
+"""
+
+import sys
+from pathlib import Path
+
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    __package__ = "tools.cli"
+
+PARTS = ("cores", "budgets", "trace")  # RUMPK_PARTS of cmake/RumpkOptions.cmake
+WHAT = {"cores": "fibers on more than one core", "budgets": "budgets of run time", "trace": "recording a trace"}
+
+
+def of(cell) -> tuple[str, ...]:
+    """Those that a manifest.Cell makes use of."""
+    wanted = {"cores": cell.cores > 1, "budgets": bool(cell.budgets), "trace": cell.trace}
+    return tuple(part for part in PARTS if wanted[part])
+
+
+def kernel(parts) -> str:
+    """The target that links the kernel with these, and the stem of its file: rumpk_kernel_name."""
+    named = "-".join(part for part in PARTS if part in parts)
+    return "kernel" if set(parts) == set(PARTS) else f"kernel-{named or 'plain'}"
+
+
+def of_kernel(file: Path) -> tuple[str, ...]:
+    """Those in a kernel's file, by its name."""
+    return PARTS if file.stem == "kernel" else tuple(part for part in PARTS if part in file.stem.split("-"))
+
+
+def main() -> int:
+    from . import manifest
+
+    for file in sys.argv[1:]:
+        try:
+            wanted = of(manifest.load(Path(file)))
+        except manifest.ManifestError:
+            wanted = ()  # the packer says what is wrong, when this image is built
+        print("-".join(wanted) or "none")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
