@@ -88,6 +88,8 @@ struct hal_fault {
     uint64_t frame_pointer; /* where a backtrace starts */
     uint32_t count;         /* registers that follow */
     uint32_t nested;        /* 1: it happened while the kernel handled an interrupt or a fault */
+    uint32_t user;          /* 1: at user privilege, by a cell's own code */
+    uint32_t reserved;
     uint64_t value[HAL_REGISTERS];
     const char* name[HAL_REGISTERS];
 };
@@ -103,7 +105,7 @@ struct hal_events {
     void (*interrupt_exit)(
         void); /* once, after all of the above; may switch to another context with context_preempt */
     void (*fault)(
-        const struct hal_fault*);      /* does not return in a fused image; leaves with context_preempt */
+        const struct hal_fault*);      /* does not return; leaves with context_preempt where `user` is 1 */
     void (*core_start)(uint32_t core); /* a core brought up by core_start begins here; does not return */
 };
 
@@ -117,11 +119,28 @@ enum hal_console_channel {
 #define HAL_MAP_READ (1u << 0)
 #define HAL_MAP_WRITE (1u << 1)
 #define HAL_MAP_EXEC (1u << 2) /* with WRITE: EINVAL, always */
+/* At user privilege, and there alone: the kernel's own accesses fault. Only where hal.user is not NULL. */
+#define HAL_MAP_USER (1u << 3)
+
+/* Programs at user privilege. */
+struct hal_user {
+    /* [boot] Makes the gate: code in the page behind the SysTable's, for user privilege alone. `calls` holds
+     * the kernel's function for each call, and then the address that a program calls in its place; `time` is
+     * answered there, as `now` and boot's wall_offset say. A function is entered unmasked, on the kernel
+     * stack of `enter`, with the program's six arguments; of what it leaves in registers the program sees the
+     * result alone. */
+    int (*make_gate)(uint64_t calls[RUMPK_CALL_COUNT]);
+    /* [masked] Goes on unmasked at user privilege with entry(argument), the stack pointer at `user_stack` and
+     * every other integer register 0; returning from there is halt(0, FIBER). Its calls run on the stack that
+     * ends at `kernel_stack`, 16-byte aligned like the other. Does not return. */
+    void (*enter)(uint64_t entry, uint64_t argument, uint64_t user_stack, uint64_t kernel_stack);
+};
 
 struct hal {
     uint32_t size; /* sizeof(struct hal): both halves were built from one file */
     uint32_t reserved;
     const struct hal_boot* boot;
+    const struct hal_user* user; /* NULL: everything runs at kernel privilege */
 
     /* 1. Life of the machine */
 

@@ -79,7 +79,12 @@ void hal_context_preempt(hal_context* from, const hal_context* to);
 int64_t hal_call_on_stack(void* stack_base, uint64_t stack_size, int64_t (*function)(void*), void* argument);
 }
 
-// --- 5. Cores
+// --- 5. User privilege: optional, and linked only into kernels that isolate what they run (user.S)
+
+// Absent, the slot of the HAL's table is NULL.
+extern "C" [[gnu::weak]] const struct hal_user hal_user_table;
+
+// --- 6. Cores
 
 Core& this_core();
 void this_core_set(Core& core);
@@ -88,7 +93,7 @@ void this_core_set(Core& core);
 [[nodiscard]] int core_bring_up(Core& core);
 void core_wake(uint32_t core);
 
-// --- 6. Devices
+// --- 7. Devices
 
 // Maps and starts what the tree names. [boot] nullptr, or what is wrong.
 [[nodiscard]] const char* devices_begin(const MachineTree& tree);

@@ -40,7 +40,8 @@ constexpr uint64_t largest_tree = 0x200000;
 constexpr uint64_t largest_image = device_window;
 // Fixed at link time.
 constexpr AddressRange fixed_memory = between(kernel_memory::base, kernel_memory::end);
-constexpr AddressRange systable_page{RUMPK_SYSTABLE_ADDRESS, HAL_PAGE_SIZE};
+// The SysTable's page, and behind it the gate's.
+constexpr AddressRange systable_pages{RUMPK_SYSTABLE_ADDRESS, 2 * HAL_PAGE_SIZE};
 
 AddressRange kernel_image() {
     return between(image::text_base(), image::end());
@@ -160,7 +161,7 @@ void lay_out_memory(const MachineTree& tree, AddressRange blob, hal_boot& boot) 
     for (const AddressRange& range : tree.reserved) {
         fits = memory.reserve(range) && fits;
     }
-    for (const AddressRange& range : {kernel_image(), image_pages, fixed_memory, systable_page}) {
+    for (const AddressRange& range : {kernel_image(), image_pages, fixed_memory, systable_pages}) {
         fits = memory.reserve(range) && fits;
     }
     if (!fits) {
@@ -173,7 +174,7 @@ void lay_out_memory(const MachineTree& tree, AddressRange blob, hal_boot& boot) 
     }
     // The SysTable's frame is the one at its address, where memory reaches that far.
     uint64_t systable = RUMPK_SYSTABLE_ADDRESS;
-    if (!memory.holds(systable_page)) {
+    if (!memory.holds(systable_pages)) {
         largest.size -= HAL_PAGE_SIZE;
         systable = largest.end();
     }

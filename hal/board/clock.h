@@ -30,6 +30,10 @@ class Clock {
         return tick;
     }
 
+    // nanoseconds(ticks) is ticks * whole + (ticks * fraction >> 64).
+    constexpr uint64_t whole() const { return to_ns_.whole; }
+    constexpr uint64_t fraction() const { return to_ns_.fraction; }
+
   private:
     static constexpr uint64_t ns_per_second = 1000000000;
 

@@ -21,6 +21,7 @@ struct alignas(16) Core {
     uint64_t emergency_top; // where faults of handlers run
     uint64_t reporting;     // not 0: from a fault until its handler returns or switches away
     uint64_t start_stack;   // top of the stack that core_start was given (entry.S)
+    uint64_t call_stack;    // while code runs at user privilege: the top of the stack on which its calls do
 
     // 2. Written by the boot core before the core runs, constant then.
     uint64_t id;    // what firmware calls it
@@ -43,6 +44,7 @@ static_assert(offsetof(Core, interrupt_top) == CORE_INTERRUPT_TOP);
 static_assert(offsetof(Core, emergency_top) == CORE_EMERGENCY_TOP);
 static_assert(offsetof(Core, reporting) == CORE_REPORTING);
 static_assert(offsetof(Core, start_stack) == CORE_START_STACK);
+static_assert(offsetof(Core, call_stack) == CORE_CALL_STACK);
 static_assert(sizeof(Core) % 16 == 0); // assembly may keep a pointer to one in a stack pointer
 
 // By index. Assembly starts with cores[0]; boot moves to the right one.

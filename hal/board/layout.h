@@ -8,6 +8,7 @@
 #define RUMPK_HAL_BOARD_LAYOUT_H
 
 #define REGISTER_SIZE 8
+#define PAGE_SIZE 4096 /* HAL_PAGE_SIZE */
 
 /* struct Core, the part that assembly touches */
 #define CORE_SCRATCH 0 /* two words */
@@ -16,6 +17,7 @@
 #define CORE_EMERGENCY_TOP 32
 #define CORE_REPORTING 40
 #define CORE_START_STACK 48
+#define CORE_CALL_STACK 56
 
 /* struct MachineFacts */
 #define FACTS_NO_MEMORY 0

@@ -29,9 +29,8 @@ bool is_page_range(uint64_t address, uint64_t size) {
 }
 
 bool are_rights(uint32_t rights) {
-    constexpr uint32_t all = HAL_MAP_READ | HAL_MAP_WRITE | HAL_MAP_EXEC;
     bool writable_code = (rights & HAL_MAP_WRITE) != 0 && (rights & HAL_MAP_EXEC) != 0;
-    return rights != 0 && (rights & ~all) == 0 && !writable_code;
+    return rights != 0 && (rights & ~page_format::known_rights) == 0 && !writable_code;
 }
 
 // Where core/ may map: neither the null page, nor where memory shows itself, nor devices.
@@ -104,6 +103,13 @@ bool memory_map_systable(uint64_t frame) {
         *word = 0;
     }
     return true;
+}
+
+bool memory_map_gate(uint64_t frame) {
+    bool mapped = tables.map(gate_address, frame, HAL_PAGE_SIZE, HAL_MAP_READ | HAL_MAP_EXEC | HAL_MAP_USER,
+                             PageTables::Owner::kernel) == 0;
+    translation_changed(gate_address, HAL_PAGE_SIZE, true);
+    return mapped;
 }
 
 uint64_t memory_map_device(AddressRange registers) {

@@ -8,6 +8,7 @@
 //   memory_floor ..          memory as it is (virtual = physical): kernel text R-X, rodata and
 //                            image R--, all else RW-; reserved memory and guards are not mapped
 //   RUMPK_SYSTABLE_ADDRESS   the table's frame, RW- until core/ seals it
+//   behind it, one page      the gate, R-X at user privilege (abi/hal.h); not mapped without one
 //   0x1_0000_0000 ..         device registers, RW-
 #pragma once
 
@@ -20,6 +21,7 @@
 namespace rumpk::hal {
 
 constexpr uint64_t device_window = 0x100000000;
+constexpr uint64_t gate_address = RUMPK_SYSTABLE_ADDRESS + HAL_PAGE_SIZE;
 
 // The parts of the kernel's own memory, whose place is fixed before anything is known: a megabyte
 // whose end the machine says (machine.cmake, and __hal_memory in its kernel.ld).
@@ -51,6 +53,8 @@ uint64_t memory_take_page();
 void memory_hide(AddressRange pages);
 // Shows that frame, zeroed, at the SysTable's address. [boot] False: no page is left.
 [[nodiscard]] bool memory_map_systable(uint64_t frame);
+// Shows that frame as the gate. [boot] False: no page is left.
+[[nodiscard]] bool memory_map_gate(uint64_t frame);
 // Makes registers reachable; returns their virtual address, 0 if no page is left. [boot]
 uint64_t memory_map_device(AddressRange registers);
 // The same, for the end of a boot that has failed: address 0 gives 0. MMU on or off.

@@ -15,6 +15,9 @@ namespace rumpk::hal::page_format {
 // Lowest address above those that are translated.
 extern const uint64_t end_of_addresses;
 
+// All that a mapping may have: HAL_MAP_*.
+extern const uint32_t known_rights;
+
 bool is_valid(uint64_t entry);
 bool is_leaf(uint64_t entry, uint32_t level);
 bool is_of_core(uint64_t leaf);

@@ -13,6 +13,7 @@ constinit const struct hal hal_table = {
     .size = sizeof(struct hal),
     .reserved = 0,
     .boot = &boot_facts,
+    .user = &hal_user_table,
 
     .start = start,
     .power_off = power_off,

@@ -52,7 +52,7 @@ struct Test {
 // Before hal.start, and after it. Interrupts are masked at the beginning and the end of each.
 extern const Test tests_of_table[], tests_of_maps[];
 extern const Test tests_of_interrupts[], tests_of_timer[], tests_of_contexts[], tests_of_switches[];
-extern const Test tests_of_faults[], tests_of_cores[], tests_of_console[];
+extern const Test tests_of_faults[], tests_of_user[], tests_of_cores[], tests_of_console[];
 
 // Other things the image can do: `rumpk.contract=<name>` among the boot arguments.
 struct Mode {
@@ -122,6 +122,10 @@ bool spin_until(uint64_t when, Condition condition) {
 // the fault is in `caught` then. Masked before and after, and while it runs.
 bool faults(void (*function)(void*), void* argument);
 extern struct hal_fault caught;
+
+// By number: what a program at user privilege calls, once the gate is made; and what it reaches in that way.
+extern uint64_t gate_calls[RUMPK_CALL_COUNT];
+uint64_t gate_function(uint64_t number);
 
 // The console's line: a device event that counts itself in console_interrupts, and a numbered
 // line of text, its newline included.

@@ -5,6 +5,9 @@
 #include "tests/contract/places.h"
 
 namespace contract {
+
+uint64_t gate_calls[RUMPK_CALL_COUNT];
+
 namespace {
 
 constexpr uint32_t r = HAL_MAP_READ;
@@ -75,6 +78,27 @@ void map_takes_large_and_scattered_ranges() {
     }
 }
 
+// For user.cpp. The gate's place is nobody else's.
+void map_makes_the_gate() {
+    if (machine->user == nullptr) {
+        return;
+    }
+    EXPECT_EQUAL(map(place_user_code, frame_user_code, 1, rx | HAL_MAP_USER), 0);
+    EXPECT_EQUAL(map(place_user_data, frame_user_data, 1, rw | HAL_MAP_USER), 0);
+    for (uint64_t number = 0; number < RUMPK_CALL_COUNT; number++) {
+        gate_calls[number] = gate_function(number);
+    }
+    EXPECT_EQUAL(machine->user->make_gate(gate_calls), 0);
+    const uint64_t gate = machine->boot->systable_address + page;
+    for (uint64_t number = 0; number < RUMPK_CALL_COUNT; number++) {
+        EXPECT_EQUAL(page_of(gate_calls[number]), gate);
+        for (uint64_t other = 0; other < number; other++) {
+            EXPECT(gate_calls[number] != gate_calls[other]);
+        }
+    }
+    EXPECT_EQUAL(map(gate, 0, 1, rw), -RUMPK_EINVAL);
+}
+
 void map_prepares_places() {
     EXPECT_EQUAL(map(place_read, frame_data, 1, r), 0);
     EXPECT_EQUAL(map(place_code, frame_code, 1, rx), 0);
@@ -90,6 +114,7 @@ const Test tests_of_maps[] = {
     {"map puts frames where asked", map_puts_frames_where_asked},
     {"map does not replace", map_does_not_replace},
     {"map takes large and scattered ranges", map_takes_large_and_scattered_ranges},
+    {"map makes the gate", map_makes_the_gate},
     {"map prepares places", map_prepares_places},
     {nullptr, nullptr},
 };

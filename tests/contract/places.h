@@ -12,6 +12,8 @@ constexpr uint64_t page = HAL_PAGE_SIZE;
 // Frames of the free block, by number.
 constexpr uint64_t frame_data = 16; // three of them
 constexpr uint64_t frame_code = 24;
+constexpr uint64_t frame_user_code = 26;
+constexpr uint64_t frame_user_data = 27;
 constexpr uint64_t frame_large = 32;
 constexpr uint64_t large_pages = 1536; // 6 MiB
 
@@ -32,6 +34,8 @@ constexpr uint64_t place_code = RUMPK_WINDOW_A + 0x30000;            // frame_co
 constexpr uint64_t place_code_data = RUMPK_WINDOW_A + 0x40000;       // frame_code, RW
 constexpr uint64_t place_gone = RUMPK_WINDOW_A + 0x50000;            // frame_data, RW, until it is unmapped
 constexpr uint64_t place_free = RUMPK_WINDOW_A + 0x60000;            // nothing, ever
+constexpr uint64_t place_user_code = RUMPK_WINDOW_A + 0x70000;       // frame_user_code, RX at user privilege
+constexpr uint64_t place_user_data = RUMPK_WINDOW_A + 0x80000;       // frame_user_data, RW at user privilege
 constexpr uint64_t place_large = RUMPK_WINDOW_A + 0x1ff000;          // not at a 2 MiB boundary
 
 } // namespace contract

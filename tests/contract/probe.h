@@ -25,6 +25,24 @@ uint64_t rumpk_probe_entry(void);
 // Position-independent code that returns 42, without a frame.
 extern const uint8_t rumpk_probe_code[];
 extern const uint64_t rumpk_probe_code_size;
+
+// A program for user privilege; only where hal.user is. Its argument points to one of these.
+struct rumpk_probe_user_script {
+    uint64_t call; // the address of a function to call first; 0: none
+    uint64_t arguments[6];
+    uint64_t result;
+    // What it found: any register that was not 0 at its entry, argument, stack and return address apart; the
+    // same after the call, of those that a call may lose; how many have changed of those that it may not.
+    uint64_t at_entry;
+    uint64_t left;
+    uint64_t changed;
+    uint64_t then; // 0: then it returns; 1: loads a word from `place` before; 2: waits until `place` is not
+                   // 0; 3: makes the call with the number `place`, whose result is `result`
+    uint64_t place;
+    uint64_t own; // the program's
+};
+extern const uint8_t rumpk_probe_user[];
+extern const uint64_t rumpk_probe_user_size;
 }
 
 #endif

@@ -9,6 +9,8 @@ void table_is_whole() {
     EXPECT_EQUAL(machine->size, sizeof(struct hal));
     EXPECT_EQUAL(machine->reserved, 0);
     EXPECT(machine->boot != nullptr);
+    EXPECT(machine->user == nullptr ||
+           (machine->user->make_gate != nullptr && machine->user->enter != nullptr));
     const auto* slot = reinterpret_cast<const uint64_t*>(machine) + offsetof(struct hal, start) / 8;
     const auto* end = reinterpret_cast<const uint64_t*>(machine + 1);
     for (; slot < end; slot++) {

@@ -27,6 +27,8 @@ uint64_t rights_bits(uint32_t rights) {
 
 } // namespace
 
+constinit const uint32_t known_rights = HAL_MAP_READ | HAL_MAP_WRITE | HAL_MAP_EXEC;
+
 constinit const uint64_t end_of_addresses = uint64_t{1} << 39;
 
 bool is_valid(uint64_t entry) {

@@ -107,6 +107,7 @@ void describe(const TrapFrame& frame, hal_fault& fault) {
     fault.frame_pointer = frame.previous;
     fault.count = register_count;
     fault.nested = static_cast<uint32_t>(frame.nested);
+    fault.user = 0;
     for (uint32_t index = 0; index < register_count; ++index) {
         fault.value[index] = index < 31 ? frame.x[index] : index == 31 ? frame.sp : frame.status;
         fault.name[index] = text_in(register_names, index);

@@ -14,7 +14,8 @@ namespace rumpk::hal {
 // fills only the caller-saved integer registers: the handlers are compiled code
 // and keep the rest. A fault fills all.
 struct TrapFrame {
-    uint64_t x[32];  // x[n] is register xn; x[0] is unused; x[2] the interrupted sp in both cases
+    uint64_t x[32];  // x[n] is register xn; x[2] the interrupted sp in both cases; x[0], of an interrupt
+                     // in a kernel with user privilege: Core.call_stack (user.S)
     uint64_t status; // sstatus
     uint64_t nested; // NESTED_*: where a fault came from
     // The two words that a frame pointer points behind, so that backtraces walk
@@ -28,6 +29,23 @@ static_assert(offsetof(TrapFrame, nested) == FRAME_NESTED);
 static_assert(offsetof(TrapFrame, previous) == FRAME_PREVIOUS);
 static_assert(offsetof(TrapFrame, pc) == FRAME_PC);
 static_assert(sizeof(TrapFrame) == FRAME_SIZE && FRAME_SIZE % 16 == 0);
+
+// Pushed by the gate (user.S) at the top of the stack on which a program's call runs: what the calling
+// convention says a callee preserves and compiled code does not.
+struct CallFrame {
+    uint64_t sp;
+    uint64_t gp;
+    uint64_t ra;
+    uint64_t padding;
+    uint64_t previous; // as in TrapFrame: s0 and sepc
+    uint64_t pc;
+};
+static_assert(offsetof(CallFrame, sp) == CALL_SP);
+static_assert(offsetof(CallFrame, gp) == CALL_GP);
+static_assert(offsetof(CallFrame, ra) == CALL_RA);
+static_assert(offsetof(CallFrame, previous) == CALL_PREVIOUS);
+static_assert(offsetof(CallFrame, pc) == CALL_PC);
+static_assert(sizeof(CallFrame) == CALL_SIZE && CALL_SIZE % 16 == 0);
 
 // Below the stack pointer of a context that does not run, written by context_switch and context_make: what
 // the calling convention says a callee preserves, and two things that belong to the fiber: tp, and fcsr,

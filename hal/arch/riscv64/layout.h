@@ -13,7 +13,8 @@
 #define CORE_TRAP_SP CORE_SCRATCH
 #define CORE_TRAP_T1 (CORE_SCRATCH + REGISTER_SIZE)
 
-/* struct TrapFrame: x[n] at n * REGISTER_SIZE; x[0]'s place is free */
+/* struct TrapFrame: x[n] at n * REGISTER_SIZE; x[0]'s place is for the kernel */
+#define FRAME_CALL_STACK 0
 #define FRAME_STATUS 256
 #define FRAME_NESTED 264
 #define FRAME_PREVIOUS 272
@@ -34,6 +35,34 @@
 #define PREEMPT_SCRATCH 168
 #define PREEMPT_STATUS 176
 #define PREEMPT_SIZE 192
+
+/* struct CallFrame */
+#define CALL_SP 0
+#define CALL_GP 8
+#define CALL_RA 16
+#define CALL_PREVIOUS 32
+#define CALL_PC 40
+#define CALL_SIZE 48
+
+/* abi/call.h and abi/errno.h, as far as the gate speaks them; asserted in user.cpp */
+#define CALLS 13
+#define CALL_NUMBER_HALT 11
+#define SCOPE_FIBER 0
+#define CLOCK_MONOTONIC 0
+#define CLOCK_WALL 1
+#define ERROR_NODEV 19
+#define ERROR_INVAL 22
+#define ERROR_NOSYS 38
+
+/* The gate's page: a stub for each call, and then */
+#define GATE_STUB_SIZE 8
+#define GATE_END_OF_FIBER (CALLS * GATE_STUB_SIZE)
+
+/* scause, 4.1.8, table 4.2 */
+#define CAUSE_CALL_OF_USER 8
+
+/* scounteren, 4.1.5: rdtime at user privilege */
+#define SCOUNTEREN_TM 2
 
 /* sstatus, 4.1.1 */
 #define SSTATUS_SIE (1 << 1)

@@ -12,6 +12,7 @@ constexpr uint64_t valid = 1 << 0;
 constexpr uint64_t read = 1 << 1;
 constexpr uint64_t write = 1 << 2;
 constexpr uint64_t execute = 1 << 3;
+constexpr uint64_t user = 1 << 4;
 constexpr uint64_t accessed = 1 << 6;
 constexpr uint64_t dirty = 1 << 7;
 constexpr uint64_t of_core = 1 << 8; // RSW: free for software
@@ -35,10 +36,15 @@ uint64_t rights_bits(uint32_t rights) {
     if ((rights & HAL_MAP_EXEC) != 0) {
         bits |= execute;
     }
+    if ((rights & HAL_MAP_USER) != 0) {
+        bits |= user;
+    }
     return bits;
 }
 
 } // namespace
+
+constinit const uint32_t known_rights = HAL_MAP_READ | HAL_MAP_WRITE | HAL_MAP_EXEC | HAL_MAP_USER;
 
 // The lower half: there are no others here.
 constinit const uint64_t end_of_addresses = uint64_t{1} << 38;
@@ -62,7 +68,7 @@ uint64_t physical_of(uint64_t entry) {
 
 uint32_t rights_of(uint64_t leaf) {
     return ((leaf & read) != 0 ? HAL_MAP_READ : 0) | ((leaf & write) != 0 ? HAL_MAP_WRITE : 0) |
-           ((leaf & execute) != 0 ? HAL_MAP_EXEC : 0);
+           ((leaf & execute) != 0 ? HAL_MAP_EXEC : 0) | ((leaf & user) != 0 ? HAL_MAP_USER : 0);
 }
 
 uint64_t table(uint64_t physical) {

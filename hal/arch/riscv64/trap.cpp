@@ -9,6 +9,7 @@
 #include "hal/arch/riscv64/devices.h"
 #include "hal/arch/riscv64/frame.h"
 #include "hal/arch/riscv64/sbi.h"
+#include "hal/arch/riscv64/trap.h"
 #include "hal/board/arch.h"
 #include "hal/board/clock.h"
 #include "hal/board/report.h"
@@ -23,9 +24,10 @@ namespace rumpk::hal {
 
 constinit const hal_events* trap_events = nullptr;
 
+constinit Clock clock;
+
 namespace {
 
-constinit Clock clock;
 constinit bool has_sstc = false;
 
 constexpr uint64_t never = RUMPK_NEVER;
@@ -76,6 +78,7 @@ void describe(const TrapFrame& frame, hal_fault& fault) {
     fault.frame_pointer = frame.x[8];
     fault.count = register_count;
     fault.nested = static_cast<uint32_t>(frame.nested);
+    fault.user = (frame.status & SSTATUS_SPP) == 0 ? 1 : 0; // 4.1.1
     for (uint32_t index = 0; index < register_count; ++index) {
         fault.value[index] = index + 1 < 32 ? frame.x[index + 1] : frame.status;
         fault.name[index] = text_in(register_names, index);

@@ -77,6 +77,7 @@ void describe(Core& core, const greg_t* registers) {
     fault.stack_pointer = get(REG_RSP);
     fault.frame_pointer = get(REG_RBP);
     fault.nested = core.interrupt_stack.holds(fault.stack_pointer) ? 1 : 0;
+    fault.user = 0;
     fault.count = shown_count;
     for (uint32_t i = 0; i < shown_count; i++) {
         fault.name[i] = shown[i].name;

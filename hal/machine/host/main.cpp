@@ -44,6 +44,7 @@ constinit const struct hal table = {
     .size = sizeof(struct hal),
     .reserved = 0,
     .boot = &boot,
+    .user = nullptr,
     .start = start,
     .power_off = power_off,
     .core_index = core_index,

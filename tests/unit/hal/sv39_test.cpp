@@ -16,6 +16,15 @@ TEST(Sv39, LeavesAreAccessedDirtyAndTheKernels) {
     EXPECT_EQ(leaf(0x200000, 1, HAL_MAP_EXEC, false, Memory::device), uint64_t{0x200} << 10 | 0xc9);
 }
 
+TEST(Sv39, WhatIsForUserPrivilegeSaysSo) {
+    constexpr uint32_t rights = HAL_MAP_READ | HAL_MAP_EXEC | HAL_MAP_USER;
+    const uint64_t entry = leaf(0x83005000, 0, rights, true, Memory::normal);
+    EXPECT_EQ(entry, uint64_t{0x83005} << 10 | 0x1db); // D A - U X - R V, and the core's
+    EXPECT_EQ(rights_of(entry), rights);
+    EXPECT_EQ(with_rights(entry, 0, HAL_MAP_READ), leaf(0x83005000, 0, HAL_MAP_READ, true, Memory::normal));
+    EXPECT_EQ(known_rights & HAL_MAP_USER, HAL_MAP_USER);
+}
+
 TEST(Sv39, TablesHaveNoRights) {
     EXPECT_EQ(table(0x83006000), uint64_t{0x83006} << 10 | 1);
     EXPECT_TRUE(is_valid(table(0x1000)));
