@@ -71,12 +71,12 @@ class MessageBatch {
 // One at a time, by the ring's only consumer. Believes the sequence word of the slot it looks at and
 // nothing else of the ring's state.
 template <class Fence = SameCore, class Words = AtomicWords>
-class BasicConsumer : public Endpoint<Fence, Words> {
-    using Base = Endpoint<Fence, Words>;
+class BasicConsumer : public Endpoint<Fence, Words, Role::consumer> {
+    using Base = Endpoint<Fence, Words, Role::consumer>;
 
   public:
     // A ring that ion::format has just made. base: 64-byte aligned, geometry.bytes() long.
-    BasicConsumer(void* base, Geometry geometry, Fence fence = {}) : Base(base, geometry, false, fence) {}
+    BasicConsumer(void* base, Geometry geometry, Fence fence = {}) : Base(base, geometry, fence) {}
 
     // Goes on where a dead predecessor stopped; the producer may be alive. What the predecessor had
     // released is done, what it had only peeked comes again (see again()). Ring the producer if
@@ -87,22 +87,50 @@ class BasicConsumer : public Endpoint<Fence, Words> {
     // The oldest message not released; the same one until then. EAGAIN: none. EPIPE: none, and the
     // producer has closed; or this end has. EIO: the producer lied.
     [[nodiscard]] Result<Message> peek() {
-        if (this->closed() != Close::open || !here()) [[unlikely]] {
+        rumpk_slot_header* slot = this->slot_of_lap(head_);
+        if (head_ >= stop_ || !this->holds(*slot, static_cast<uint32_t>(head_ + 1))) [[unlikely]] {
             if (auto late = last_look(); !late) {
                 return error(late.error());
             }
+            slot = this->slot_of_lap(head_);
         }
-        const rumpk_slot_header& slot = this->next();
         // relaxed: the acquire of the sequence came before. Each is read once.
-        const uint32_t tag = Words::load(slot.tag, std::memory_order_relaxed);
-        const uint32_t length = Words::load(slot.length, std::memory_order_relaxed);
-        if (length > this->geometry().capacity()) [[unlikely]] {
-            return error(this->caught());
+        const uint32_t tag = Words::load(slot->tag, std::memory_order_relaxed);
+        const uint32_t length = Words::load(slot->length, std::memory_order_relaxed);
+        if (length > this->capacity()) [[unlikely]] {
+            return error(lied());
         }
-        if (peeked_to_ == head_) {
+        if (peeked_to_ <= head_) {
             peeked_to_ = head_ + 1;
         }
-        return Message{tag, {this->next_payload(), length}};
+        return Message{tag, {this->payload_of(*slot), length}};
+    }
+
+    // Lets `use(Message)` look at the oldest message, releases it and looks for a sleeper, with one set of
+    // checks for all of it. True: the producer wants a bell. As peek. `use` leaves this end alone, but for
+    // closing it.
+    template <class Use>
+    [[nodiscard, gnu::always_inline]] Result<bool> consume(Use&& use) {
+        const uint64_t head = head_;
+        const uint32_t capacity = this->capacity();
+        rumpk_slot_header* slot = this->slot_of_lap(head);
+        if (head >= stop_ || !this->holds(*slot, static_cast<uint32_t>(head + 1))) [[unlikely]] {
+            if (auto late = last_look(); !late) {
+                return error(late.error());
+            }
+            slot = this->slot_of_lap(head);
+        }
+        const uint32_t tag = Words::load(slot->tag, std::memory_order_relaxed); // as in peek
+        const uint32_t length = Words::load(slot->length, std::memory_order_relaxed);
+        if (length > capacity) [[unlikely]] {
+            return error(lied());
+        }
+        rumpk_ring_line& own = this->own();
+        const uint32_t& waiting = Fence::one_core ? this->peer().waiting : own.wanted;
+        use(Message{tag, {this->payload_of(*slot), length}});
+        head_ = head + 1;
+        hand_back(own, head + 1);
+        return this->wants_bell(waiting);
     }
 
     // The oldest messages not released: at least one, at most `most`. A message that lies about its
@@ -129,23 +157,16 @@ class BasicConsumer : public Endpoint<Fence, Words> {
 
     // Gives the oldest `count` slots back. They were peeked before: else EINVAL.
     [[nodiscard]] Result<void> release(uint32_t count = 1) {
-        if (count > peeked_to_ - head_) [[unlikely]] {
+        if (head_ + count > peeked_to_) [[unlikely]] {
             return error(Errno::inval);
         }
         head_ += count;
-        if (count == 1) {
-            this->step();
-        } else {
-            this->stand_at(head_);
-        }
-        // release: our reads of these slots come before the producer's next writes to them (pairs with
-        // the acquire in BasicProducer::refresh).
-        Words::store(this->own_->position, head_, std::memory_order_release);
+        hand_back(this->own(), head_);
         return {};
     }
 
     // Is there nothing to peek now? Tells nothing of closing.
-    [[nodiscard]] bool empty() const { return !here(); }
+    [[nodiscard]] bool empty() const { return !this->committed(head_); }
 
     // May a predecessor have seen the oldest message already? Only after resume.
     [[nodiscard]] bool again() const { return head_ < resumed_to_; }
@@ -153,18 +174,43 @@ class BasicConsumer : public Endpoint<Fence, Words> {
     // Messages released since the ring was made.
     [[nodiscard]] uint64_t position() const { return head_; }
 
-  private:
-    // Is the next message there?
-    [[nodiscard]] bool here() const { return this->holds(this->next(), static_cast<uint32_t>(head_ + 1)); }
+    void close(Close reason = Close::closed) {
+        Base::close(reason);
+        settle();
+    }
 
-    // Nothing is committed here: is that the end? All that was published before closing is still
-    // to be seen, so it looks at the slot once more after `closed`.
+  private:
+    // release: our reads of these slots come before the producer's next writes to them (pairs with
+    // the acquire in BasicProducer::refresh).
+    static void hand_back(rumpk_ring_line& own, uint64_t head) {
+        Words::store(own.position, head, std::memory_order_release);
+    }
+
+    // Is the next message there? Only within the lap.
+    [[nodiscard]] bool here() const {
+        return this->holds(*this->slot_of_lap(head_), static_cast<uint32_t>(head_ + 1));
+    }
+
+    // The next look goes the slow way, and finds out whether this end has closed: the fast path needs no
+    // test of its own.
+    void settle() { stop_ = 0; }
+
+    Errno lied() {
+        settle();
+        return this->caught();
+    }
+
+    // At the end of a lap, or nothing is committed: into the next lap, and is it the end? All that was
+    // published before closing is still to be seen, so it looks at the slot after `closed`.
     [[nodiscard]] Result<void> last_look();
 
     // Several came in a row and now there is none: the producer is at work on the slot that is looked at, and
     // each look takes the cache line away from it. Left alone for a moment it gets ahead, and lines
     // move once. A consumer that gets one message at a time never comes here. Bounded; is there one now?
     [[nodiscard]] bool rest() {
+        if constexpr (Fence::rest == 0) {
+            return false;
+        }
         if (head_ - ran_dry_at_ < in_flow) {
             ran_dry_at_ = head_;
             return false;
@@ -173,13 +219,13 @@ class BasicConsumer : public Endpoint<Fence, Words> {
         for (uint32_t i = 0; i < Fence::rest; ++i) {
             this->relax();
         }
-        return Fence::rest != 0 && here();
+        return here();
     }
 
     // How many of at most `limit` slots that lie at one stride hold a message that may be looked at.
     [[nodiscard]] uint32_t committed_run(uint64_t position, uint32_t limit) const {
         const size_t stride = this->geometry().slot_size();
-        const uint32_t capacity = this->geometry().capacity();
+        const uint32_t capacity = this->capacity();
         const auto* at = reinterpret_cast<const std::byte*>(&this->slot(position));
         auto sequence = static_cast<uint32_t>(position);
         uint32_t count = 0;
@@ -203,6 +249,7 @@ class BasicConsumer : public Endpoint<Fence, Words> {
     static constexpr uint64_t in_flow = 4; // messages since it last found none
 
     uint64_t head_ = 0;       // messages released
+    uint64_t stop_ = 0;       // head_ may go this far: the end of its lap; 0 at first and once closed
     uint64_t resumed_to_ = 0; // messages below this were there before this consumer was
     uint64_t peeked_to_ = 0;  // messages below this may be released
     uint64_t ran_dry_at_ = 0; // messages released when there was none to peek
@@ -213,16 +260,20 @@ Result<void> BasicConsumer<Fence, Words>::last_look() {
     if (this->closed() != Close::open) {
         return error(this->why_closed());
     }
+    if (head_ >= stop_) {
+        stop_ = this->enter_lap(head_);
+    }
     if (head_ != 0) {
         this->note_outstanding(1); // what came one by one; larger batches were noted when they came
     }
     const Close gone = this->peer_closed();
-    if (gone == Close::open) {
-        return rest() ? Result<void>{} : error(Errno::again);
-    }
     if (here()) {
         return {};
     }
+    if (gone == Close::open) {
+        return rest() ? Result<void>{} : error(Errno::again);
+    }
+    settle();
     return error(this->peer_gone(gone));
 }
 
@@ -230,12 +281,12 @@ template <class Fence, class Words>
 Result<BasicConsumer<Fence, Words>> BasicConsumer<Fence, Words>::resume(void* base, Geometry geometry,
                                                                         Fence fence) {
     BasicConsumer consumer(base, geometry, fence);
-    if (Words::load(consumer.own_->closed, std::memory_order_relaxed) != RUMPK_RING_OPEN) {
+    if (Words::load(consumer.own().closed, std::memory_order_relaxed) != RUMPK_RING_OPEN) {
         return error(Errno::pipe);
     }
-    const uint64_t head = Words::load(consumer.own_->position, std::memory_order_relaxed);
-    // acquire: pairs with the release of the position in BasicProducer::advance.
-    const uint64_t tail = Words::load(consumer.peer_->position, std::memory_order_acquire);
+    const uint64_t head = Words::load(consumer.own().position, std::memory_order_relaxed);
+    // acquire: pairs with the release of the position in BasicProducer::tell.
+    const uint64_t tail = Words::load(consumer.peer().position, std::memory_order_acquire);
     const uint64_t slots = geometry.slots();
     if (!consumer.within_a_lap(tail, head)) {
         return error(consumer.caught());
@@ -252,7 +303,6 @@ Result<BasicConsumer<Fence, Words>> BasicConsumer<Fence, Words>::resume(void* ba
     consumer.head_ = head;
     consumer.resumed_to_ = seen;
     consumer.peeked_to_ = head;
-    consumer.stand_at(head);
     consumer.take_over(head);
     return consumer;
 }

@@ -21,10 +21,13 @@ enum class Close : uint32_t {
     broken = RUMPK_RING_BROKEN,
 };
 
-template <class Fence, class Words>
+// The end that writes, or the one that reads.
+enum class Role : bool { producer, consumer };
+
+template <class Fence, class Words, Role role>
 class Endpoint {
   public:
-    [[nodiscard]] Geometry geometry() const { return geometry_; }
+    [[nodiscard]] const Geometry& geometry() const { return geometry_; }
 
     // This end will not go on; the other learns the reason and should be rung if it is waiting. What
     // was published before can still be consumed. The first reason stays. Close::open is ignored.
@@ -38,7 +41,7 @@ class Endpoint {
         }
         // release: who sees `closed` sees all that was published or released before (pairs with the
         // acquire in peer_closed). Without it the last messages before an orderly end are lost.
-        Words::store(own_->closed, static_cast<uint32_t>(reason), std::memory_order_release);
+        Words::store(own().closed, static_cast<uint32_t>(reason), std::memory_order_release);
     }
 
     // What this end was closed with; Close::broken also when the other end was caught lying.
@@ -46,7 +49,7 @@ class Endpoint {
 
     // What the other end says now. One read of its line. An unknown reason counts as closed.
     [[nodiscard]] Close peer_closed() const {
-        const uint32_t reason = Words::load(peer_->closed, std::memory_order_acquire);
+        const uint32_t reason = Words::load(peer().closed, std::memory_order_acquire);
         if (reason == RUMPK_RING_OPEN) {
             return Close::open;
         }
@@ -69,14 +72,12 @@ class Endpoint {
     // own line that is looked at: the other's is written with every message, and would have to come
     // over for every look.
     [[nodiscard]] bool peer_waiting() const {
-        fence_.light(); // our sequence or position is written before this read; pairs with arm()
-        const uint32_t& word = Fence::one_core ? peer_->waiting : own_->wanted;
-        return Words::load(word, std::memory_order_relaxed) != 0;
+        return wants_bell(Fence::one_core ? peer().waiting : own().wanted);
     }
 
     // Statistics, in this end's own line for others to read; count what the caller did.
-    void count_wait() { Words::store(own_->waits, ++waits_, std::memory_order_relaxed); }
-    void count_bell() { Words::store(own_->bells, ++bells_, std::memory_order_relaxed); }
+    void count_wait() { Words::store(own().waits, ++waits_, std::memory_order_relaxed); }
+    void count_bell() { Words::store(own().bells, ++bells_, std::memory_order_relaxed); }
     [[nodiscard]] uint64_t waits() const { return waits_; }
     [[nodiscard]] uint64_t bells() const { return bells_; }
     [[nodiscard]] uint32_t high_water() const { return high_water_; }
@@ -86,40 +87,42 @@ class Endpoint {
     [[nodiscard]] uint32_t peer_epoch() const {
         // acquire: pairs with the release in set_epoch, so that who sees the successor's epoch sees
         // the line the successor wrote before it.
-        return Words::load(peer_->epoch, std::memory_order_acquire);
+        return Words::load(peer().epoch, std::memory_order_acquire);
     }
 
   protected:
-    Endpoint(void* base, Geometry geometry, bool producer, Fence fence)
-        : geometry_(geometry), slots_(static_cast<std::byte*>(base) + RUMPK_RING_HEADER_SIZE),
-          end_(slots_ + geometry.slots_bytes()), next_(slots_), mask_(geometry.slots() - 1), fence_(fence) {
-        auto* header = static_cast<rumpk_ring_header*>(base);
-        own_ = producer ? &header->producer : &header->consumer;
-        peer_ = producer ? &header->consumer : &header->producer;
-        epoch_ = Words::load(own_->epoch, std::memory_order_relaxed);
+    Endpoint(void* base, Geometry geometry, Fence fence)
+        : header_(static_cast<rumpk_ring_header*>(base)), geometry_(geometry), fence_(fence) {
+        epoch_ = Words::load(own().epoch, std::memory_order_relaxed);
     }
 
     // In bounds for any position: index by the private mask, stride by the private geometry.
     [[nodiscard]] rumpk_slot_header& slot(uint64_t position) const {
-        const uint64_t index = static_cast<uint32_t>(position) & mask_;
-        return *reinterpret_cast<rumpk_slot_header*>(slots_ + index * geometry_.slot_size());
+        const uint64_t index = static_cast<uint32_t>(position) & (geometry_.slots() - 1);
+        return *reinterpret_cast<rumpk_slot_header*>(first_slot() + index * geometry_.slot_size());
     }
 
-    // The slot this end is at, and the step to the one behind it: what the fast paths use in place of
-    // an index and a multiplication.
-    [[nodiscard]] rumpk_slot_header& next() const { return *reinterpret_cast<rumpk_slot_header*>(next_); }
-    [[nodiscard]] std::byte* next_payload() const { return next_ + RUMPK_SLOT_HEADER_SIZE; }
-    void step() {
-        next_ += geometry_.slot_size();
-        if (next_ == end_) [[unlikely]] {
-            next_ = slots_;
-        }
+    // The same for a position of the lap that this end is in: what the fast paths use. They compare the
+    // position with the end of the lap, or of what is known of it, in one test, and need no mask. For any
+    // other position an address, which nobody may look at.
+    [[nodiscard]] rumpk_slot_header* slot_of_lap(uint64_t position) const {
+        return reinterpret_cast<rumpk_slot_header*>(lap_ +
+                                                    static_cast<uintptr_t>(position) * geometry_.slot_size());
     }
-    void stand_at(uint64_t position) { next_ = reinterpret_cast<std::byte*>(&slot(position)); }
+    // Goes into the lap of `position`; where it ends.
+    uint64_t enter_lap(uint64_t position) {
+        const uint64_t first = position & -uint64_t{geometry_.slots()}; // a power of two: rounds down
+        lap_ =
+            reinterpret_cast<uintptr_t>(first_slot()) - static_cast<uintptr_t>(first) * geometry_.slot_size();
+        return first + geometry_.slots();
+    }
+    [[nodiscard]] static std::byte* payload_of(rumpk_slot_header& slot) {
+        return reinterpret_cast<std::byte*>(&slot) + RUMPK_SLOT_HEADER_SIZE;
+    }
 
     // Slots from `position` on, up to the end of the ring's memory: they lie at one stride.
     [[nodiscard]] uint32_t slots_to_end(uint64_t position) const {
-        return geometry_.slots() - (static_cast<uint32_t>(position) & mask_);
+        return geometry_.slots() - (static_cast<uint32_t>(position) & (geometry_.slots() - 1));
     }
 
     // Is message `position` complete, whose sequence is position + 1?
@@ -132,6 +135,13 @@ class Endpoint {
     [[nodiscard]] static bool holds(const rumpk_slot_header& slot, uint32_t sequence) {
         return Words::load(slot.sequence, std::memory_order_acquire) == sequence;
     }
+
+    [[nodiscard]] bool wants_bell(const uint32_t& word) const {
+        fence_.light(); // our sequence or position is written before this read; pairs with arm()
+        return Words::load(word, std::memory_order_relaxed) != 0;
+    }
+
+    [[nodiscard]] uint32_t capacity() const { return geometry_.capacity(); }
 
     void relax() const { fence_.relax(); }
 
@@ -155,52 +165,58 @@ class Endpoint {
     void note_outstanding(uint64_t messages) {
         if (messages > high_water_) {
             high_water_ = static_cast<uint32_t>(messages);
-            Words::store(own_->high_water, high_water_, std::memory_order_relaxed);
+            Words::store(own().high_water, high_water_, std::memory_order_relaxed);
         }
     }
 
     // A successor takes over the line of a dead predecessor: its statistics go on, its wish for a
     // bell does not, its epoch moves last.
     void take_over(uint64_t position) {
-        waits_ = Words::load(own_->waits, std::memory_order_relaxed);
-        bells_ = Words::load(own_->bells, std::memory_order_relaxed);
-        high_water_ = Words::load(own_->high_water, std::memory_order_relaxed);
+        waits_ = Words::load(own().waits, std::memory_order_relaxed);
+        bells_ = Words::load(own().bells, std::memory_order_relaxed);
+        high_water_ = Words::load(own().high_water, std::memory_order_relaxed);
         want_bell(0);
-        // release: pairs with the peer's acquire of the position, as in advance and release.
-        Words::store(own_->position, position, std::memory_order_release);
+        // release: pairs with the peer's acquire of the position, as in tell and hand_back.
+        Words::store(own().position, position, std::memory_order_release);
         set_epoch(epoch_ + 1);
     }
 
     void set_epoch(uint32_t epoch) {
         epoch_ = epoch;
-        Words::store(own_->epoch, epoch, std::memory_order_release); // pairs with peer_epoch
+        Words::store(own().epoch, epoch, std::memory_order_release); // pairs with peer_epoch
     }
 
-    // Two positions of an honest ring are never further apart than this, whichever is ahead.
-    // Positions do not wrap: 2^64 messages are not sent.
+    // Two positions of an honest ring are never further apart than this, whichever is ahead. Positions do
+    // not wrap: nobody sends 2^63 messages, and everything that compares them relies on that.
     [[nodiscard]] bool within_a_lap(uint64_t a, uint64_t b) const {
-        return (a > b ? a - b : b - a) <= geometry_.slots();
+        return ((a | b) >> 63) == 0 && (a > b ? a - b : b - a) <= geometry_.slots();
     }
 
-    rumpk_ring_line* own_;
-    rumpk_ring_line* peer_;
+    [[nodiscard]] rumpk_ring_line& own() const {
+        return role == Role::producer ? header_->producer : header_->consumer;
+    }
+    [[nodiscard]] rumpk_ring_line& peer() const {
+        return role == Role::producer ? header_->consumer : header_->producer;
+    }
 
   private:
     // `waiting` is for whoever looks on, and for the other end on the same core; `wanted`, in the other's
     // line, is for the other end on another core.
     void want_bell(uint32_t yes) {
-        Words::store(own_->waiting, yes, std::memory_order_relaxed);
+        Words::store(own().waiting, yes, std::memory_order_relaxed);
         if constexpr (!Fence::one_core) {
-            Words::store(peer_->wanted, yes, std::memory_order_relaxed);
+            Words::store(peer().wanted, yes, std::memory_order_relaxed);
         }
     }
 
+    [[nodiscard]] std::byte* first_slot() const {
+        return reinterpret_cast<std::byte*>(header_) + RUMPK_RING_HEADER_SIZE;
+    }
+
     // Private memory of this end; nothing here is ever read back from the ring but at take_over.
+    rumpk_ring_header* header_;
     Geometry geometry_;
-    std::byte* slots_;
-    std::byte* end_;  // behind the last slot
-    std::byte* next_; // the slot of the next message to write or to read
-    uint32_t mask_;
+    uintptr_t lap_ = 0; // where the slot of message 0 would lie if all laps were in a row and this one here
     uint32_t epoch_ = 0;
     Close closed_ = Close::open;
     uint32_t high_water_ = 0;

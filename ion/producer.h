@@ -60,13 +60,13 @@ class ClaimBatch {
 // One at a time, by the ring's only producer. Nothing here waits, allocates or loops longer than a
 // batch; nothing read from the ring is believed unchecked.
 template <class Fence = SameCore, class Words = AtomicWords>
-class BasicProducer : public Endpoint<Fence, Words> {
-    using Base = Endpoint<Fence, Words>;
+class BasicProducer : public Endpoint<Fence, Words, Role::producer> {
+    using Base = Endpoint<Fence, Words, Role::producer>;
 
   public:
     // A ring that ion::format has just made. base: 64-byte aligned, geometry.bytes() long.
     BasicProducer(void* base, Geometry geometry, Fence fence = {})
-        : Base(base, geometry, true, fence), limit_(geometry.slots()), tell_(told_every(geometry)) {}
+        : Base(base, geometry, fence), limit_(geometry.slots()) {}
 
     // Goes on where a dead predecessor stopped; nobody else may be writing. What it had published
     // stays published, what it had only claimed is gone. The dead one may have died before it rang:
@@ -77,12 +77,12 @@ class BasicProducer : public Endpoint<Fence, Words> {
     // The next slot to fill. EAGAIN: full. EPIPE: either end has closed (the consumer's closing is
     // noticed when the ring seems full; peer_closed() tells at once). EIO: the consumer lied.
     [[nodiscard]] Result<Claim> claim() {
-        if (tail_ == limit_) [[unlikely]] {
-            if (auto room = refresh(); !room) {
+        if (tail_ >= stop_) [[unlikely]] {
+            if (auto room = go_on(1); !room) {
                 return error(room.error());
             }
         }
-        return Claim{{this->next_payload(), this->geometry().capacity()}};
+        return Claim{{this->payload_of(*this->slot_of_lap(tail_)), this->capacity()}};
     }
 
     // The next slots: at least one, at most `most`, as many as are free. Errors as above; EINVAL: 0.
@@ -90,8 +90,8 @@ class BasicProducer : public Endpoint<Fence, Words> {
         if (most == 0) {
             return error(Errno::inval);
         }
-        if (limit_ - tail_ < most) {
-            if (auto room = refresh(); !room) {
+        if (tail_ >= stop_ || tail_ + most > limit_) {
+            if (auto room = go_on(most); !room) {
                 return error(room.error());
             }
         }
@@ -108,39 +108,51 @@ class BasicProducer : public Endpoint<Fence, Words> {
     // Publishes the claimed slot. length: payload bytes used. EINVAL: more than fit, or nothing claimed.
     [[nodiscard]] Result<void> publish(uint32_t tag, uint64_t length) {
         const uint64_t tail = tail_;
-        if (tail == limit_ || length > this->geometry().capacity()) [[unlikely]] {
+        if (tail >= stop_ || length > this->capacity()) [[unlikely]] {
             return error(Errno::inval);
         }
-        rumpk_slot_header& slot = this->next();
-        // relaxed: the release in seal orders them before the sequence word.
-        Words::store(slot.tag, tag, std::memory_order_relaxed);
-        Words::store(slot.length, static_cast<uint32_t>(length), std::memory_order_relaxed);
-        this->step();
-        seal(slot, static_cast<uint32_t>(tail + 1));
-        advance(1);
+        finish(*this->slot_of_lap(tail), tail, tag, static_cast<uint32_t>(length));
         return {};
+    }
+
+    // Claims, lets `fill(std::byte*)` write the payload, publishes and looks for a sleeper, with one set of
+    // checks for all of it. True: the consumer wants a bell. As claim; EINVAL: more bytes than fit. `fill`
+    // leaves this end alone.
+    template <class Fill>
+    [[nodiscard, gnu::always_inline]] Result<bool> produce(uint32_t tag, uint64_t length, Fill&& fill) {
+        if (length > this->capacity()) [[unlikely]] {
+            return error(Errno::inval);
+        }
+        if (tail_ >= stop_) [[unlikely]] {
+            if (auto room = go_on(1); !room) {
+                return error(room.error());
+            }
+        }
+        const uint64_t tail = tail_;
+        rumpk_slot_header& slot = *this->slot_of_lap(tail);
+        const uint32_t& waiting = Fence::one_core ? this->peer().waiting : this->own().wanted;
+        fill(this->payload_of(slot));
+        finish(slot, tail, tag, static_cast<uint32_t>(length));
+        return this->wants_bell(waiting);
     }
 
     // Publishes the first `count` slots of a batch, all of them described. EINVAL: more than were claimed.
     [[nodiscard]] Result<void> commit(uint32_t count) {
-        if (count > limit_ - tail_) {
+        if (tail_ + count > limit_) {
             return error(Errno::inval);
-        }
-        if (count > this->geometry().slots() - tell_) {
-            tell(); // or a death behind the last sequence leaves the position more than a lap behind
         }
         const uint32_t to_end = this->slots_to_end(tail_);
         const uint32_t run = count < to_end ? count : to_end;
         commit_run(tail_, run);
         commit_run(tail_ + run, count - run);
-        this->stand_at(tail_ + count);
-        advance(count);
+        tail_ += count;
+        stand();
         return {};
     }
 
     // Claims, copies and publishes one message. As claim; EINVAL: more bytes than fit.
     [[nodiscard]] Result<void> push(uint32_t tag, std::span<const std::byte> bytes) {
-        if (bytes.size() > this->geometry().capacity()) {
+        if (bytes.size() > this->capacity()) {
             return error(Errno::inval);
         }
         auto slot = claim();
@@ -167,7 +179,17 @@ class BasicProducer : public Endpoint<Fence, Words> {
     }
 
   private:
-    // Looks at the consumer's line: after it limit_ > tail_, or it says why not.
+    // The position has reached stop_, or a batch of `most` goes beyond the room that is known: into the
+    // next lap, or to look for more. After it stop_ > tail_, or it says why not.
+    [[nodiscard]] Result<void> go_on(uint32_t most) {
+        if (tail_ + most > limit_) {
+            return refresh();
+        }
+        stand();
+        return {};
+    }
+
+    // Looks at the consumer's line: after it stop_ > tail_, or it says why not.
     [[nodiscard]] Result<void> refresh();
     [[nodiscard]] bool recover(uint64_t tail, uint64_t head);
 
@@ -189,40 +211,44 @@ class BasicProducer : public Endpoint<Fence, Words> {
         }
     }
 
-    void advance(uint32_t count) {
-        const uint64_t before = tail_;
-        tail_ += count;
-        if (Fence::one_core || (before ^ tail_) >= tell_) {
-            tell();
-        }
+    // What publishing one message is.
+    [[gnu::always_inline]] void finish(rumpk_slot_header& slot, uint64_t tail, uint32_t tag,
+                                       uint32_t length) {
+        // relaxed: the release in seal orders them before the sequence word.
+        Words::store(slot.tag, tag, std::memory_order_relaxed);
+        Words::store(slot.length, length, std::memory_order_relaxed);
+        seal(slot, static_cast<uint32_t>(tail + 1));
+        tail_ = tail + 1;
     }
 
+    // The fast path ends where the lap does, or the room that is known.
+    void stand() {
+        const uint64_t end = this->enter_lap(tail_);
+        stop_ = limit_ < end ? limit_ : end;
+    }
+
+    // The position is for successors and onlookers, who find the rest by the sequences: it is told whenever
+    // the producer looks for room, and at the end. Each message pays less, and between two cores the line,
+    // where a consumer that finds nothing looks for `closed`, stays with both.
     // release: who sees the position sees the sequences below it (pairs with the acquire in
     // BasicConsumer::resume). Without it a resuming consumer takes an honest ring for broken.
-    void tell() { Words::store(this->own_->position, tail_, std::memory_order_release); }
+    void tell() { Words::store(this->own().position, tail_, std::memory_order_release); }
 
     [[nodiscard]] ClaimBatch<Words> batch(uint32_t count) const {
         return {reinterpret_cast<std::byte*>(&this->slot(0)), this->geometry(), tail_, count};
     }
 
-    // The position is for successors and onlookers, who find the rest by the sequences. Between two
-    // cores it is told this often only, so that the line, where a consumer that finds nothing looks
-    // for `closed`, stays with both.
-    static constexpr uint64_t told_every(Geometry geometry) {
-        return geometry.slots() < 8 ? 1 : geometry.slots() / 8;
-    }
-
     // A closed end has no room: the fast path of claim needs no test of its own.
     void settle() {
         if (this->closed() != Close::open) {
-            limit_ = tail_;
+            limit_ = stop_ = tail_;
         }
     }
 
     uint64_t tail_ = 0;  // messages published
     uint64_t head_ = 0;  // the consumer's position when it was last looked at and believed
     uint64_t limit_ = 0; // tail_ may go this far: head_ + slots, or tail_ once closed
-    uint64_t tell_;      // the position is written whenever it passes a multiple of this
+    uint64_t stop_ = 0;  // and this far without a look: limit_, or the end of its lap before that; 0 at first
 };
 
 template <class Fence, class Words>
@@ -236,8 +262,8 @@ Result<void> BasicProducer<Fence, Words>::refresh() {
         return error(why);
     }
     // acquire: the consumer's reads of a slot come before our next writes to it (pairs with the
-    // release in BasicConsumer::release). Without it a message changes while it is being read.
-    const uint64_t head = Words::load(this->peer_->position, std::memory_order_acquire);
+    // release in BasicConsumer::hand_back). Without it a message changes while it is being read.
+    const uint64_t head = Words::load(this->peer().position, std::memory_order_acquire);
     if (head - head_ > tail_ - head_) { // it went back, or beyond what was published
         const Errno why = this->caught();
         settle();
@@ -246,6 +272,8 @@ Result<void> BasicProducer<Fence, Words>::refresh() {
     head_ = head;
     limit_ = head + this->geometry().slots();
     this->note_outstanding(tail_ - head);
+    tell(); // limit_ is a lap beyond it at most: without it a death leaves an honest ring that looks broken
+    stand();
     if (limit_ == tail_) {
         return error(Errno::again);
     }
@@ -283,16 +311,15 @@ template <class Fence, class Words>
 Result<BasicProducer<Fence, Words>> BasicProducer<Fence, Words>::resume(void* base, Geometry geometry,
                                                                         Fence fence) {
     BasicProducer producer(base, geometry, fence);
-    if (Words::load(producer.own_->closed, std::memory_order_relaxed) != RUMPK_RING_OPEN) {
+    if (Words::load(producer.own().closed, std::memory_order_relaxed) != RUMPK_RING_OPEN) {
         return error(Errno::pipe);
     }
-    const uint64_t tail = Words::load(producer.own_->position, std::memory_order_relaxed);
+    const uint64_t tail = Words::load(producer.own().position, std::memory_order_relaxed);
     // acquire: as in refresh.
-    const uint64_t head = Words::load(producer.peer_->position, std::memory_order_acquire);
+    const uint64_t head = Words::load(producer.peer().position, std::memory_order_acquire);
     if (!producer.recover(tail, head)) {
         return error(producer.caught());
     }
-    producer.stand_at(producer.tail_);
     producer.take_over(producer.tail_);
     return producer;
 }

@@ -82,16 +82,12 @@ class Ion {
           memory_(allocate(geometry_.bytes())), out_(format(), geometry_), in_(memory_.get(), geometry_) {}
 
     [[gnu::always_inline]] bool push(uint64_t p) {
-        auto slot = out_.claim();
-        if (!slot) {
-            return false;
-        }
-        fill<Bytes>(reinterpret_cast<Word*>(slot->payload.data()), p);
-        (void)out_.publish(1, Bytes);
-        if (out_.peer_waiting()) {
+        const auto pushed = out_.produce(
+            1, Bytes, [&](std::byte* payload) { fill<Bytes>(reinterpret_cast<Word*>(payload), p); });
+        if (pushed && *pushed) [[unlikely]] {
             out_.count_bell();
         }
-        return true;
+        return pushed.has_value();
     }
     [[gnu::always_inline]] uint32_t push_many(uint64_t p, uint32_t most) {
         auto slots = out_.claim(most);
@@ -109,16 +105,13 @@ class Ion {
         return slots->size();
     }
     [[gnu::always_inline]] bool pop(uint64_t& sum) {
-        auto message = in_.peek();
-        if (!message) {
-            return false;
-        }
-        sum += add<Bytes>(reinterpret_cast<const Word*>(message->payload.data()));
-        (void)in_.release();
-        if (in_.peer_waiting()) {
+        const auto popped = in_.consume([&](const ion::Message& message) {
+            sum += add<Bytes>(reinterpret_cast<const Word*>(message.payload.data()));
+        });
+        if (popped && *popped) [[unlikely]] {
             in_.count_bell();
         }
-        return true;
+        return popped.has_value();
     }
     [[gnu::always_inline]] uint32_t pop_many(uint64_t& sum, uint32_t most) {
         auto messages = in_.peek(most);

@@ -120,7 +120,9 @@ template <uint32_t capacity>
 struct SameCores {
     static void run(Duel& duel) {
         same_cores<8>(duel, capacity);
+        same_cores<56>(duel, capacity);
         same_cores<64>(duel, capacity);
+        same_cores<128>(duel, capacity);
         same_cores<192>(duel, capacity);
     }
 };

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 #include <optional>
+#include <type_traits>
 
 #include "ion/ring.h"
 #include "nexus/console.h"
@@ -70,6 +71,12 @@ class BootRing {
         const auto* header = static_cast<const rumpk_ring_header*>(base());
         std::memcpy(&answer.producer, &header->producer, sizeof answer.producer);
         std::memcpy(&answer.consumer, &header->consumer, sizeof answer.consumer);
+        // A producer tells its position late: it is at least where the consumer is, and our own we know.
+        if (std::is_same_v<End, ion::Producer> && end_) {
+            answer.producer.position = end_->position();
+        } else if (answer.producer.position < answer.consumer.position) {
+            answer.producer.position = answer.consumer.position;
+        }
         return answer;
     }
 

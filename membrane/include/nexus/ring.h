@@ -109,9 +109,12 @@ struct ring {
 
         template <class Ion>
         void ring_if_waiting(Ion& end) const {
-            if (!end.peer_waiting()) {
-                return;
+            if (end.peer_waiting()) {
+                ring_other(end);
             }
+        }
+        template <class Ion>
+        void ring_other(Ion& end) const {
             end.count_bell();
             const std::span<const uint64_t> peers(&bell_.peer, bell_.peer == 0 ? 0 : 1);
             // ESRCH: the other side is gone; nobody needs the bell.
@@ -143,11 +146,15 @@ class ring<T, Fence>::sender : public Side<sender> {
     }
     // The same without waiting: EAGAIN.
     [[nodiscard]] Result<void> try_send(const T& value) {
-        const auto sent = end_.push(0, std::as_bytes(std::span(&value, 1)));
-        if (sent) {
-            this->ring_if_waiting(end_);
+        const auto sent =
+            end_.produce(0, sizeof(T), [&](std::byte* payload) { std::memcpy(payload, &value, sizeof(T)); });
+        if (!sent) {
+            return error(sent.error());
         }
-        return sent;
+        if (*sent) {
+            this->ring_other(end_);
+        }
+        return {};
     }
     void close() {
         end_.close();
@@ -177,8 +184,21 @@ class ring<T, Fence>::receiver : public Side<receiver> {
     // The same without waiting: EAGAIN.
     [[nodiscard]] Result<T> try_receive() {
         T value;
-        if (auto got = try_receive_some(std::span(&value, 1)); !got) {
+        const auto got = end_.consume([&](const ion::Message& message) {
+            if (message.payload.size() == sizeof(T)) {
+                std::memcpy(&value, message.payload.data(), sizeof(T));
+            } else {
+                end_.close(ion::Close::broken);
+            }
+        });
+        if (!got) {
             return error(got.error());
+        }
+        if (*got) {
+            this->ring_other(end_);
+        }
+        if (end_.closed() != ion::Close::open) {
+            return error(Errno::io);
         }
         return value;
     }

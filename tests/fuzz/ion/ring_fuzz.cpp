@@ -28,12 +28,21 @@ class Script : public ion_test::Source {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     Script script(data, size);
     const uint64_t shape = script.next(1);
-    const auto geometry = ion::Geometry::make(1u << (shape & 7), 32 + 16 * (shape >> 4));
+    const auto geometry = ion::Geometry::make(1u << (shape & 7), 32 + 16 * (shape >> 4 & 7));
     ion_test::Victim victim(*geometry, script);
-    if (shape & 8) {
-        victim.produce(4096);
-    } else {
-        victim.consume(4096);
+    constexpr unsigned calls = 4096;
+    switch ((shape >> 3 & 1) | (shape >> 6 & 2)) {
+    case 0:
+        victim.consume<ion_test::HookedConsumer>(calls);
+        break;
+    case 1:
+        victim.produce<ion_test::HookedProducer>(calls);
+        break;
+    case 2:
+        victim.consume<ion_test::HookedAcrossConsumer>(calls);
+        break;
+    default:
+        victim.produce<ion_test::HookedAcrossProducer>(calls);
     }
     return 0;
 }

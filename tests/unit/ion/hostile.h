@@ -145,8 +145,9 @@ class Victim {
         uint64_t closed = 0;
     };
 
+    template <class Producer>
     Outcome produce(unsigned calls) {
-        HookedProducer out(memory_.base(), memory_.geometry());
+        Producer out(memory_.base(), memory_.geometry());
         while (outcome_.calls < calls && !source_.used_up()) {
             ++outcome_.calls;
             adversary_.new_call(out.position());
@@ -158,8 +159,9 @@ class Victim {
         return outcome_;
     }
 
+    template <class Consumer>
     Outcome consume(unsigned calls) {
-        HookedConsumer in(memory_.base(), memory_.geometry());
+        Consumer in(memory_.base(), memory_.geometry());
         while (outcome_.calls < calls && !source_.used_up()) {
             ++outcome_.calls;
             adversary_.new_call(in.position());
@@ -211,13 +213,15 @@ class Victim {
         ION_REQUIRE(ion::format(memory_.bytes(), memory_.geometry()));
         end = End(memory_.base(), memory_.geometry());
     }
-    static ion::Errno look(HookedProducer& out) {
-        const auto got = out.claim();
-        return got ? ion::Errno{0} : got.error();
-    }
-    static ion::Errno look(HookedConsumer& in) {
-        const auto got = in.peek();
-        return got ? ion::Errno{0} : got.error();
+    template <class End>
+    static ion::Errno look(End& end) {
+        if constexpr (requires { end.claim(); }) {
+            const auto got = end.claim();
+            return got ? ion::Errno{0} : got.error();
+        } else {
+            const auto got = end.peek();
+            return got ? ion::Errno{0} : got.error();
+        }
     }
 
     template <class T>
@@ -265,8 +269,10 @@ class Victim {
         end = End(memory_.base(), memory_.geometry());
     }
 
-    void producer_call(HookedProducer& out);
-    void consumer_call(HookedConsumer& in);
+    template <class Producer>
+    void producer_call(Producer& out);
+    template <class Consumer>
+    void consumer_call(Consumer& in);
 
     Shared memory_;
     Source& source_;
@@ -275,11 +281,26 @@ class Victim {
     unsigned sum_ = 0;
 };
 
-inline void Victim::producer_call(HookedProducer& out) {
+template <class Producer>
+void Victim::producer_call(Producer& out) {
     const uint32_t slots = memory_.geometry().slots();
     const auto many = static_cast<uint32_t>(1 + source_.below(2 * slots));
     const uint64_t before = out.position();
-    switch (source_.below(6)) {
+    switch (source_.below(8)) {
+    case 6:
+    case 7: {
+        const uint32_t capacity = memory_.geometry().capacity();
+        const uint64_t length = source_.below(capacity + 2);
+        const auto sent =
+            out.produce(7, length, [&](std::byte* payload) { touch(std::span(payload, capacity)); });
+        ION_REQUIRE(adversary_.steps() <= 16);
+        if (length > capacity) {
+            ION_REQUIRE(!sent && sent.error() == ion::Errno::inval && out.position() == before);
+            return;
+        }
+        ION_REQUIRE(out.position() == before + sent.has_value());
+        return sent ? void() : expect_error(sent);
+    }
     case 0:
     case 1: {
         auto slot = out.claim();
@@ -316,11 +337,25 @@ inline void Victim::producer_call(HookedProducer& out) {
     }
 }
 
-inline void Victim::consumer_call(HookedConsumer& in) {
+template <class Consumer>
+void Victim::consumer_call(Consumer& in) {
     const uint32_t slots = memory_.geometry().slots();
     const auto many = static_cast<uint32_t>(1 + source_.below(2 * slots));
     const uint64_t before = in.position();
-    switch (source_.below(5)) {
+    switch (source_.below(7)) {
+    case 5:
+    case 6: {
+        const bool close = source_.below(32) == 0;
+        const auto got = in.consume([&](const ion::Message& message) {
+            touch(message.payload);
+            if (close) {
+                in.close();
+            }
+        });
+        ION_REQUIRE(adversary_.steps() <= 16);
+        ION_REQUIRE(in.position() == before + got.has_value());
+        return got ? void() : expect_error(got);
+    }
     case 0:
     case 1: {
         auto message = in.peek();

@@ -53,11 +53,19 @@ void attack(Victim::Outcome (Victim::*run)(unsigned)) {
 }
 
 TEST(Hostile, ProducerAgainstAnyMemory) {
-    attack(&Victim::produce);
+    attack(&Victim::produce<ion_test::HookedProducer>);
 }
 
 TEST(Hostile, ConsumerAgainstAnyMemory) {
-    attack(&Victim::consume);
+    attack(&Victim::consume<ion_test::HookedConsumer>);
+}
+
+TEST(Hostile, ProducerAcrossCores) {
+    attack(&Victim::produce<ion_test::HookedAcrossProducer>);
+}
+
+TEST(Hostile, ConsumerAcrossCores) {
+    attack(&Victim::consume<ion_test::HookedAcrossConsumer>);
 }
 
 } // namespace

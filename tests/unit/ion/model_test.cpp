@@ -118,7 +118,8 @@ struct ModelRing {
     using Consumer = ion::BasicConsumer<Fence, Words>;
 };
 
-// How the two go about it. Each suite is a program of two threads; relacy runs it over and over.
+// How the two go about it; at once 0: by produce and consume. Each suite is a program of two threads; relacy
+// runs it over and over.
 template <uint32_t slot_count, uint64_t message_count, uint32_t most_at_once, bool parks,
           bool asymmetric = false>
 struct Shape {
@@ -184,12 +185,27 @@ struct Parties {
                           auto slot = out.claim();
                           return slot ? Errno{0} : slot.error();
                       }) == Errno{0});
+            if (S::batch == 0) {
+                send_in_one(out);
+                continue;
+            }
             if (S::batch == 1) {
                 send_one(out);
             } else {
                 send_batch(out, to - out.position());
             }
             ring_other(out, 1);
+        }
+    }
+
+    void send_in_one(Producer& out) {
+        const uint64_t p = out.position();
+        const auto sent = out.produce(static_cast<uint32_t>(p), p % 16, [&](std::byte* payload) {
+            ring.payloads[Ring::slot_of(payload)]($) = 100 + p;
+        });
+        RL_ASSERT(sent.has_value());
+        if (S::park && *sent) {
+            bell[1].set($);
         }
     }
 
@@ -212,6 +228,18 @@ struct Parties {
         RL_ASSERT(out.commit(slots->size()).has_value());
     }
 
+    void receive_in_one(Consumer& in) {
+        const uint64_t p = in.position();
+        const auto got = in.consume([&](const ion::Message& message) {
+            RL_ASSERT(message.tag == p && message.payload.size() == p % 16);
+            RL_ASSERT(ring.payloads[Ring::slot_of(message.payload.data())]($) == 100 + p);
+        });
+        RL_ASSERT(got.has_value());
+        if (S::park && *got) {
+            bell[0].set($);
+        }
+    }
+
     // Reads to the end, or until it has released `to`.
     void receive(Consumer& in, uint64_t to) {
         while (in.position() < to) {
@@ -223,6 +251,10 @@ struct Parties {
                 break;
             }
             RL_ASSERT(now == Errno{0});
+            if (S::batch == 0) {
+                receive_in_one(in);
+                continue;
+            }
             auto messages = in.peek(S::batch);
             RL_ASSERT(messages.has_value());
             for (uint32_t i = 0; i < messages->size(); ++i) {
@@ -350,6 +382,10 @@ using SpinBatch = Shape<2, 4, 2, false>;
 using Park = Shape<1, 2, 1, true>;
 using ParkBatch = Shape<2, 4, 2, true>;
 
+using SpinInOne = Shape<2, 4, 0, false>;
+using ParkInOne = Shape<1, 2, 0, true>;
+using ParkAcrossInOne = Shape<1, 2, 0, true, true>;
+
 using ParkAcross = Shape<1, 2, 1, true, true>;
 using ParkAcrossBatch = Shape<2, 4, 2, true, true>;
 
@@ -361,11 +397,17 @@ TEST(Model, Transfer) {
 TEST(Model, TransferInBatches) {
     check<Transfer<SpinBatch>>(rl::sched_random, random_runs);
 }
+TEST(Model, TransferInOne) {
+    check<Transfer<SpinInOne>>(rl::sched_random, random_runs);
+}
 TEST(Model, Parking) {
     check<Transfer<Park>>(rl::sched_random, random_runs);
 }
 TEST(Model, ParkingWithBatches) {
     check<Transfer<ParkBatch>>(rl::sched_random, random_runs);
+}
+TEST(Model, ParkingInOne) {
+    check<Transfer<ParkInOne>>(rl::sched_random, random_runs);
 }
 TEST(Model, ParkingBounded) {
     check<Transfer<Park>>(rl::sched_bound, ~0u);
@@ -376,6 +418,9 @@ TEST(Model, ParkingAcrossCores) {
 }
 TEST(Model, ParkingAcrossCoresWithBatches) {
     check<Transfer<ParkAcrossBatch>>(rl::sched_random, random_runs);
+}
+TEST(Model, ParkingAcrossCoresInOne) {
+    check<Transfer<ParkAcrossInOne>>(rl::sched_random, random_runs);
 }
 TEST(Model, ConsumerReplaced) {
     check<ConsumerReplaced<Spin>>(rl::sched_random, random_runs);

@@ -172,6 +172,42 @@ TEST(Ring, PublishingOrReleasingWhatOneDoesNotHave) {
     EXPECT_EQ(why(ring.in.release()), Errno::inval) << "released already";
 }
 
+// The same messages by calls that do all of it at once; and by both ways in turns.
+TEST(Ring, ProduceAndConsume) {
+    Ring ring;
+    uint64_t got = 0;
+    const auto put = [&](uint64_t p) {
+        return ring.out.produce(7, sizeof p, [&](std::byte* payload) { std::memcpy(payload, &p, sizeof p); });
+    };
+    const auto take = [&] {
+        return ring.in.consume([&](const ion::Message& message) {
+            EXPECT_EQ(message.tag, 7u);
+            got = read_as<uint64_t>(message.payload);
+        });
+    };
+    for (uint64_t p = 0; p < 30; ++p) {
+        ASSERT_EQ(put(p), ion::Result<bool>(false)) << p;
+        if (p % 3 == 0) {
+            ASSERT_TRUE(ring.in.peek()) << "what was peeked can be consumed";
+        }
+        ASSERT_EQ(take(), ion::Result<bool>(false)) << p;
+        EXPECT_EQ(got, p);
+        EXPECT_EQ(why(ring.in.release()), Errno::inval) << "released already";
+    }
+    for (uint64_t p = 0; p < 8; ++p) {
+        ASSERT_TRUE(put(p));
+    }
+    EXPECT_EQ(why(put(8)), Errno::again);
+    EXPECT_EQ(why(ring.out.produce(7, eight.capacity() + 1, [](std::byte*) { FAIL(); })), Errno::inval);
+    ring.out.arm();
+    EXPECT_EQ(take(), ion::Result<bool>(true)) << "the producer sleeps";
+    ring.in.arm();
+    EXPECT_EQ(put(8), ion::Result<bool>(true)) << "the consumer sleeps";
+    EXPECT_EQ(why(ring.in.consume([&](const ion::Message&) { ring.in.close(); })), Errno{0});
+    EXPECT_EQ(why(take()), Errno::pipe) << "closed by the one that looked at a message";
+    EXPECT_EQ(ring.in.position(), 32u);
+}
+
 // Positions pass 2^32 with the sequence words wrapping below them.
 TEST(Ring, SequenceWordsWrap) {
     Shared memory(eight);
@@ -437,9 +473,10 @@ TEST(Statistics, StandInOnesOwnLine) {
     EXPECT_EQ(ring.out.waits(), 1u);
     EXPECT_EQ(ring.out.bells(), 2u);
     ring.fill(0, 3);
-    EXPECT_EQ(header.producer.position, 3u);
     ring.take(0);
     EXPECT_EQ(header.consumer.position, 1u);
+    EXPECT_EQ(ring.out.free(), 6u);
+    EXPECT_EQ(header.producer.position, 3u) << "told when it looks for room";
 }
 
 TEST(Statistics, HighWater) {
