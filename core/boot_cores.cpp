@@ -44,9 +44,11 @@ Scheduler* make_scheduler(CoreId core, const Wanted& wanted) {
         stack = kernel_stack(size, "interrupt stacks");
     }
     Scheduler& made = boot_memory().take_objects<Scheduler>(1, "schedulers")[0];
+    const size_t blocks = DeadlineStorage::blocks_for(wanted.fibers + 1, tier_count);
     made.prepare(core, interrupts, kernel_stack(kernel_stack_size, "kernel stacks"),
-                 boot_memory().take_objects<DeadlineQueue::Family>(
-                     DeadlineQueue::families_for(wanted.fibers + 1), "deadlines"));
+                 boot_memory().take_objects<DeadlineStorage::Block>(blocks, "deadlines"),
+                 boot_memory().take_objects<DeadlineStorage::Block*>(
+                     DeadlineStorage::pointers_for(blocks, tier_count), "deadlines"));
     if (wanted.budgets) {
         made.expect_budgets();
     }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Deadlines of one core, exact to the nanosecond: an implicit heap in which each
-// place has eight below it.
+// Deadlines of one core, exact to the nanosecond: for each tier an implicit heap in
+// which each place has eight below it.
+//
+// A queue for each tier, so that a deadline waits for no lower tier's: however many
+// of those are due at the same moment, it is on top of its own queue.
 //
 // Every timer interrupt serves a deadline. The earliest stands on top at all
 // times, so next() is exact and there is no wake that only prepares others.
@@ -9,6 +12,11 @@
 // seven levels hold 2,396,745 deadlines, more than a core can have fibers. insert
 // moves nothing in 7 cases of 8; cancel seldom finds anything below the place it
 // empties; pop_due brings up one entry a level. None moves more than eight.
+//
+// Which tiers the fibers of a core will have is not known when its memory is given
+// out. So the queues share it: blocks of 64 entries, which a queue takes when it
+// grows and gives back when it shrinks. To find them again costs an eighth of a byte
+// a deadline and queue.
 //
 // Ties keep the order of insertion: insertions are counted, and the count decides
 // between equal times.
@@ -20,8 +28,7 @@
 // on. With 4,096 random deadlines pending, one timer interrupt in six served
 // nobody, up to 512 in a row, at up to 1,317 instructions with interrupts masked
 // (riscv64, no bit-count instruction); with 1,000,000 on the host 13,500 came in a
-// row. Here every one serves, at up to 516 with 4,096 pending, 333 with 64, 89 with
-// one; insert takes 43 instructions for the wheel's 97. Eight entries an interrupt
+// row. Here every one serves, at about 350 with 16,000 pending. Eight entries an interrupt
 // is a bound on the interrupt and not on the wait; here both hold. Balanced trees
 // cost a cache miss a bit of the count, tries of bounded depth far more memory
 // than the 16 bytes a deadline of this.
@@ -43,74 +50,103 @@ struct DeadlineNode {
     [[nodiscard]] constexpr bool pending() const { return place != not_pending; }
 };
 
-// Belongs to one core and is touched with interrupts masked.
-class DeadlineQueue {
+// What the queues of one core have their entries in. Belongs to that core, as they do.
+class DeadlineStorage {
   public:
-    // Most entries that a timer interrupt moves, see pop_due().
-    static constexpr uint32_t moves_per_advance = 8;
     static constexpr uint32_t arity = 8;
+    static constexpr uint32_t block_size = 64;
 
     struct Entry {
-        Instant when{};
+        Instant when{}; // never(): the place is free
         DeadlineNode* node = nullptr;
     };
     // The eight below one place stand together: two cache lines of 64 bytes.
-    struct alignas(arity * sizeof(Entry)) Family {
-        std::array<Entry, arity> members{};
+    struct alignas(arity * sizeof(Entry)) Block {
+        std::array<Entry, block_size> entries{};
     };
-    // Most that may be pending at once: 1 + 8 + 64 + ... + 8^7.
-    static constexpr uint32_t max_capacity = 2'396'745;
-    // Storage for so many deadlines: the top, alone in a family, and full families.
-    [[nodiscard]] static constexpr size_t families_for(size_t deadlines) {
-        return 1 + (deadlines + arity - 2) / arity;
+    // Blocks for so many deadlines, however they are spread over the queues: each may have its
+    // last block for one entry alone, and uses but the last of the first eight places.
+    [[nodiscard]] static constexpr size_t blocks_for(size_t deadlines, size_t queues) {
+        return (deadlines + queues * (arity - 1 + block_size - 1)) / block_size;
+    }
+    // Pointers that go with so many blocks: those that are free, and each queue's.
+    [[nodiscard]] static constexpr size_t pointers_for(size_t blocks, size_t queues) {
+        return blocks * (1 + queues);
     }
 
-    // Once, before all else. The storage is the queue's from then on; it holds
-    // 1 + 8 * (size - 1) deadlines: one for each that can wait on this core.
-    void prepare(std::span<Family> storage);
+    // Once, before all else. The memory is the storage's from then on.
+    void prepare(std::span<Block> blocks, std::span<Block*> pointers);
+
+  private:
+    friend class DeadlineQueue;
+    // Where a queue notes its blocks: one of the last pointers_for() asked for.
+    [[nodiscard]] Block** places_of_queue();
+    [[nodiscard]] Block* take();
+    void give(Block* block) { free_[free_count_++] = block; }
+
+    Block** free_ = nullptr; // free_count_ of blocks_
+    size_t free_count_ = 0;
+    size_t blocks_ = 0;
+    std::span<Block*> rest_; // for queues to come
+};
+
+// Belongs to one core and is touched with interrupts masked.
+class DeadlineQueue {
+  public:
+    static constexpr uint32_t arity = DeadlineStorage::arity;
+    // Most that may be pending at once: 1 + 8 + 64 + ... + 8^7.
+    static constexpr uint32_t max_capacity = 2'396'745;
+
+    // Once, before all else.
+    void prepare(DeadlineStorage& storage);
 
     // The node is not pending, never() is no deadline, and there is storage. A moment
     // that has passed is due at once, in its order of time.
     void insert(DeadlineNode& node, Instant when);
-    // The node is pending.
+    // The node is pending here.
     void cancel(DeadlineNode& node);
+    // Of a node that is pending here.
+    [[nodiscard]] Instant when(const DeadlineNode& node) const { return at(node.place)->when; }
+    // Takes out the next deadline that is not after `now`: earliest first, of equals the
+    // first inserted. nullptr: there is none.
+    [[nodiscard]] DeadlineNode* pop_due(Instant now) {
+        return next() > now || empty() ? nullptr : &take_top();
+    }
 
-    // A timer interrupt begins, and it is `now`.
-    void advance(Instant now);
-    // Takes out the next deadline that is not after the `now` of advance(): earliest
-    // first, of equals the first inserted. One is given if one is due; further ones
-    // while no more than moves_per_advance entries move. nullptr: no more this time.
-    [[nodiscard]] DeadlineNode* pop_due();
-
-    // The earliest deadline; never(): there is none. One that has passed means that
-    // advance() is wanted again now.
-    [[nodiscard]] Instant next() const { return empty() ? Instant::never() : entries_[top].when; }
+    // The earliest deadline; never(): there is none.
+    [[nodiscard]] Instant next() const { return top_->when; }
     [[nodiscard]] bool empty() const { return end_ == top; }
+    // So few are pending that to take one out moves no more than two.
+    [[nodiscard]] bool flat() const { return end_ <= first_below(top) + arity; }
 
   private:
+    using Entry = DeadlineStorage::Entry;
+    using Block = DeadlineStorage::Block;
+    static constexpr uint32_t block_size = DeadlineStorage::block_size;
+
     // Places count so that the eight below one begin a family: the top is 7, below
-    // it stand 8..15, below 8 stand 16..23. The rest of family 0 is not used.
+    // it stand 8..15, below 8 stand 16..23. Places 0 to 6 are not used.
     static constexpr uint32_t top = arity - 1;
     [[nodiscard]] static constexpr uint32_t above(uint32_t place) { return place / arity + (top - 1); }
     [[nodiscard]] static constexpr uint32_t first_below(uint32_t place) {
         return (place - (top - 1)) * arity;
     }
+    static_assert(block_size % arity == 0, "a family stands in one block");
 
-    [[nodiscard]] static bool before(const Entry& a, const Entry& b);
-    [[nodiscard]] uint32_t earliest_of(uint32_t first, uint32_t end) const;
-    [[nodiscard]] uint32_t moves_to_remove_top() const;
-    void put(uint32_t place, const Entry& entry);
+    [[nodiscard]] Entry* at(uint32_t place) const {
+        return blocks_[place / block_size]->entries.data() + place % block_size;
+    }
+    DeadlineNode& take_top();
     void put_at_or_above(uint32_t place, Entry entry);
     uint32_t move_down(uint32_t place);
 
     // By place, from top to end_: every entry is before all below it, and its node
     // knows its place.
-    Entry* entries_ = nullptr;
-    uint32_t end_ = top;         // first place that is free
-    uint32_t storage_end_ = top; // first that does not exist
-    uint64_t order_ = 0;         // insertions so far; 2^64 never come
-    Instant now_{};              // of advance()
-    uint32_t budget_ = 0;        // entries that may still move since then
+    Block** blocks_ = nullptr; // as many as the places up to end_ need, the first for ever
+    Entry* top_ = nullptr;     // the entry there
+    uint32_t end_ = top;       // first place that is free
+    uint64_t order_ = 0;       // insertions so far; 2^64 never come
+    DeadlineStorage* storage_ = nullptr;
 };
 
 } // namespace rumpk

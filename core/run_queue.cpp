@@ -22,8 +22,13 @@ void RunQueue::deselect() {
 void RunQueue::select() {
     deselect();
     if (ready_ != 0) {
-        current_ = static_cast<Tier>(std::countr_zero(ready_));
-        first_ = others_[static_cast<size_t>(current_)];
+        // Four steps at most: fewer than to count zeros without an instruction for it.
+        uint32_t tier = 0;
+        while ((ready_ >> tier & 1) == 0) {
+            ++tier;
+        }
+        current_ = static_cast<Tier>(tier);
+        first_ = others_[tier];
     }
 }
 

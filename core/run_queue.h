@@ -11,7 +11,6 @@
 #pragma once
 
 #include <array>
-#include <bit>
 
 #include "core/shared.h"
 #include "core/types.h"

@@ -21,9 +21,13 @@ Instant now() {
 } // namespace
 
 void Scheduler::prepare(CoreId core, std::span<const AddressRange, interrupt_stacks> interrupts,
-                        AddressRange calls, std::span<DeadlineQueue::Family> deadlines) {
+                        AddressRange calls, std::span<DeadlineStorage::Block> deadlines,
+                        std::span<DeadlineStorage::Block*> deadline_pointers) {
     core_ = core;
-    deadlines_.prepare(deadlines);
+    deadline_storage_.prepare(deadlines, deadline_pointers);
+    for (DeadlineQueue& queue : deadlines_) {
+        queue.prepare(deadline_storage_);
+    }
     std::ranges::copy(interrupts, interrupts_.begin());
     calls_ = calls;
     mailbox_.prepare(core);
@@ -122,6 +126,7 @@ void Scheduler::attend_to(Fiber* previous, Why why, Switch how) {
         const AddressRange interrupts = interrupts_[static_cast<size_t>(ready_.current())];
         machine().interrupt_stack(interrupts.pointer(), interrupts.size);
     }
+    program_timer();
     if (next == previous) {
         return;
     }
@@ -219,11 +224,15 @@ inline void Scheduler::count_wake(Fiber& fiber, rumpk_trace_woken by) {
     }
 }
 
-void Scheduler::wake(Fiber& fiber, rumpk_trace_woken by) {
+inline void Scheduler::forget_deadline(Fiber& fiber) {
     if (fiber.deadline.pending()) {
-        deadlines_.cancel(fiber.deadline);
+        deadlines_of(fiber).cancel(fiber.deadline);
         program_timer();
     }
+}
+
+void Scheduler::wake(Fiber& fiber, rumpk_trace_woken by) {
+    forget_deadline(fiber);
     count_wake(fiber, by);
     make_ready(fiber);
 }
@@ -286,10 +295,12 @@ uint64_t Scheduler::wait(uint64_t channels, Instant deadline) {
         self.state = FiberState::waiting;
         self.waits_for = channels;
         if (timed) {
-            deadlines_.insert(self.deadline, deadline);
-            program_timer();
+            deadlines_of(self).insert(self.deadline, deadline);
         }
         ready_.remove(self.run, self.tier);
+        if (timed && running() != nullptr) {
+            program_timer(); // otherwise whatever tier comes now does
+        }
         hand_over(self, Why::waits, machine().context_switch);
     } else {
         reschedule(); // who was rung before this wait and is of a higher tier runs first
@@ -348,9 +359,8 @@ void Scheduler::forget(Fiber& fiber) {
             ready_.deselect(); // from here on nobody runs
             attend(Attention::forgotten);
         }
-    } else if (fiber.deadline.pending()) {
-        deadlines_.cancel(fiber.deadline);
-        program_timer();
+    } else {
+        forget_deadline(fiber);
     }
     fiber.state = FiberState::free;
 }
@@ -362,6 +372,7 @@ void Scheduler::leave(Switch how) {
     attend_no_more(Attention::forgotten);
     calls_busy_ = false; // this may be on that stack, and does not come back to it
     Fiber* const next = choose();
+    program_timer();
     count_times(nullptr, Why::ended, next);
     note(RUMPK_TRACE_SWITCH, next, RUMPK_TRACE_ENDED);
     if (attends(Attention::budgets)) {
@@ -373,39 +384,65 @@ void Scheduler::leave(Switch how) {
     panic("an ended fiber was given the core");
 }
 
-// The compare register holds the next moment the deadline queue asks for, or
-// nothing (K5): an idle core without deadlines takes no timer interrupt.
+// Deadlines of a lower tier than the current one's wait until the core comes to them: to
+// ready a fiber of that tier changes nothing before.
+inline std::span<DeadlineQueue> Scheduler::deadlines_that_matter() {
+    return std::span(deadlines_).first(std::min(static_cast<uint32_t>(ready_.current()) + 1, tier_count));
+}
+
+// The compare register holds the earliest deadline that matters, or nothing (K5): an
+// idle core without deadlines takes no timer interrupt. To be called wherever the
+// current tier or such a deadline changes; one that has passed interrupts at once.
 void Scheduler::program_timer() {
-    const Instant next = deadlines_.next();
+    Instant next = Instant::never();
+    for (const DeadlineQueue& queue : deadlines_that_matter()) {
+        next = std::min(next, queue.next());
+    }
     if (next != programmed_) {
         programmed_ = next;
         machine().timer_set(next.nanoseconds());
     }
 }
 
+// Serves the highest tier that has a deadline due: one fiber, or a few where that is
+// cheap, so that interrupts stay masked for no longer than one removal takes.
 void Scheduler::timer_event() {
     ++statistics_.timer_interrupts;
     const Instant at = now();
     note(RUMPK_TRACE_INTERRUPT, nullptr, RUMPK_TRACE_TIMER, (at - programmed_).value() / RUMPK_TRACE_UNIT);
     programmed_ = Instant::never(); // the timer is one-shot: it disarmed itself
-    bool served = false;
-    bool budget_used = false;
-    deadlines_.advance(at);
-    while (DeadlineNode* node = deadlines_.pop_due()) {
-        served = true;
-        if (parts::budgets && node == &budget_end_) [[unlikely]] {
-            budget_used = true;
-        } else {
-            wake(fiber_of(*node), RUMPK_TRACE_BY_DEADLINE);
-        }
-    }
-    if (budget_used) [[unlikely]] {
-        budget_event();
-    }
-    if (!served) {
+    if (!serve_deadlines(at)) {
         ++statistics_.timer_empty;
     }
-    program_timer();
+    if (!attends(Attention::higher)) {
+        program_timer(); // otherwise the tier that comes now does
+    }
+}
+
+// The highest tier that has a deadline due: one fiber, or a few where that is cheap, so
+// that interrupts stay masked for no longer than one removal takes. False: none is due.
+inline bool Scheduler::serve_deadlines(Instant at) {
+    constexpr unsigned most = 3;
+    for (DeadlineQueue& queue : deadlines_that_matter()) {
+        DeadlineNode* node = queue.pop_due(at);
+        if (node == nullptr) {
+            continue;
+        }
+        bool budget_used = false;
+        for (unsigned served = 1; node != nullptr; ++served) {
+            if (parts::budgets && node == &budget_end_) [[unlikely]] {
+                budget_used = true;
+            } else {
+                wake(fiber_of(*node), RUMPK_TRACE_BY_DEADLINE);
+            }
+            node = served < most && queue.flat() ? queue.pop_due(at) : nullptr;
+        }
+        if (budget_used) [[unlikely]] {
+            budget_event();
+        }
+        return true;
+    }
+    return false;
 }
 
 void Scheduler::interrupt_exit() {

@@ -61,10 +61,11 @@ class Scheduler {
     // The stacks on which interrupts of this core run, by tier of the fiber that
     // was interrupted: an interrupted fiber's registers stay on its tier's stack
     // until it goes on, and within a tier only one can be interrupted at a time.
-    // `calls` is the stack of kernel calls that need depth. `deadlines` has room for
-    // one of each fiber that may wait on this core, and one for the running one's budget.
+    // `calls` is the stack of kernel calls that need depth. The deadlines' memory has room
+    // for one of each fiber that may wait on this core, and one for the running one's budget.
     void prepare(CoreId core, std::span<const AddressRange, interrupt_stacks> interrupts, AddressRange calls,
-                 std::span<DeadlineQueue::Family> deadlines);
+                 std::span<DeadlineStorage::Block> deadlines,
+                 std::span<DeadlineStorage::Block*> deadline_pointers);
 
     // Boot only. Fibers with budgets may come. Without this none are looked for.
     void expect_budgets() { attend(Attention::budgets); }
@@ -176,6 +177,14 @@ class Scheduler {
     void attend(Attention what) { attention_ |= static_cast<uint32_t>(what); }
     void attend_no_more(Attention what) { attention_ &= ~static_cast<uint32_t>(what); }
 
+    [[nodiscard]] DeadlineQueue& deadlines_of(const Fiber& fiber) {
+        return deadlines_[static_cast<size_t>(fiber.tier)];
+    }
+    // Whatever the tier of who runs, its budget matters.
+    [[nodiscard]] DeadlineQueue& deadlines_with_budget() { return deadlines_.front(); }
+    [[nodiscard]] std::span<DeadlineQueue> deadlines_that_matter();
+    bool serve_deadlines(Instant at);
+    void forget_deadline(Fiber& fiber);
     void wake(Fiber& fiber, rumpk_trace_woken by);
     void count_wake(Fiber& fiber, rumpk_trace_woken by);
     void record(rumpk_trace_kind kind, const Fiber* fiber, uint32_t detail, uint64_t value);
@@ -205,8 +214,11 @@ class Scheduler {
     CoreId core_{};
     Trace trace_;           // of Attention::tracing
     Fiber* only_ = nullptr; // of Attention::only
-    DeadlineQueue deadlines_;
-    DeadlineNode budget_end_{};             // pending while the running fiber has a budget, and only then
+    // By tier. A fiber's tier does not change while its deadline is pending.
+    std::array<DeadlineQueue, tier_count> deadlines_{};
+    DeadlineStorage deadline_storage_;
+    DeadlineNode
+        budget_end_{}; // pending while the running fiber has a budget, and only then; in the highest tier's
     Instant programmed_ = Instant::never(); // what the compare register holds
     hal_context idle_{};
     hal_context nobodys_{}; // where a context goes that is never gone back to

@@ -17,8 +17,17 @@ void Scheduler::demote_if_due(Fiber& fiber) {
     if (ready) {
         ready_.remove(fiber.run, fiber.tier);
     }
+    const bool timed = fiber.deadline.pending();
+    Instant deadline{};
+    if (timed) {
+        deadline = deadlines_of(fiber).when(fiber.deadline);
+        deadlines_of(fiber).cancel(fiber.deadline);
+    }
     const auto lower = static_cast<Tier>(static_cast<uint8_t>(fiber.tier) + 1);
     std::atomic_ref(fiber.tier).store(lower, std::memory_order_relaxed); // meta may read it elsewhere
+    if (timed) {
+        deadlines_of(fiber).insert(fiber.deadline, deadline);
+    }
     if (ready) {
         make_ready(fiber);
     }
@@ -27,14 +36,14 @@ void Scheduler::demote_if_due(Fiber& fiber) {
 // nullptr: nobody is given the core.
 void Scheduler::start_budget(const Fiber* fiber) {
     if (fiber != nullptr && fiber->account() != 0) {
-        deadlines_.insert(budget_end_, budget_of(*fiber).start(Instant{machine().now()}));
+        deadlines_with_budget().insert(budget_end_, budget_of(*fiber).start(Instant{machine().now()}));
         program_timer();
     }
 }
 
 void Scheduler::stop_budget(const Fiber& fiber) {
     if (budget_end_.pending()) {
-        deadlines_.cancel(budget_end_);
+        deadlines_with_budget().cancel(budget_end_);
         program_timer();
         budget_of(fiber).stop(Instant{machine().now()});
     }

@@ -59,10 +59,13 @@ namespace {
 
 using rumpk::DeadlineNode;
 using rumpk::DeadlineQueue;
+using rumpk::DeadlineStorage;
 using rumpk::Instant;
 
 constexpr uint32_t most = 1'000'000;
-DeadlineQueue::Family families[DeadlineQueue::families_for(most)];
+constexpr size_t blocks_of_most = DeadlineStorage::blocks_for(most, 1);
+DeadlineStorage::Block blocks[blocks_of_most];
+DeadlineStorage::Block* block_pointers[DeadlineStorage::pointers_for(blocks_of_most, 1)];
 DeadlineNode nodes[most];
 
 double longer(double longest, uint64_t begun) {
@@ -78,7 +81,9 @@ deadline_figures ours_deadlines(uint32_t pending, const uint64_t* keys, uint32_t
     }
     alignas(DeadlineQueue) static std::byte memory[sizeof(DeadlineQueue)];
     auto& queue = *::new (memory) DeadlineQueue;
-    queue.prepare(families);
+    DeadlineStorage storage;
+    storage.prepare(blocks, block_pointers);
+    queue.prepare(storage);
     deadline_figures figures{};
     uint64_t begun = bench_now();
     for (uint32_t i = 0; i < pending; ++i) {
@@ -106,16 +111,13 @@ deadline_figures ours_deadlines(uint32_t pending, const uint64_t* keys, uint32_t
     uint32_t expired = 0;
     begun = bench_now();
     while (expired < half) {
-        queue.advance(queue.next());
-        while (queue.pop_due() != nullptr) {
-            ++expired;
-        }
+        (void)queue.pop_due(queue.next());
+        ++expired;
     }
     figures.expire = static_cast<double>(bench_now() - begun) / expired;
     while (!queue.empty()) {
         const uint64_t before = bench_now();
-        queue.advance(queue.next());
-        (void)queue.pop_due();
+        (void)queue.pop_due(queue.next());
         figures.worst = longer(figures.worst, before);
     }
     return figures;

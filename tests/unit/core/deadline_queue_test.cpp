@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The deadline queue: exact order, ties in order of insertion, what has passed is
-// due at once, bounded work; alone and against std::set.
+// due at once, shared storage; alone and against std::set.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -21,26 +21,35 @@ using core_test::Random;
 
 constexpr uint64_t second = 1'000'000'000;
 
-// A queue with its storage.
-struct Queue : DeadlineQueue {
-    explicit Queue(size_t deadlines = 64) : storage(families_for(deadlines) + 1) {
-        prepare(std::span(storage).first(families_for(deadlines))); // the last is somebody else's
+// Storage for exactly so many deadlines in so many queues.
+struct Storage : DeadlineStorage {
+    Storage(size_t deadlines, size_t queues)
+        : blocks(blocks_for(deadlines, queues)), pointers(pointers_for(blocks.size(), queues)) {
+        prepare(blocks, pointers);
     }
-    std::vector<Family> storage;
+    std::vector<Block> blocks;
+    std::vector<Block*> pointers;
 };
 
-// Calls advance() as a timer interrupt would, again and again while it asks for it.
+// A queue with its storage.
+struct Queue : DeadlineQueue {
+    explicit Queue(size_t deadlines = 64) : storage(deadlines, 1) { prepare(storage); }
+    Storage storage;
+};
+
+// Takes out all that is due.
 std::vector<DeadlineNode*> all_due(DeadlineQueue& queue, uint64_t now) {
     std::vector<DeadlineNode*> found;
-    while (queue.next() <= Instant{now}) {
-        const size_t before = found.size();
-        queue.advance(Instant{now});
-        while (DeadlineNode* const node = queue.pop_due()) {
-            EXPECT_FALSE(node->pending());
-            found.push_back(node);
+    while (queue.next() <= Instant{now} && !queue.empty()) {
+        DeadlineNode* const node = queue.pop_due(Instant{now});
+        EXPECT_NE(node, nullptr) << "an interrupt that serves nobody";
+        if (node == nullptr) {
+            break;
         }
-        EXPECT_GT(found.size(), before) << "an interrupt that serves nobody";
+        EXPECT_FALSE(node->pending());
+        found.push_back(node);
     }
+    EXPECT_EQ(queue.pop_due(Instant{now}), nullptr);
     return found;
 }
 
@@ -52,8 +61,8 @@ TEST(DeadlineQueue, Empty) {
     Queue queue;
     EXPECT_TRUE(queue.empty());
     EXPECT_EQ(queue.next(), Instant::never());
-    queue.advance(Instant{5});
-    EXPECT_EQ(queue.pop_due(), nullptr);
+    EXPECT_EQ(queue.pop_due(Instant{5}), nullptr);
+    EXPECT_EQ(queue.pop_due(Instant::never()), nullptr);
 }
 
 TEST(DeadlineQueue, ExactToTheNanosecond) {
@@ -65,8 +74,7 @@ TEST(DeadlineQueue, ExactToTheNanosecond) {
         EXPECT_TRUE(node.pending());
         EXPECT_EQ(queue.next(), Instant{when});
         if (when > 0) {
-            queue.advance(Instant{when - 1});
-            EXPECT_EQ(queue.pop_due(), nullptr);
+            EXPECT_EQ(queue.pop_due(Instant{when - 1}), nullptr);
         }
         EXPECT_EQ(all_due(queue, when), nodes({&node})) << when;
         EXPECT_TRUE(queue.empty());
@@ -93,7 +101,6 @@ TEST(DeadlineQueue, WhatHasPassedIsDueAtOnceInItsOrder) {
     Queue queue;
     DeadlineNode now;
     DeadlineNode passed;
-    queue.advance(Instant{second});
     queue.insert(now, Instant{second});
     queue.insert(passed, Instant{7});
     EXPECT_EQ(queue.next(), Instant{7});
@@ -117,17 +124,18 @@ TEST(DeadlineQueue, CancelledIsGone) {
 }
 
 TEST(DeadlineQueue, MistakesFault) {
-    Queue queue(9);
-    std::array<DeadlineNode, 10> node;
+    constexpr size_t room = DeadlineStorage::block_size - (DeadlineQueue::arity - 1);
+    Queue queue(room);
+    std::array<DeadlineNode, room + 1> node;
     EXPECT_DEATH(queue.cancel(node[0]), "");
     EXPECT_DEATH(queue.insert(node[0], Instant::never()), "");
-    queue.insert(node[9], Instant{1});
-    EXPECT_DEATH(queue.insert(node[9], Instant{1}), "");
-    queue.cancel(node[9]);
-    for (size_t i = 0; i < 9; ++i) {
+    queue.insert(node[room], Instant{1});
+    EXPECT_DEATH(queue.insert(node[room], Instant{1}), "");
+    queue.cancel(node[room]);
+    for (size_t i = 0; i < room; ++i) {
         queue.insert(node[i], Instant{1});
     }
-    EXPECT_DEATH(queue.insert(node[9], Instant{2}), "") << "no storage";
+    EXPECT_DEATH(queue.insert(node[room], Instant{2}), "") << "no storage";
     Queue other;
     std::array<DeadlineNode, 9> others;
     for (DeadlineNode& one : others) {
@@ -137,16 +145,41 @@ TEST(DeadlineQueue, MistakesFault) {
 }
 
 TEST(DeadlineQueue, StorageHoldsWhatItWasAskedFor) {
-    static_assert(DeadlineQueue::families_for(0) == 1 && DeadlineQueue::families_for(1) == 1);
-    static_assert(DeadlineQueue::families_for(2) == 2 && DeadlineQueue::families_for(9) == 2);
-    static_assert(DeadlineQueue::families_for(10) == 3);
-    for (size_t count = 1; count < 80; ++count) {
+    static_assert(DeadlineStorage::blocks_for(0, 1) == 1 && DeadlineStorage::blocks_for(57, 1) == 1);
+    static_assert(DeadlineStorage::blocks_for(58, 1) == 2 && DeadlineStorage::blocks_for(121, 1) == 2);
+    static_assert(DeadlineStorage::blocks_for(122, 1) == 3);
+    for (size_t count = 1; count < 300; ++count) {
         Queue queue(count);
         std::vector<DeadlineNode> many(count);
         for (DeadlineNode& node : many) {
             queue.insert(node, Instant{1});
         }
         EXPECT_EQ(all_due(queue, 1).size(), count);
+    }
+}
+
+// However the deadlines are spread over the queues, and although they change sides.
+TEST(DeadlineQueue, QueuesShareTheirStorage) {
+    Random random(core_test::fresh_seed());
+    for (int round = 0; round < 300; ++round) {
+        const size_t count = 1 + random.below(1000);
+        Storage storage(count, 4);
+        std::array<DeadlineQueue, 4> queues;
+        for (DeadlineQueue& queue : queues) {
+            queue.prepare(storage);
+        }
+        std::vector<DeadlineNode> many(count);
+        for (int turn = 0; turn < 3; ++turn) {
+            std::array<size_t, 4> sizes{};
+            for (DeadlineNode& node : many) {
+                const size_t to = random.one_in(3) ? random.below(4) : static_cast<size_t>(turn);
+                queues[to].insert(node, Instant{1});
+                ++sizes[to];
+            }
+            for (size_t i = 0; i < 4; ++i) {
+                ASSERT_EQ(all_due(queues[i], 1).size(), sizes[i]);
+            }
+        }
     }
 }
 
@@ -167,67 +200,29 @@ TEST(DeadlineQueue, CancelMayRaiseTheLast) {
     while (!queue.empty()) {
         ASSERT_GE(queue.next().nanoseconds(), last);
         last = queue.next().nanoseconds();
-        queue.advance(Instant{last});
-        ASSERT_NE(queue.pop_due(), nullptr);
+        ASSERT_NE(queue.pop_due(Instant{last}), nullptr);
     }
 }
 
-// Every interrupt serves one at least, and none so many that more than eight
-// entries could have moved.
-TEST(DeadlineQueue, OneInterruptMovesEightAtMost) {
-    for (const size_t count : {1, 2, 9, 10, 73, 74, 585, 586, 4681, 4682, 40000}) {
-        Queue queue(count);
-        std::vector<DeadlineNode> many(count);
-        for (DeadlineNode& node : many) {
-            queue.insert(node, Instant{50});
-        }
-        for (size_t served = 0; served < count;) {
-            queue.advance(Instant{50});
-            uint32_t moves = 0;
-            const size_t before = served;
-            uint32_t depth = 0;
-            for (size_t held = count - served, level = 8; held > 1; level *= 8, ++depth) {
-                held -= std::min(held - 1, level);
-            }
-            while (DeadlineNode* const node = queue.pop_due()) {
-                ASSERT_EQ(node, &many[served++]);
-                moves += depth + (count - served > 0 ? 1 : 0);
-            }
-            ASSERT_GT(served, before);
-            ASSERT_LE(moves, DeadlineQueue::moves_per_advance + 1) << count; // depth may have shrunk by one
-        }
-    }
-}
-
-TEST(DeadlineQueue, OneInterruptServesSeveralWhereFewArePending) {
+TEST(DeadlineQueue, FlatMeansTwoLevels) {
     Queue queue;
-    std::array<DeadlineNode, 3> few;
-    for (DeadlineNode& node : few) {
-        queue.insert(node, Instant{5});
+    std::array<DeadlineNode, 10> few;
+    for (size_t i = 0; i < few.size(); ++i) {
+        EXPECT_TRUE(queue.flat()) << i;
+        queue.insert(few[i], Instant{5});
     }
-    queue.advance(Instant{5});
-    for (DeadlineNode& node : few) {
-        EXPECT_EQ(queue.pop_due(), &node);
-    }
+    EXPECT_FALSE(queue.flat());
 }
 
-TEST(DeadlineQueue, WithoutAdvanceNothingMoreIsGiven) {
-    Queue queue(1000);
-    std::vector<DeadlineNode> many(1000);
-    for (DeadlineNode& node : many) {
-        queue.insert(node, Instant{1});
-    }
-    queue.advance(Instant{1});
-    while (queue.pop_due() != nullptr) {
-    }
-    EXPECT_EQ(queue.pop_due(), nullptr);
-    EXPECT_LE(queue.next(), Instant{1});
-    EXPECT_FALSE(queue.empty());
-}
-
+// Four queues of one storage; whoever is not pending may change its queue.
 class Comparison {
   public:
-    Comparison(uint64_t seed, size_t count) : random_(seed), waiters_(count), keys_(count), queue_(count) {}
+    Comparison(uint64_t seed, size_t count)
+        : random_(seed), waiters_(count), keys_(count), tiers_(count), storage_(count, tiers) {
+        for (DeadlineQueue& queue : queues_) {
+            queue.prepare(storage_);
+        }
+    }
 
     void run(int steps) {
         for (int step = 0; step < steps && !testing::Test::HasFatalFailure(); ++step) {
@@ -242,21 +237,24 @@ class Comparison {
 
   private:
     using Key = std::tuple<uint64_t, uint64_t, DeadlineNode*>; // time, insertions before, who
+    static constexpr size_t tiers = 4;
 
     void one_step() {
+        if (random_.one_in(20'000)) {
+            favourite_ = random_.below(tiers);
+        }
         const size_t who = random_.below(waiters_.size());
         const uint64_t what = random_.below(16);
         if (what < 12 && !waiters_[who].pending()) {
             insert(who);
         } else if (what < 12 && random_.one_in(2)) {
-            queue_.cancel(waiters_[who]);
-            model_.erase(keys_[who]);
+            queues_[tiers_[who]].cancel(waiters_[who]);
+            models_[tiers_[who]].erase(keys_[who]);
         } else if (what < 14) {
             now_ += random_.of_any_length(spread_) >> random_.below(8);
             advance();
-        } else if (!model_.empty()) {
-            now_ =
-                std::max(now_, queue_.next().nanoseconds() - std::min(queue_.next().nanoseconds(), what & 1));
+        } else if (const uint64_t next = queues_[favourite_].next().nanoseconds(); next != RUMPK_NEVER) {
+            now_ = std::max(now_, next - std::min(next, what & 1));
             advance();
         }
     }
@@ -266,36 +264,46 @@ class Comparison {
         if (random_.one_in(8)) {
             when = now_ - std::min(now_, random_.of_any_length(spread_));
         }
-        queue_.insert(waiters_[who], Instant{std::min<uint64_t>(when, RUMPK_NEVER - 1)});
+        const size_t tier = random_.one_in(4) ? random_.below(tiers) : favourite_;
+        queues_[tier].insert(waiters_[who], Instant{std::min<uint64_t>(when, RUMPK_NEVER - 1)});
         keys_[who] = {when, inserted_++, &waiters_[who]};
-        model_.insert(keys_[who]);
+        tiers_[who] = tier;
+        models_[tier].insert(keys_[who]);
     }
 
     void advance() {
-        const bool due = !model_.empty() && std::get<0>(*model_.begin()) <= now_;
-        size_t served = 0;
-        queue_.advance(Instant{now_});
-        while (DeadlineNode* const node = queue_.pop_due()) {
-            ASSERT_FALSE(model_.empty());
-            ASSERT_LE(std::get<0>(*model_.begin()), now_) << "before its time";
-            ASSERT_EQ(std::get<2>(*model_.begin()), node) << "out of order";
-            model_.erase(model_.begin());
-            ++served;
+        for (size_t tier = 0; tier < tiers && !testing::Test::HasFatalFailure(); ++tier) {
+            take_due(queues_[tier], models_[tier]);
         }
-        ASSERT_EQ(served != 0, due);
+    }
+
+    void take_due(DeadlineQueue& queue, std::set<Key>& model) {
+        while (DeadlineNode* const node = queue.pop_due(Instant{now_})) {
+            ASSERT_FALSE(model.empty());
+            ASSERT_LE(std::get<0>(*model.begin()), now_) << "before its time";
+            ASSERT_EQ(std::get<2>(*model.begin()), node) << "out of order";
+            model.erase(model.begin());
+        }
+        ASSERT_TRUE(model.empty() || std::get<0>(*model.begin()) > now_) << "served nobody";
     }
 
     void check(int step) {
-        const uint64_t next = model_.empty() ? RUMPK_NEVER : std::get<0>(*model_.begin());
-        ASSERT_EQ(queue_.next().nanoseconds(), next) << step;
-        ASSERT_EQ(queue_.empty(), model_.empty()) << step;
+        for (size_t tier = 0; tier < tiers; ++tier) {
+            const std::set<Key>& model = models_[tier];
+            const uint64_t next = model.empty() ? RUMPK_NEVER : std::get<0>(*model.begin());
+            ASSERT_EQ(queues_[tier].next().nanoseconds(), next) << step;
+            ASSERT_EQ(queues_[tier].empty(), model.empty()) << step;
+        }
     }
 
     Random random_;
     std::vector<DeadlineNode> waiters_;
     std::vector<Key> keys_;
-    Queue queue_;
-    std::set<Key> model_;
+    std::vector<size_t> tiers_; // where each is, or was last
+    Storage storage_;
+    std::array<DeadlineQueue, tiers> queues_;
+    std::array<std::set<Key>, tiers> models_;
+    size_t favourite_ = 0; // most are inserted there
     uint64_t now_ = 0;
     uint64_t inserted_ = 0;
     unsigned spread_ = 30;

@@ -160,6 +160,42 @@ TEST(BudgetScheduling, TheSecondStrikeDemotesAtTheNextGivingUp) {
     }
 }
 
+// It falls in a wait that has a deadline: that goes along to the lower tier, where a bell still
+// cancels it and it still comes.
+TEST(BudgetScheduling, AWaitThatDemotesKeepsItsDeadline) {
+    for (uint64_t seed = 1; seed <= 50; ++seed) {
+        Machine machine(seed);
+        const bool rung = seed % 2 == 0;
+        uint64_t when = 0;
+        uint64_t woken = 0;
+        uint64_t answer = 0;
+        Fiber& struck = machine.fiber(Tier::matter, [&] {
+            spin_for(machine, 50 * microsecond);
+            when = now() + 20 * microsecond;
+            const InterruptsMasked masked;
+            answer = this_scheduler().wait(1, Instant{when});
+            woken = now();
+        });
+        machine.budget(struck, 20, 100, true);
+        machine.scheduler.make_ready(struck);
+        machine.scheduler.make_ready(machine.fiber(Tier::matter, [&] {
+            (void)wait_until(now() + 60 * microsecond); // in the queue that it leaves
+        }));
+        machine.scheduler.make_ready(machine.fiber(Tier::void_, [&] {
+            if (rung) {
+                const InterruptsMasked masked;
+                this_scheduler().ring(struck, 1);
+                this_scheduler().reschedule();
+            }
+        }));
+        ASSERT_TRUE(machine.run(steps)) << "seed " << seed;
+        EXPECT_EQ(struck.tier, Tier::gravity) << "seed " << seed;
+        EXPECT_EQ(answer, rung ? 1U : 0U) << "seed " << seed;
+        EXPECT_EQ(woken >= when, !rung) << "seed " << seed;
+        EXPECT_LT(woken, when + slack) << "seed " << seed;
+    }
+}
+
 TEST(BudgetScheduling, WhoMayNotFallStaysAndEndsAtTheThird) {
     for (const Tier before : {Tier::gravity, Tier::void_}) {
         Machine machine(7);

@@ -301,46 +301,6 @@ TEST(Scheduler, BellsLatchAndCoalesce) {
     EXPECT_EQ(taken, (std::vector<uint64_t>{1, 2, 0}));
 }
 
-TEST(Scheduler, DeadlinesAreNeverEarlyAndInOrder) {
-    for (uint64_t seed = 1; seed <= 30; ++seed) {
-        Machine machine(seed);
-        std::mt19937_64 random(seed);
-        std::vector<uint64_t> order;
-        for (int i = 0; i < 50; ++i) {
-            const uint64_t when = 2000 + random() % 100'000 * 100;
-            machine.scheduler.make_ready(machine.fiber(Tier::gravity, [&, when] {
-                EXPECT_EQ(wait(0, Instant{when}), 0U);
-                EXPECT_GE(rumpk::machine().now(), when) << "seed " << seed;
-                order.push_back(when);
-            }));
-        }
-        ASSERT_TRUE(machine.run(steps)) << "seed " << seed;
-        EXPECT_EQ(order.size(), 50U);
-        EXPECT_TRUE(std::is_sorted(order.begin(), order.end())) << "seed " << seed;
-    }
-}
-
-TEST(Scheduler, PastDeadlineReturnsAtOnce) {
-    Machine machine(9);
-    machine.scheduler.make_ready(machine.fiber(Tier::gravity, [&] {
-        EXPECT_EQ(wait(1, Instant{0}), 0U);
-        EXPECT_EQ(wait(1, Instant{1}), 0U);
-    }));
-    ASSERT_TRUE(machine.run(steps));
-    EXPECT_EQ(machine.timer_sets, 0U);
-}
-
-// A wake cancels its deadline: an idle machine has nothing armed, and takes no interrupt.
-TEST(Scheduler, WakeDisarmsTheTimer) {
-    Machine machine(11);
-    Fiber& sleeper = machine.fiber(Tier::gravity, [&] { EXPECT_EQ(wait(1, later(1'000'000)), 1U); });
-    machine.scheduler.make_ready(sleeper);
-    machine.scheduler.make_ready(machine.fiber(Tier::void_, [&] { ring(sleeper, 1); }));
-    ASSERT_TRUE(machine.run(steps));
-    EXPECT_EQ(machine.scheduler.statistics().timer_interrupts, 0U);
-    EXPECT_EQ(machine.timer_sets, 2U); // armed, disarmed
-}
-
 // The window between deciding to wait and waiting: a device rings at every place the seeds find.
 TEST(Scheduler, NoWakeUpIsLost) {
     for (uint64_t seed = 1; seed <= 300; ++seed) {

@@ -172,7 +172,7 @@ Machine::Machine(uint64_t seed) {
         ++world->machine->timer_sets;
     };
     std::array<AddressRange, interrupt_stacks> stacks{};
-    scheduler.prepare(CoreId{0}, stacks, {}, deadlines);
+    scheduler.prepare(CoreId{0}, stacks, {}, deadlines, deadline_pointers);
     scheduler.enter();
 }
 

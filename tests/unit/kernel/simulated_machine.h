@@ -35,7 +35,10 @@ class Machine {
     // A device interrupts once, at a moment the seed chooses, and calls `handler` masked.
     void interrupt_later(std::function<void()> handler);
 
-    std::array<DeadlineQueue::Family, DeadlineQueue::families_for(1000)> deadlines{}; // scheduler's
+    static constexpr size_t deadline_blocks = DeadlineStorage::blocks_for(1000, tier_count);
+    std::array<DeadlineStorage::Block, deadline_blocks> deadlines{}; // scheduler's, as these
+    std::array<DeadlineStorage::Block*, DeadlineStorage::pointers_for(deadline_blocks, tier_count)>
+        deadline_pointers{};
     Scheduler scheduler;
     uint64_t timer_sets = 0;
     std::vector<Fiber*> ended_by_budget;

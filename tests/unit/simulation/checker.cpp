@@ -134,7 +134,12 @@ void check_core(uint32_t core) {
             check_state(fiber, scheduler);
         }
     }
-    const uint64_t next = (scheduler.*reach(Deadlines{})).next().nanoseconds();
+    // Of the current tier and those above it; while the core idles, of all.
+    const auto current = static_cast<size_t>((scheduler.*reach(Ready{})).current());
+    uint64_t next = RUMPK_NEVER;
+    for (size_t tier = 0; tier < std::min<size_t>(current + 1, tier_count); ++tier) {
+        next = std::min(next, (scheduler.*reach(Deadlines{}))[tier].next().nanoseconds());
+    }
     const uint64_t timer = timer_of(core);
     check(next == timer || (timer == RUMPK_NEVER && next <= now()),
           "the timer stands elsewhere than the next deadline");
