@@ -159,7 +159,8 @@ struct hal {
     /* [masked] Starts another core on that stack; it calls events->core_start. EINVAL, EEXIST, EIO. */
     int (*core_start)(uint32_t core, void* stack_base, uint64_t stack_size);
     /* [any] Makes events->message run on that core soon. Bells that overlap coalesce.
-     * Everything the caller wrote before is visible to the handler. */
+     * Everything the caller wrote before is visible to the handler. A core that rings itself, again and
+     * again, does not keep its timer away. */
     void (*core_wake)(uint32_t core);
 
     /* 3. Contexts */

@@ -66,7 +66,8 @@ class Gicv3 {
         return 0;
     }
 
-    // Of the calling core: awake, and of lines 0 to 31 these enabled.
+    // Of the calling core: awake, and of lines 0 to 31 these enabled. Those of other cores' messages, 0 to
+    // 15, come behind all others: a core that rings itself again and again does not keep its timer away.
     void begin_core(uint64_t redistributor, uint32_t lines) {
         uint64_t wake = redistributor + waker;
         Access::write32(wake, Access::read32(wake) & ~processor_sleeps);
@@ -76,7 +77,7 @@ class Gicv3 {
         Access::write32(own + groups, ~0u);
         Access::write32(own + disable_bits, ~0u);
         for (uint32_t line = 0; line < first_shared_line; ++line) {
-            Access::write8(own + priorities + line, middle_priority);
+            Access::write8(own + priorities + line, line < message_lines ? low_priority : middle_priority);
         }
         Access::write32(own + enable_bits, lines);
     }
@@ -124,8 +125,11 @@ class Gicv3 {
     static constexpr uint64_t last = 1 << 4;
     static constexpr uint32_t processor_sleeps = 1 << 1;
     static constexpr uint32_t children_sleep = 1 << 2;
-    // Any but the lowest, which is never heard.
+    // 4.8: a lower number comes first; the upper five bits there always are. The lowest of all is never
+    // heard.
     static constexpr uint8_t middle_priority = 0x80;
+    static constexpr uint8_t low_priority = 0xc0;
+    static constexpr uint32_t message_lines = 16;
     static constexpr uint32_t special_lines = 1020;
     static constexpr uint32_t bits = 32;
 

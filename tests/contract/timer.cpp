@@ -133,6 +133,24 @@ void timer_is_set_again_in_its_event() {
     EXPECT(spin_until(machine->now() + 5000 * millisecond, [] { return load(chain) == 1000; }));
 }
 
+// Each message brings the next: what is pending beside it comes all the same.
+void ring_again() {
+    if (++chain < 1000) {
+        machine->core_wake(machine->core_index());
+    }
+}
+
+void timer_is_not_kept_away_by_messages() {
+    static uint64_t rung_before;
+    chain = 0;
+    hooks.message = ring_again;
+    hooks.timer = [] { rung_before = chain; };
+    machine->timer_set(0);
+    machine->core_wake(machine->core_index());
+    EXPECT(spin_until(machine->now() + 5000 * millisecond, [] { return load(chain) == 1000; }));
+    EXPECT(load(rung_before) < 10);
+}
+
 void ticks_count_what_now_counts() {
     EXPECT(machine->ticks() != 0);
     uint64_t last = machine->ticks();
@@ -167,6 +185,7 @@ const Test tests_of_timer[] = {
     {"timer replaced as it fires is not early", timer_replaced_as_it_fires_is_not_early},
     {"timer disarmed as it fires is quiet", timer_disarmed_as_it_fires_is_quiet},
     {"timer is set again in its event", timer_is_set_again_in_its_event},
+    {"timer is not kept away by messages", timer_is_not_kept_away_by_messages},
     {nullptr, nullptr},
 };
 

@@ -198,7 +198,14 @@ using namespace rumpk::hal;
 
 extern "C" void hal_trap_interrupt(uint64_t cause) {
     constexpr uint64_t interrupt = uint64_t{1} << 63;
-    switch (cause & ~interrupt) {
+    cause &= ~interrupt;
+    // Of those that are pending the software interrupt ranks above the timer's (privileged specification,
+    // 4.1.3), and a core that has more messages rings itself: it would keep its own timer away. One-shot, the
+    // timer keeps nobody away.
+    if (cause == cause_software && (read_sip() & read_sie() & interrupt_bit(cause_timer)) != 0) {
+        cause = cause_timer;
+    }
+    switch (cause) {
     case cause_timer:
         // Disarmed by its enable bit: cheaper than a call of firmware, and a compare value that
         // stays in the past disturbs nobody.

@@ -124,6 +124,10 @@ void check_spawn_kill() {
     spawn_refused("spawn in tier 4", RUMPK_EINVAL, [](auto& args) { args.tier = 4; });
     spawn_refused("spawn in another tier, not bare", RUMPK_EPERM,
                   [](auto& args) { args.tier = RUMPK_TIER_VOID; });
+    spawn_refused("spawn above the ceiling", RUMPK_EPERM, [](auto& args) {
+        args.tier = RUMPK_TIER_PHOTON;
+        args.flags = RUMPK_SPAWN_BARE;
+    });
     spawn_refused("spawn on core 1000", RUMPK_EINVAL, [](auto& args) { args.core = 1000; });
     spawn_refused("spawn at null", RUMPK_EFAULT, [](auto& args) { args.entry = 0; });
     spawn_refused("spawn in data", RUMPK_EFAULT, [](auto& args) { args.entry = address(buffer.data()); });
@@ -137,6 +141,15 @@ void check_spawn_kill() {
         args.stack_size = 4096;
     });
     spawn_refused("spawn on a tiny stack", RUMPK_EINVAL, [](auto& args) { args.stack_size = 16; });
+    spawn_refused("spawn on a stack of 1032 bytes", RUMPK_EINVAL, [](auto& args) { args.stack_size = 1032; });
+    spawn_refused("spawn on a stack past the window", RUMPK_EFAULT, [](auto& args) {
+        args.stack_base = outside;
+        args.stack_size = 4096;
+    });
+    spawn_refused("spawn on a stack whose end wraps", RUMPK_EFAULT, [](auto& args) {
+        args.stack_base = ~15ull;
+        args.stack_size = 4096;
+    });
     spawn_refused("spawn on a pooled stack of 1 MiB", RUMPK_EINVAL,
                   [](auto& args) { args.stack_size = 1u << 20; });
     spawn_refused("spawn with three slots", RUMPK_EINVAL, [](auto& args) {
@@ -162,6 +175,10 @@ void check_spawn_kill() {
     refused("kill of another generation", raw(RUMPK_CALL_KILL, id + (1ull << 32), 1), RUMPK_ESRCH);
     test::equal("kill", raw(RUMPK_CALL_KILL, id, 9), 0);
     refused("kill again", raw(RUMPK_CALL_KILL, id, 9), RUMPK_ESRCH);
+    refused("kill in a slot that there is not", raw(RUMPK_CALL_KILL, id | 0xffff'ffff, 1), RUMPK_ESRCH);
+    const auto returned = static_cast<uint64_t>(raw(RUMPK_CALL_SPAWN, address(&good)));
+    (void)raw(RUMPK_CALL_YIELD);
+    refused("kill of one that has returned", raw(RUMPK_CALL_KILL, returned, 1), RUMPK_ESRCH);
     int64_t spawned = 0;
     for (int i = 0; i < 5000 && spawned >= 0; ++i) {
         spawned = raw(RUMPK_CALL_SPAWN, address(&good));
@@ -199,6 +216,24 @@ void check_yield() {
     refused("a wait and such a peer at an odd address", ring_and_wait(address(elsewhere) + 3), RUMPK_ESRCH);
     refused("a wait and such a peer off the stack", ring_and_wait(address(nobody.data())), RUMPK_ESRCH);
     refused("nothing latched", raw(RUMPK_CALL_YIELD, RUMPK_CHANNEL_TX, 0, 0, 1), RUMPK_EAGAIN);
+}
+
+// The last moment that there is, and those that have passed: a deadline each, and none disturbs another.
+void check_deadlines() {
+    constexpr uint64_t last_moment = RUMPK_NEVER - 1;
+    rumpk_spawn_args args = good_spawn();
+    args.entry =
+        reinterpret_cast<uintptr_t>(+[](uint64_t) { (void)raw(RUMPK_CALL_YIELD, 0, 0, last_moment); });
+    const int64_t sleeper = raw(RUMPK_CALL_SPAWN, address(&args));
+    (void)raw(RUMPK_CALL_YIELD); // it sleeps
+    for (const uint64_t passed : {uint64_t{1}, static_cast<uint64_t>(raw(RUMPK_CALL_TIME, 0))}) {
+        refused("a wait until a moment that has passed",
+                raw(RUMPK_CALL_YIELD, RUMPK_CHANNEL_TX, 0, passed, 0), RUMPK_ETIMEDOUT);
+    }
+    const auto until = static_cast<uint64_t>(raw(RUMPK_CALL_TIME, 0)) + 1'000'000;
+    test::equal("a millisecond beside a sleep until the last moment", raw(RUMPK_CALL_YIELD, 0, 0, until), 0);
+    test::check("is over in time", static_cast<uint64_t>(raw(RUMPK_CALL_TIME, 0)) >= until);
+    test::equal("and the long sleep is not", raw(RUMPK_CALL_KILL, static_cast<uint64_t>(sleeper), 1), 0);
 }
 
 void check_time_random_halt() {
@@ -273,6 +308,7 @@ int main() {
     check_map();
     check_spawn_kill();
     check_yield();
+    check_deadlines();
     check_time_random_halt();
     check_meta();
     check_unveil_pledge();

@@ -90,6 +90,7 @@ struct Rally {
     std::atomic<uint64_t> ball = 0; // odd: away's turn
     std::atomic<uint64_t> at_home = 0;
     uint64_t rounds = 0;
+    uint64_t sweep = 1500; // loops: longer than the way to sleep
 } rally;
 
 // Waits for the other's turn, without a deadline: a bell that is lost ends the test's time.
@@ -97,6 +98,11 @@ void play(uint64_t other, bool odd) {
     for (uint64_t i = 0; i < rally.rounds; ++i) {
         while ((rally.ball.load(std::memory_order_acquire) % 2 == 1) != odd) {
             (void)nexus::call::yield(RUMPK_CHANNEL_RX, 0, RUMPK_NEVER, 0);
+        }
+        // A little later or earlier each time, so that the bell comes at every moment of the other's way to
+        // sleep: as it looks, as it parks, as its core decides to wait, and as it waits.
+        for (uint64_t left = i * 7 % rally.sweep; left > 0; --left) {
+            std::atomic_signal_fence(std::memory_order_seq_cst);
         }
         rally.ball.fetch_add(1, std::memory_order_release);
         ring(other);
@@ -281,7 +287,7 @@ int main(int argc, char** argv) {
             continue;
         }
         calls_away_from_home(core);
-        bells(core, 2000);
+        bells(core, 20'000);
         rings(core, 5000);
         kills(core);
     }

@@ -133,6 +133,7 @@ TEST_F(Gic, WakesACoreAndEnablesItsOwnLines) {
     EXPECT_EQ(controller.enabled[own + 0x100], 1u << 27 | 1);
     EXPECT_EQ(controller.get(own + 0x80, 4), ~0u);
     EXPECT_EQ(controller.bytes[own + 0x400 + 27], 0x80);
+    EXPECT_GT(controller.bytes[own + 0x400 + 15], 0x80);         // messages come behind the timer
     EXPECT_EQ(controller.get(redistributors + 0x14, 4) & 2, 2u); // its neighbour sleeps on
 }
 

@@ -34,8 +34,7 @@ const LifeReport& report_of_lives() {
 }
 
 Scratch& scratch(uint64_t life) {
-    static_assert(sizeof(Scratch) <= 256);
-    return *reinterpret_cast<Scratch*>(RUMPK_WINDOW_A + 0x2000 + life * 256);
+    return reinterpret_cast<Scratch*>(RUMPK_WINDOW_A + program_size)[life];
 }
 
 void know_id(uint64_t life, uint64_t id) {
@@ -56,6 +55,7 @@ void begin_life(uint64_t self) {
     check(!me.begun, "a fiber begins twice");
     check(!me.refused, "a fiber begins whose spawn had failed");
     me.begun = true;
+    ++books.report.lives;
     rumpk_meta_self& mine = *reinterpret_cast<rumpk_meta_self*>(scratch(self).bytes);
     const int64_t size = in_call(self, "meta", [&] {
         return rumpk_call_meta(RUMPK_META_SELF, scratch_address(&mine), sizeof mine, 0);

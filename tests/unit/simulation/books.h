@@ -33,7 +33,7 @@ struct Life {
 // A fiber's memory for what calls read: in the cell's window.
 struct Scratch {
     rumpk_spawn_args spawn;
-    uint64_t ids[8];
+    uint64_t ids[RUMPK_PEERS_MAX];
     std::byte bytes[64];
 };
 

@@ -123,7 +123,7 @@ std::span<const std::byte> make_image(const CellPlan& plan, Body body) {
     std::memcpy(cell.name, "simulated", 10);
     cell.elf_offset = table_size;
     cell.elf_size = elf.bytes().size();
-    cell.memory = 64 << 10;
+    cell.memory = 256 << 10;
     cell.map_memory = map_pages * 4096;
     cell.home_tier = plan.home_tier;
     cell.tier_ceiling = plan.tier_ceiling;

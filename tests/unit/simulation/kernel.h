@@ -16,7 +16,8 @@ struct CellPlan {
     uint32_t tier_ceiling = 0;
 };
 
-inline constexpr uint64_t map_pages = 8; // what the cell may map
+inline constexpr uint64_t map_pages = 8;         // what the cell may map
+inline constexpr uint64_t program_size = 0x2000; // from the window's start; behind it the heap
 
 // Variables of the kernel have the values that they had when the program began.
 void set_kernel_back();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/simulation/life.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -44,6 +45,14 @@ uint64_t somebody() {
     return draw(the_books().lives_begun);
 }
 
+// Most of those that were born lately, for they are still alive; at least the caller is known.
+uint64_t somebody_known(uint64_t self) {
+    const Books& books = the_books();
+    const uint64_t target =
+        draw(2) == 0 ? somebody() : books.lives_begun - 1 - draw(std::min<uint64_t>(8, books.lives_begun));
+    return books.lives[target].id != 0 ? target : self;
+}
+
 void kill_one(uint64_t self) {
     Books& books = the_books();
     const uint64_t target = somebody();
@@ -65,20 +74,17 @@ void kill_one(uint64_t self) {
     }
 }
 
+// Up to as many as a call takes, which is more than fits into a ring between two cores.
 void ring_some(uint64_t self) {
     Books& books = the_books();
-    const uint64_t count = draw(4) == 0 ? 1 + draw(6) : 1;
-    std::array<uint64_t, 6> targets{};
-    std::array<uint64_t, 6> counts{};
+    const uint64_t count = draw(4) != 0 ? 1 : 1 + draw(draw(4) == 0 ? RUMPK_PEERS_MAX : 6);
+    std::array<uint64_t, RUMPK_PEERS_MAX> targets{};
+    std::array<uint64_t, RUMPK_PEERS_MAX> counts{};
     uint64_t* const ids = scratch(self).ids;
     for (uint64_t i = 0; i < count; ++i) {
-        targets[i] = somebody();
-        Life& target = books.lives[targets[i]];
-        if (target.id == 0) {
-            return;
-        }
-        ids[i] = target.id;
-        counts[i] = ++target.rung;
+        targets[i] = somebody_known(self);
+        ids[i] = books.lives[targets[i]].id;
+        counts[i] = ++books.lives[targets[i]].rung;
     }
     const int64_t rung = in_call(self, "ring", [&] {
         return rumpk_call_yield(0, 0, 0, RUMPK_YIELD_NOWAIT, scratch_address(ids), count);
@@ -201,6 +207,9 @@ void break_the_pledge(uint64_t self) {
     books.report.code = RUMPK_EXIT_PANIC;
     *static_cast<uint64_t*>(stack_of(books.lives[self].id)) = 0;
     books.lives[self].finished = true;
+    for (uint64_t left = draw(3000); left > 0; --left) {
+        point(); // others get as far
+    }
     for (;;) {
         (void)in_call(self, "overflow", [] { return rumpk_call_yield(0, 0, now() + 1000, 0, 0, 0); });
     }
@@ -259,6 +268,9 @@ void life(uint64_t self) {
             end_the_cell(self);
         }
         if (books.plan.end == End::panics && books.chaos && (books.end_chosen || draw(60) == 0)) {
+            if (draw(3) == 0) {
+                break_the_pledge(self); // the kernel prints, and panics
+            }
             overflow_stack(self);
         }
     }

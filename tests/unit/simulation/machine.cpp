@@ -55,7 +55,7 @@ void serve(Core& core, Cause cause) {
 
 int64_t handle(void* argument) {
     Core& core = *static_cast<Core*>(argument);
-    std::array causes{Cause::device, Cause::message, Cause::timer};
+    std::array causes{Cause::device, Cause::timer, Cause::message};
     if (!world->plan.one_cause_each) {
         std::ranges::shuffle(causes, world->random);
     }
@@ -154,8 +154,8 @@ void engine() {
             }
             continue;
         }
-        if (draw(3000) == 0) {
-            next->asleep = draw(400); // a core that is slow for a while: its messages pile up
+        if (draw(world->plan.pauses) == 0) {
+            next->asleep = draw(1000);
             continue;
         }
         world->quantum = draw_quantum();
@@ -299,7 +299,7 @@ void fail(const std::string& what) {
     std::_Exit(1);
 }
 
-Ending run(const Plan& plan, const std::function<void(const Ending&)>& judge) {
+void run(const Plan& plan, const std::function<void(const Ending&)>& judge) {
     World fresh(plan);
     world = &fresh;
     forget_mappings();
@@ -313,10 +313,8 @@ Ending run(const Plan& plan, const std::function<void(const Ending&)>& judge) {
     first.runs_on = &boot_stack;
     first.flow.prepare(boot_stack, boot, const_cast<hal*>(&make_table()));
     engine();
-    Ending ending{fresh.code, fresh.console.output(), fresh.points};
-    judge(ending);
+    judge({fresh.code, fresh.console.output(), fresh.points});
     world = nullptr;
-    return ending;
 }
 
 } // namespace rumpk::simulated

@@ -24,7 +24,8 @@ struct Plan {
     uint64_t seed = 0;
     uint32_t cores = 1;
     uint32_t boot_core = 0;
-    bool one_cause_each = false; // a trap for each pending interrupt, by rank: device, message, timer
+    bool one_cause_each = false; // a trap for each pending interrupt, by rank: device, timer, message
+    uint64_t pauses = 3000;      // a core stops for a while once in so many turns: its messages pile up
     bool framed = false;         // the console speaks frames
     uint64_t points = 2'000'000; // after so many the run has not ended
     std::span<const std::byte> image;
@@ -39,7 +40,7 @@ struct Ending {
 
 // Boots the kernel, lets it run until the machine is switched off, and asks the judge. Whatever else happens
 // ends the process with a message that names the seed.
-Ending run(const Plan& plan, const std::function<void(const Ending&)>& judge);
+void run(const Plan& plan, const std::function<void(const Ending&)>& judge);
 
 // ---- for what runs on the machine ----
 
