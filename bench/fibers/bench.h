@@ -28,8 +28,11 @@ void bench_start(void (*enter)(uint64_t));
 /* ns of processor time that this process has used: what other programs take meanwhile does not count. Costs a
  * call of the host's kernel, some 0.3 us. */
 uint64_t bench_now(void);
+/* ns of the clock on the wall, for what two processors do together. */
+uint64_t bench_clock(void);
 
 void ours_begin(void (*enter)(uint64_t));
+void (*ours_entry(void))(uint64_t); /* what it was given: where a spawned fiber begins */
 uint32_t ours_fiber_slots(void);
 double ours_switch(uint64_t switches);       /* the HAL table's context_switch */
 double ours_plain_switch(uint64_t switches); /* the same without the control words; not shipped */
@@ -41,9 +44,17 @@ double ours_resume(uint64_t resumes);
 double ours_task_bytes(uint32_t count); /* bytes a task */
 uint64_t ours_memory_unused(void);      /* bytes that boot gave to nobody */
 
+/* A round trip to a fiber on another core, which spins or parks until the message is there, and that of a
+ * bare cache line between the two, in turns. 0: there is no other core. */
+struct message_figures {
+    double message, line;
+};
+struct message_figures ours_message(uint64_t trips, int parks);
+
 double peer_switch(uint64_t switches);
 double peer_yield(uint32_t fibers, uint64_t rounds);
 double peer_pingpong(uint64_t rounds);
+double peer_pingpong_cores(uint64_t rounds); /* wall-clock time, two processors */
 double peer_spawn_end(uint64_t count);
 double peer_resume(uint64_t resumes);
 

@@ -55,6 +55,17 @@ void many_yields() {
         "fiber.yield.10000", [] { return ours_yield(fibers, 20); }, [] { return peer_yield(fibers, 20); });
 }
 
+// To another core: a fiber that spins, beside a bare cache line, and one that parks, beside pipes.
+void messages() {
+    if (wanted("smp.message.spinning")) {
+        const message_figures figures = ours_message(2'000, 0);
+        say("smp.message.spinning", figures.message, figures.line);
+    }
+    measure(
+        "smp.message.parked", [] { return ours_message(100, 1).message; },
+        [] { return peer_pingpong_cores(3'000); });
+}
+
 void deadlines(uint32_t pending) {
     const std::string end = "." + std::to_string(pending);
     const char* const names[] = {"deadline.insert", "deadline.cancel_insert", "deadline.expire",
@@ -98,10 +109,17 @@ void once() {
     many_yields();
     measure("fiber.pingpong", [] { return ours_pingpong(300'000); }, [] { return peer_pingpong(10'000); });
     measure("fiber.spawn_end", [] { return ours_spawn_end(200'000); }, [] { return peer_spawn_end(50'000); });
+    messages();
     measure("task.resume", [] { return ours_resume(10'000'000); }, [] { return peer_resume(10'000'000); });
     deadlines(10'000);
     deadlines(1'000'000);
     std::fflush(stdout);
+}
+
+uint64_t clock_ns(clockid_t clock) {
+    timespec time{};
+    clock_gettime(clock, &time);
+    return static_cast<uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(time.tv_nsec);
 }
 
 // Before main: the trampoline's word.
@@ -118,9 +136,11 @@ void once() {
 } // namespace
 
 uint64_t bench_now() {
-    timespec time{};
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-    return static_cast<uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(time.tv_nsec);
+    return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+uint64_t bench_clock() {
+    return clock_ns(CLOCK_MONOTONIC);
 }
 
 void bench_start(void (*enter)(uint64_t)) {

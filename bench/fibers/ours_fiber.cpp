@@ -121,6 +121,10 @@ void ours_begin(void (*trampoline)(uint64_t)) {
     first_fiber = self->fiber;
 }
 
+void (*ours_entry())(uint64_t) {
+    return enter;
+}
+
 uint32_t ours_fiber_slots() {
     return nexus::detail::process.self.fiber_slots;
 }

@@ -3,7 +3,9 @@
 // What a program of the host would use instead: a pipe between two threads, std::multimap.
 #include <algorithm>
 #include <csignal>
+#include <functional>
 #include <map>
+#include <sched.h>
 #include <thread>
 #include <unistd.h>
 #include <vector>
@@ -31,17 +33,25 @@ void send(int to, const Message& message) {
 
 } // namespace
 
-// Both threads are on one processor: the process is pinned.
-double peer_pingpong(uint64_t rounds) {
-    int there[2];
-    int back[2];
-    must(pipe(there) == 0 && pipe(back) == 0);
-    // The cores' interrupts are signals, and this thread is no core.
+namespace {
+
+// Begun by a core's thread; as no core, for the cores' interrupts are signals.
+std::thread thread_of_none(const std::function<void()>& body) {
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &before);
-    std::thread other([&] {
+    std::thread thread(body);
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    return thread;
+}
+
+double pipes(uint64_t rounds, uint64_t (*clock)(), const std::function<void()>& prepare_other) {
+    int there[2];
+    int back[2];
+    must(pipe(there) == 0 && pipe(back) == 0);
+    std::thread other = thread_of_none([&] {
+        prepare_other();
         Message message{};
         for (uint64_t i = 0; i < rounds; ++i) {
             receive(there[0], message);
@@ -49,8 +59,7 @@ double peer_pingpong(uint64_t rounds) {
             send(back[1], message);
         }
     });
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    const uint64_t begun = bench_now();
+    const uint64_t begun = clock();
     Message message{};
     for (uint64_t i = 0; i < rounds; ++i) {
         message.words[0] = i;
@@ -58,12 +67,33 @@ double peer_pingpong(uint64_t rounds) {
         receive(back[0], message);
         must(message.words[0] == i + 1);
     }
-    const uint64_t ended = bench_now();
+    const uint64_t ended = clock();
     other.join();
     for (const int end : {there[0], there[1], back[0], back[1]}) {
         close(end);
     }
     return static_cast<double>(ended - begun) / static_cast<double>(rounds);
+}
+
+} // namespace
+
+// Both threads are on one processor: the process is pinned.
+double peer_pingpong(uint64_t rounds) {
+    return pipes(rounds, bench_now, [] {});
+}
+
+double peer_pingpong_cores(uint64_t rounds) {
+    const int mine = sched_getcpu();
+    return pipes(rounds, bench_clock, [&] {
+        cpu_set_t others;
+        CPU_ZERO(&others);
+        for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+            if (cpu != mine) {
+                CPU_SET(cpu, &others);
+            }
+        }
+        must(sched_setaffinity(0, sizeof others, &others) == 0);
+    });
 }
 
 deadline_figures peer_deadlines(uint32_t pending, const uint64_t* keys, uint32_t operations) {

@@ -32,6 +32,7 @@ DEADLINES = {
     for what, target in (("insert", 0.1), ("cancel_insert", 0.1), ("expire", None), ("worst", None))
 }
 COUNTED_YIELD = "fiber.yield.2.counted"  # in a process of its own: who counts times goes on with it
+SPINNING, PARKED = "smp.message.spinning", "smp.message.parked"  # two cores, on two processors
 HOSTED = {
     "fiber.switch": Row(peer=FCONTEXT, target=0.5),
     "fiber.switch.fpcw": Row(peer=FCONTEXT, target=1.0),
@@ -40,6 +41,8 @@ HOSTED = {
     "fiber.yield.10000": Row(peer=FIBER, target=0.55),
     "fiber.pingpong": Row(peer="pipe", target=0.01),
     "fiber.spawn_end": Row(peer=FIBER, target=0.2),
+    SPINNING: Row(peer="cache line", target=1.5),
+    PARKED: Row(peer="pipe"),
     "task.resume": Row(peer="bare coroutine", target=1.5),
     "task.bytes": Row(unit="bytes", target=256),
     **DEADLINES,
@@ -90,10 +93,11 @@ def program(cell_toml):
     return output
 
 
-def lines_of(path, figures, runs):
-    """What the program says, each line in words. It is pinned to one processor, peers and all."""
+def lines_of(path, figures, runs, cores=1):
+    """What the program says, each line in words. With one core it is pinned to one processor, peers and all."""
     cpu = str(max(os.sched_getaffinity(0)))
-    command = ["taskset", "-c", cpu, *run.process_command(path, MEMORY, 1)]
+    pinned = ["taskset", "-c", cpu] if cores == 1 else []
+    command = [*pinned, *run.process_command(path, MEMORY, cores)]
     environment = {**os.environ, "BENCH_RUNS": str(runs), "BENCH_FIGURES": ",".join(figures)}
     done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
                           timeout=SECONDS, check=False)
@@ -104,9 +108,13 @@ def lines_of(path, figures, runs):
 
 def on_host(runs, names):
     ours, peers, reasons = {}, {}, {}
-    path = program(FOLDER / "cell.toml")
-    processes = [[name for name in names if (name == COUNTED_YIELD) == counted] for counted in (False, True)]
-    lines = [line for figures in processes if figures for line in lines_of(path, figures, runs + 1)]
+    across = [name for name in names if name in (SPINNING, PARKED)]
+    counted = [name for name in names if name == COUNTED_YIELD]
+    rest = [name for name in names if name not in (*across, *counted)]
+    lines = []
+    for figures, manifest, cores in ((rest, "cell.toml", 1), (counted, "cell.toml", 1), (across, "cores.toml", 2)):
+        if figures:
+            lines += lines_of(program(FOLDER / manifest), figures, runs + 1, cores)
     for name, *rest in lines:
         if rest[0] == "none":
             reasons[name] = " ".join(rest[1:])
