@@ -78,6 +78,14 @@ struct hal_context {
 
 #define HAL_REGISTERS 34u
 
+/* Where it happened. */
+enum hal_fault_place {
+    HAL_FAULT_CONTEXT = 0, /* a context's own code, at kernel privilege */
+    HAL_FAULT_HANDLER = 1, /* the kernel, while it handled an interrupt or a fault */
+    HAL_FAULT_REPORT = 2,  /* its report of a fault: the HAL's own business */
+    HAL_FAULT_USER = 3     /* at user privilege */
+};
+
 /* A fault, as registers for a person to read. */
 struct hal_fault {
     const char* what; /* "load page fault" */
@@ -87,9 +95,7 @@ struct hal_fault {
     uint64_t stack_pointer;
     uint64_t frame_pointer; /* where a backtrace starts */
     uint32_t count;         /* registers that follow */
-    uint32_t nested;        /* 1: it happened while the kernel handled an interrupt or a fault */
-    uint32_t user;          /* 1: at user privilege, by a cell's own code */
-    uint32_t reserved;
+    uint32_t where;         /* hal_fault_place */
     uint64_t value[HAL_REGISTERS];
     const char* name[HAL_REGISTERS];
 };
@@ -105,7 +111,7 @@ struct hal_events {
     void (*interrupt_exit)(
         void); /* once, after all of the above; may switch to another context with context_preempt */
     void (*fault)(
-        const struct hal_fault*);      /* does not return; leaves with context_preempt where `user` is 1 */
+        const struct hal_fault*);      /* does not return; leaves with context_preempt of HAL_FAULT_USER */
     void (*core_start)(uint32_t core); /* a core brought up by core_start begins here; does not return */
 };
 

@@ -82,5 +82,8 @@ foreach(manifest parts IN ZIP_LISTS MANIFESTS PARTS)
         set(output "${CMAKE_BINARY_DIR}/outside/${key}")
     endif()
     string(REPLACE "-" ";" parts "${parts}")
+    if(NOT TARGET hal_user)
+        list(REMOVE_ITEM parts cells) # the packer says that there is no such kernel
+    endif()
     rumpk_application(${name} "${folder}" "${output}" ${parts})
 endforeach()

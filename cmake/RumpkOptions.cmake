@@ -17,8 +17,10 @@ set(RUMPK_NO_RUNTIME_CXX -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-
 set(RUMPK_SECTIONS -ffunction-sections -fdata-sections -fno-omit-frame-pointer
     -ffile-prefix-map=${PROJECT_SOURCE_DIR}/=)
 
-# The kernel's parts that not every image needs (core/parts.h).
-set(RUMPK_PARTS cores budgets trace)
+# The kernel's parts that not every image needs (core/parts.h). `cells` is for machines that have user
+# privilege, and a kernel with it runs no fused image: what is said to have all parts has the others.
+set(RUMPK_PARTS cores budgets trace cells)
+set(RUMPK_ALL_PARTS cores budgets trace)
 
 # `NAME`: core/parts.cpp for a kernel that has the parts that follow.
 function(rumpk_parts NAME OPTIONS)

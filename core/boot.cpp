@@ -100,14 +100,19 @@ void write_system_table(const BootTable& table, const Cell& first) {
                                     Cell::tx_geometry().slot_size()};
     systable.ring[RUMPK_RING_EVENT] = {first.boot_ring(RUMPK_RING_EVENT).base.value(),
                                        Cell::event_geometry().slots(), Cell::event_geometry().slot_size()};
-    if (machine().map(boot.systable_address, boot.systable_physical, HAL_PAGE_SIZE, HAL_MAP_READ) < 0) {
+    if (parts::cells && machine().user->make_gate(systable.call) < 0) {
+        stop_boot("the cells' gate cannot be made");
+    }
+    if (machine().map(boot.systable_address, boot.systable_physical, HAL_PAGE_SIZE, mapped_with(right_read)) <
+        0) {
         stop_boot("the SysTable's address cannot be mapped");
     }
 }
 
 void prepare_cells(const BootTable& table) {
-    if (!table.fused()) {
-        stop_boot("bad image: this kernel runs fused images of one cell");
+    if (table.fused() == parts::cells || table.cell_count() != 1) {
+        stop_boot(parts::cells ? "bad image: this kernel runs celled images of one cell"
+                               : "bad image: this kernel runs fused images of one cell");
     }
     const std::span<Cell> all = boot_memory().take_objects<Cell>(table.cell_count(), "cells");
     cells_set(all);

@@ -50,7 +50,7 @@ Result<Promises> read_promises(const Cell& cell, uint64_t address) {
     std::array<char, 16> word; // longer than any name
     size_t letters = 0;
     for (size_t length = 0; length <= RUMPK_PLEDGE_MAX; ++length) {
-        auto byte = cell.range(address + length, 1, right_read);
+        auto byte = cell.reach(address + length, 1, right_read);
         if (!byte) {
             return error(byte.error());
         }
@@ -115,7 +115,7 @@ Result<void> unveil(Cell& cell, uint64_t path, uint64_t length, uint64_t rights)
     if (length > RUMPK_PATH_MAX) {
         return error(Errno::toobig);
     }
-    auto range = cell.range(path, length, right_read);
+    auto range = cell.reach(path, length, right_read);
     if (!range) {
         return error(range.error());
     }

@@ -44,7 +44,7 @@ struct Caller {
 // Copies an argument struct in, once. EFAULT.
 template <typename T>
 [[nodiscard]] Result<void> copy_in(const Cell& cell, uint64_t address, T& copy) {
-    auto range = cell.range(address, sizeof(T), right_read);
+    auto range = cell.reach(address, sizeof(T), right_read);
     if (!range) {
         return error(range.error());
     }

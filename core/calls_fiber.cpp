@@ -47,12 +47,13 @@ Result<RingPlan> plan_rings(AddressRange space, const rumpk_spawn_args& args) {
     return plan;
 }
 
-void format_ring(const rumpk_ring_descriptor& ring) {
+void format_ring(const Cell& cell, const rumpk_ring_descriptor& ring) {
     if (ring.slots == 0) {
         return;
     }
     const ion::Geometry geometry = *ion::Geometry::make(ring.slots, ring.slot_size);
-    auto* const base = reinterpret_cast<std::byte*>(static_cast<uintptr_t>(ring.base));
+    auto* const base =
+        static_cast<std::byte*>(cell.reached({VirtAddr{ring.base}, geometry.bytes()}).pointer());
     ensure(ion::format({base, geometry.bytes()}, geometry).has_value());
 }
 
@@ -145,8 +146,8 @@ Result<Fiber*> make_fiber(Cell& cell, const Request& request) {
     }
     fiber->rx = rings->rx;
     fiber->tx = rings->tx;
-    format_ring(fiber->rx);
-    format_ring(fiber->tx);
+    format_ring(cell, fiber->rx);
+    format_ring(cell, fiber->tx);
     fiber->core = place->core;
     fiber->spawner = request.requester.who.id;
     fiber->stack = stack->empty() ? cell.pooled_stack(slot) : *stack;

@@ -22,7 +22,7 @@ Result<AddressRange> buffer_of(const Cell& cell, uint64_t buffer, uint64_t lengt
     if (length == 0) {
         return AddressRange{};
     }
-    return cell.range(buffer, length, rights);
+    return cell.reach(buffer, length, rights);
 }
 
 std::span<std::byte> bytes_of(AddressRange range) {

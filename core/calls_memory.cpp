@@ -87,8 +87,9 @@ Result<void> map_all(const Caller& who, AddressRange range, Rights rights) {
         const PhysAddr physical = who.cell.map_pool.physical(at);
         __builtin_memset(boot_memory().touch(physical), 0, page);
         const InterruptsMasked masked;
-        const int64_t mapped = who.scheduler.on_kernel_stack(
-            [&]() -> int64_t { return machine().map(at.value(), physical.value(), page, rights.bits()); });
+        const int64_t mapped = who.scheduler.on_kernel_stack([&]() -> int64_t {
+            return machine().map(at.value(), physical.value(), page, mapped_with(rights));
+        });
         if (mapped < 0) {
             return error(Errno::nomem);
         }

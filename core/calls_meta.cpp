@@ -14,7 +14,7 @@ namespace {
 // Gives as much as fits and says how much there is. EFAULT.
 Result<uint64_t> give(const Cell& cell, uint64_t buffer, uint64_t length, std::span<const std::byte> bytes) {
     if (length != 0) {
-        auto range = cell.range(buffer, std::min<uint64_t>(length, bytes.size()), right_read | right_write);
+        auto range = cell.reach(buffer, std::min<uint64_t>(length, bytes.size()), right_read | right_write);
         if (!range) {
             return error(range.error());
         }
@@ -163,10 +163,10 @@ struct SelfFront {
 static_assert(sizeof(SelfFront) == offsetof(rumpk_meta_self, fiber) + sizeof(uint64_t));
 
 // On the caller's own stack and aligned, it is given without another look and without
-// the kernel's stack. False: not so.
+// the kernel's stack. False: not so, or the kernel reaches that stack elsewhere.
 bool give_front(const Caller& who, uint64_t buffer) {
     const AddressRange place{VirtAddr{buffer}, sizeof(SelfFront)};
-    if (buffer % alignof(SelfFront) != 0 || !who.fiber.stack.contains(place)) {
+    if (parts::cells || buffer % alignof(SelfFront) != 0 || !who.fiber.stack.contains(place)) {
         return false;
     }
     *static_cast<SelfFront*>(place.pointer()) = {.size = sizeof(rumpk_meta_self),

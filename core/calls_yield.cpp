@@ -57,7 +57,7 @@ Result<AddressRange> check_peers(Cell& cell, uint64_t address, uint64_t count) {
     if (count > RUMPK_PEERS_MAX) {
         return error(Errno::inval);
     }
-    auto ids = cell.range(address, count * sizeof(rumpk_fiber_id), right_read);
+    auto ids = cell.reach(address, count * sizeof(rumpk_fiber_id), right_read);
     if (!ids) {
         return error(ids.error());
     }
@@ -118,11 +118,13 @@ Result<void> ring_all(const Caller& who, uint64_t bells, uint64_t address, uint6
 // The commonest bell: one peer, named on the caller's own stack. Needs little stack
 // itself, so it stays there.
 Result<void> ring_one(const Caller& who, uint64_t address) {
-    const AddressRange id{VirtAddr{address}, sizeof(rumpk_fiber_id)};
-    if (!who.fiber.stack.contains(id)) {
-        if (auto checked = who.cell.range(address, id.size, right_read); !checked) {
+    AddressRange id{VirtAddr{address}, sizeof(rumpk_fiber_id)};
+    if (parts::cells || !who.fiber.stack.contains(id)) {
+        auto checked = who.cell.reach(address, id.size, right_read);
+        if (!checked) {
             return error(checked.error());
         }
+        id = *checked;
     }
     auto peer = peer_at(who.cell, id, 0);
     if (!peer) {
@@ -210,7 +212,7 @@ using namespace rumpk;
     Cell& cell = *self.cell;
     const AddressRange place{VirtAddr{peers}, sizeof(rumpk_fiber_id)};
     const bool wants_input = &self == &cell.first_fiber() && !console().input_open();
-    if (peers % alignof(rumpk_fiber_id) == 0 && self.stack.contains(place) && !wants_input) {
+    if (!parts::cells && peers % alignof(rumpk_fiber_id) == 0 && self.stack.contains(place) && !wants_input) {
         const rumpk_fiber_id entry = *static_cast<const rumpk_fiber_id*>(place.pointer());
         const auto peer = cell.find(FiberId::from_call(entry & ~RUMPK_PEER_TX));
         const uint64_t bell = (entry & RUMPK_PEER_TX) != 0 ? RUMPK_CHANNEL_TX : RUMPK_CHANNEL_RX;

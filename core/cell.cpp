@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/fiber_start.h"
+#include "core/memory.h"
 #include "core/scheduler.h"
 
 namespace rumpk {
@@ -41,14 +42,46 @@ Result<void> Cell::check(AddressRange range, Rights rights) const {
     if (map_pool.covers(range)) {
         return at_home() ? map_pool.check(range, rights) : error(Errno::fault);
     }
-    const VirtAddr stacks = window_.base + RUMPK_WINDOW_STACKS + page + main_stack_.size;
-    if (range.base >= stacks && !rights.contains(right_execute)) {
-        const uint64_t slot = (range.base - stacks) / (stacks_guarded() ? 2 * page : pooled_stack_size_) + 1;
-        if (slot < fibers_.size() && pooled_stack(static_cast<uint32_t>(slot)).contains(range)) {
-            return {};
-        }
+    if (!rights.contains(right_execute) && slot_of_pooled_stack(range) != 0) {
+        return {};
     }
     return error(Errno::fault);
+}
+
+// In whose pooled stack all of it lies. 0: in none.
+uint32_t Cell::slot_of_pooled_stack(AddressRange part) const {
+    const VirtAddr stacks = main_stack_.end();
+    if (part.base >= stacks) {
+        const uint64_t slot = (part.base - stacks) / (stacks_guarded() ? 2 * page : pooled_stack_size_) + 1;
+        if (slot < fibers_.size() && pooled_stack(static_cast<uint32_t>(slot)).contains(part)) {
+            return static_cast<uint32_t>(slot);
+        }
+    }
+    return 0;
+}
+
+Result<AddressRange> Cell::reach_apart(uint64_t address, uint64_t size, Rights rights) const {
+    auto checked = range(address, size, rights);
+    return checked ? reached_apart(*checked) : checked;
+}
+
+AddressRange Cell::reached_apart(AddressRange range) const {
+    const auto shown = [size = range.size](PhysAddr physical) {
+        return AddressRange{VirtAddr{reinterpret_cast<uintptr_t>(boot_memory().touch(physical))}, size};
+    };
+    for (const Region& region : std::span(regions_).first(region_count_)) {
+        if (region.range.contains(range)) {
+            return shown(region.physical + (range.base - region.range.base));
+        }
+    }
+    if (map_pool.covers(range)) {
+        return shown(map_pool.physical(range.base));
+    }
+    if (const uint32_t slot = slot_of_pooled_stack(range); slot != 0) {
+        return shown(pooled_stacks_ + uint64_t{slot - 1} * pooled_stack_size_ +
+                     (range.base - pooled_stack(slot).base));
+    }
+    return {};
 }
 
 Result<void> Cell::check_entry(VirtAddr entry) const {
@@ -137,6 +170,10 @@ AddressRange Cell::pooled_stack(uint32_t slot) const {
 
 AddressRange Cell::ring_space(uint32_t slot) const {
     return {ring_area_.base + uint64_t{slot} * ring_bytes_, ring_bytes_};
+}
+
+AddressRange Cell::call_stack(uint32_t slot) const {
+    return {call_stacks_.base + uint64_t{slot} * call_stack_size, call_stack_size};
 }
 
 const Fiber* Cell::guard_owner(VirtAddr address) const {

@@ -16,6 +16,7 @@
 #include "core/machine.h"
 #include "core/mailbox.h"
 #include "core/map_pool.h"
+#include "core/parts.h"
 #include "core/promises.h"
 #include "core/unveil.h"
 #include "ion/ring.h"
@@ -80,6 +81,15 @@ class Cell {
     [[nodiscard]] Result<void> check_entry(VirtAddr entry) const;
     // Numbers of a call into a range that was checked. EFAULT.
     [[nodiscard]] Result<AddressRange> range(uint64_t address, uint64_t size, Rights rights) const;
+    // The same as the kernel touches it.
+    [[nodiscard]] Result<AddressRange> reach(uint64_t address, uint64_t size, Rights rights) const {
+        return parts::cells ? reach_apart(address, size, rights) : range(address, size, rights);
+    }
+    // Where the kernel touches a range of the cell's memory. It does so at the cell's own addresses only
+    // while both have the same privilege. Empty: not one piece of memory that boot gave it.
+    [[nodiscard]] AddressRange reached(AddressRange range) const {
+        return parts::cells ? reached_apart(range) : range;
+    }
 
     // Masked, on the home core. A control block without an id; nullptr: all are in use. O(1).
     [[nodiscard]] Fiber* take_fiber();
@@ -105,6 +115,9 @@ class Cell {
     // Where a slot's pooled stack and rings are: pure functions of the slot.
     [[nodiscard]] AddressRange pooled_stack(uint32_t slot) const;
     [[nodiscard]] AddressRange ring_space(uint32_t slot) const;
+    // The kernel's own, on which a slot's calls run where cells are apart.
+    [[nodiscard]] AddressRange call_stack(uint32_t slot) const;
+    static constexpr uint32_t call_stack_size = 1024; // what a call needs of it: docs/decisions/cells.md
     // The guard page below whose stack? nullptr: the address is in no guard page.
     [[nodiscard]] const Fiber* guard_owner(VirtAddr address) const;
 
@@ -121,17 +134,22 @@ class Cell {
     struct Region {
         AddressRange range;
         Rights rights;
+        PhysAddr physical;
     };
 
+    [[nodiscard]] Result<AddressRange> reach_apart(uint64_t address, uint64_t size, Rights rights) const;
+    [[nodiscard]] AddressRange reached_apart(AddressRange range) const;
     void load(const BootCell& description);
     void load_segment(const ElfSegment& segment, std::span<const std::byte> file, std::byte* memory);
     void map_stacks(uint32_t main_stack);
     void map_rings(uint32_t fiber_rings);
-    void map_boot_ring(rumpk_boot_ring which, ion::Geometry geometry, VirtAddr& next);
+    void make_boot_ring(rumpk_boot_ring which, ion::Geometry geometry, VirtAddr& next);
     void prepare_budgets(std::span<const rumpk_meta_budget> described);
     void make_first_fiber(uint32_t budget);
     void post_fiber_end(FiberId fiber, int64_t code);
-    void add_region(AddressRange range, Rights rights);
+    [[nodiscard]] uint32_t slot_of_pooled_stack(AddressRange part) const;
+    void add_region(AddressRange range, PhysAddr physical, Rights rights);
+    void prepare_call_stacks();
 
     std::string_view name_;
     CellId id_{};
@@ -144,6 +162,8 @@ class Cell {
     AddressRange heap_{};
     AddressRange main_stack_{};
     uint32_t pooled_stack_size_ = HAL_PAGE_SIZE;
+    PhysAddr pooled_stacks_{};   // the second slot's and on, without guards
+    AddressRange call_stacks_{}; // all of them
     AddressRange ring_area_{};
     uint32_t ring_bytes_ = 0; // a slot's
     std::array<AddressRange, RUMPK_RING_COUNT> boot_rings_{};
@@ -165,6 +185,13 @@ class Cell {
     std::optional<ion::Producer> event_;
     uint64_t events_dropped_ = 0;
 };
+
+// HAL_MAP_*: how the HAL maps what a cell has these rights to.
+[[nodiscard]] inline uint32_t mapped_with(Rights rights) {
+    static_assert(RUMPK_RIGHT_READ == HAL_MAP_READ && RUMPK_RIGHT_WRITE == HAL_MAP_WRITE &&
+                  RUMPK_RIGHT_EXEC == HAL_MAP_EXEC);
+    return rights.bits() | (parts::cells ? HAL_MAP_USER : 0);
+}
 
 // For lines that people read.
 [[nodiscard]] std::string_view fiber_name(const Fiber& fiber);

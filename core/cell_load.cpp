@@ -16,21 +16,15 @@ namespace {
 constexpr uint64_t page = HAL_PAGE_SIZE;
 constexpr uint64_t large_page = 2U << 20; // frames aligned so let the HAL use fewer, larger entries
 
-uint32_t map_rights(Rights rights) {
-    static_assert(RUMPK_RIGHT_READ == HAL_MAP_READ && RUMPK_RIGHT_WRITE == HAL_MAP_WRITE &&
-                  RUMPK_RIGHT_EXEC == HAL_MAP_EXEC);
-    return rights.bits();
-}
-
 [[noreturn]] void refuse(std::string_view cell, const char* what) {
     stop_boot("cell %.*s: %s", RUMPK_TEXT(cell), what);
 }
 
 } // namespace
 
-void Cell::add_region(AddressRange range, Rights rights) {
+void Cell::add_region(AddressRange range, PhysAddr physical, Rights rights) {
     ensure(region_count_ < regions_.size());
-    regions_[region_count_++] = {range, rights};
+    regions_[region_count_++] = {range, rights, parts::cells ? physical : PhysAddr{}};
 }
 
 // Physical memory behind a part of the window, for good.
@@ -38,7 +32,7 @@ static void map_or_stop(std::string_view cell, AddressRange range, PhysAddr phys
     if (range.empty()) {
         return;
     }
-    if (machine().map(range.base.value(), physical.value(), range.size, map_rights(rights)) < 0) {
+    if (machine().map(range.base.value(), physical.value(), range.size, mapped_with(rights)) < 0) {
         refuse(cell, "its window cannot be mapped");
     }
 }
@@ -71,14 +65,14 @@ void Cell::load(const BootCell& description) {
         const VirtAddr start{align_down(segment.memory.base.value(), page)};
         const VirtAddr end{align_up(segment.memory.end().value(), page)};
         map_or_stop(name_, {start, end - start}, physical + (start - window_.base), segment.rights);
-        add_region(segment.memory, segment.rights);
+        add_region(segment.memory, physical + (segment.memory.base - window_.base), segment.rights);
         if (segment.rights.contains(right_execute)) {
             machine().code_written(start.value(), end - start);
         }
     }
     heap_ = {program->end(), window_.base + description.memory - program->end()};
     map_or_stop(name_, heap_, physical + (heap_.base - window_.base), right_read | right_write);
-    add_region(heap_, right_read | right_write);
+    add_region(heap_, physical + (heap_.base - window_.base), right_read | right_write);
 }
 
 void Cell::map_stacks(uint32_t main_stack) {
@@ -87,7 +81,8 @@ void Cell::map_stacks(uint32_t main_stack) {
     const PhysAddr physical =
         boot_memory().take_pages(align_up(main_stack + pooled * pooled_stack_size_, page), "fiber stacks");
     map_or_stop(name_, main_stack_, physical, right_read | right_write);
-    add_region(main_stack_, right_read | right_write);
+    add_region(main_stack_, physical, right_read | right_write);
+    pooled_stacks_ = physical + main_stack;
     if (!stacks_guarded()) {
         const AddressRange all{main_stack_.end(), align_up(pooled * pooled_stack_size_, page)};
         map_or_stop(name_, all, physical + main_stack, right_read | right_write);
@@ -99,31 +94,42 @@ void Cell::map_stacks(uint32_t main_stack) {
     }
 }
 
+// Every boot ring begins a page, so that views can be granted ring by ring.
+static constexpr uint64_t ring_pages(ion::Geometry geometry) {
+    return align_up(geometry.bytes(), page);
+}
+
 void Cell::map_rings(uint32_t fiber_rings) {
     ring_bytes_ = fiber_rings;
     ring_area_ = {window_.base + RUMPK_WINDOW_RINGS, uint64_t{fiber_rings} * fibers_.size()};
     if (!ring_area_.empty()) {
         const PhysAddr physical = boot_memory().take_pages(ring_area_.size, "fiber rings");
         map_or_stop(name_, ring_area_, physical, right_read | right_write);
-        add_region(ring_area_, right_read | right_write);
+        add_region(ring_area_, physical, right_read | right_write);
     }
-    const VirtAddr first = window_.base + RUMPK_WINDOW_BOOT_RINGS;
-    VirtAddr next = first;
-    map_boot_ring(RUMPK_RING_RX, rx_geometry(), next);
-    map_boot_ring(RUMPK_RING_TX, tx_geometry(), next);
-    map_boot_ring(RUMPK_RING_EVENT, event_geometry(), next);
-    add_region({first, next - first}, right_read | right_write);
-    event_.emplace(boot_rings_[RUMPK_RING_EVENT].pointer(), event_geometry());
+    constexpr uint64_t size =
+        ring_pages(rx_geometry()) + ring_pages(tx_geometry()) + ring_pages(event_geometry());
+    VirtAddr next = window_.base + RUMPK_WINDOW_BOOT_RINGS;
+    const PhysAddr physical = boot_memory().take_pages(size, "boot rings");
+    map_or_stop(name_, {next, size}, physical, right_read | right_write);
+    add_region({next, size}, physical, right_read | right_write);
+    make_boot_ring(RUMPK_RING_RX, rx_geometry(), next);
+    make_boot_ring(RUMPK_RING_TX, tx_geometry(), next);
+    make_boot_ring(RUMPK_RING_EVENT, event_geometry(), next);
+    event_.emplace(reached(boot_rings_[RUMPK_RING_EVENT]).pointer(), event_geometry());
 }
 
-// Every boot ring begins a page, so that views can be granted ring by ring.
-void Cell::map_boot_ring(rumpk_boot_ring which, ion::Geometry geometry, VirtAddr& next) {
-    const AddressRange range{next, align_up(geometry.bytes(), page)};
-    map_or_stop(name_, range, boot_memory().take_pages(range.size, "boot rings"), right_read | right_write);
-    const std::span memory{static_cast<std::byte*>(range.pointer()), geometry.bytes()};
-    ensure(ion::format(memory, geometry).has_value());
+void Cell::make_boot_ring(rumpk_boot_ring which, ion::Geometry geometry, VirtAddr& next) {
     boot_rings_[which] = {next, geometry.bytes()};
-    next = range.end();
+    auto* const memory = static_cast<std::byte*>(reached(boot_rings_[which]).pointer());
+    ensure(ion::format({memory, geometry.bytes()}, geometry).has_value());
+    next = next + ring_pages(geometry);
+}
+
+void Cell::prepare_call_stacks() {
+    if (parts::cells) {
+        call_stacks_ = kernel_stack(uint64_t{call_stack_size} * fibers_.size(), "call stacks");
+    }
 }
 
 void Cell::prepare_budgets(std::span<const rumpk_meta_budget> described) {
@@ -171,6 +177,7 @@ void Cell::prepare(const BootCell& description) {
         free_[free_count_++] = slot; // slot 0 comes out first
     }
     map_stacks(description.main_stack);
+    prepare_call_stacks();
     map_rings(description.fiber_rings);
 
     const AddressRange area{window_.base + RUMPK_WINDOW_MAP, description.map_memory};

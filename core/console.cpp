@@ -35,8 +35,8 @@ void Console::prepare(bool framed) {
 void Console::attach(Fiber& fiber, Cell& cell) {
     fiber_ = &fiber;
     cell_ = &cell;
-    rx_.emplace(cell.boot_ring(RUMPK_RING_RX).pointer(), Cell::rx_geometry());
-    tx_.emplace(cell.boot_ring(RUMPK_RING_TX).pointer(), Cell::tx_geometry());
+    rx_.emplace(cell.reached(cell.boot_ring(RUMPK_RING_RX)).pointer(), Cell::rx_geometry());
+    tx_.emplace(cell.reached(cell.boot_ring(RUMPK_RING_TX)).pointer(), Cell::tx_geometry());
 }
 
 // What waits in pending_ goes first, or the line would change its channel in

@@ -4,6 +4,7 @@
 #include "core/boot_cores.h"
 #include "core/console.h"
 #include "core/panic.h"
+#include "core/parts.h"
 #include "core/remote.h"
 
 namespace rumpk {
@@ -19,6 +20,18 @@ void device_event(uint32_t line) {
     }
 }
 
+// What a program does at its own privilege is its cell's business alone.
+void fault_event(const hal_fault* fault) {
+    if (!parts::cells || fault->where != HAL_FAULT_USER) {
+        panic_fault(*fault);
+    }
+    Scheduler& here = this_scheduler();
+    Fiber& fiber = *here.running();
+    report_fault(*fault, fiber);
+    fiber_end_by_fault(fiber);
+    here.interrupt_exit(); // leaves: the fiber has ended
+}
+
 } // namespace
 
 constexpr hal_events events_of_core{
@@ -26,7 +39,7 @@ constexpr hal_events events_of_core{
     .device = device_event,
     .message = message_event,
     .interrupt_exit = [] { this_scheduler().interrupt_exit(); },
-    .fault = [](const hal_fault* fault) { panic_fault(*fault); },
+    .fault = fault_event,
     .core_start = run_core,
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/fiber_start.h"
 
+#include "abi/console.h"
 #include "core/cell.h"
 #include "core/console.h"
 #include "core/log.h"
@@ -21,6 +22,13 @@ void run_fiber(void* argument) {
     leave_for_ever([&self] { fiber_end(self, 0); });
 }
 
+// The same at user privilege. The context is the kernel's own, on the fiber's stack for calls.
+void run_apart(void* argument) {
+    const Fiber& self = *static_cast<Fiber*>(argument);
+    machine().user->enter(reinterpret_cast<uintptr_t>(self.entry), self.argument, self.stack.end().value(),
+                          self.cell->call_stack(self.cell->slot_of(self)).end().value());
+}
+
 // The code that the shell sees: an application's own codes end at 123.
 uint8_t exit_status(const Cell& cell, int64_t code) {
     if (code >= 0 && code <= RUMPK_EXIT_MAX) {
@@ -33,20 +41,36 @@ uint8_t exit_status(const Cell& cell, int64_t code) {
 } // namespace
 
 void fiber_prepare(Fiber& fiber) {
+    // Where cells are apart, only the stack that the kernel itself uses is watched by it.
+    const AddressRange stack =
+        parts::cells ? fiber.cell->call_stack(fiber.cell->slot_of(fiber)) : fiber.stack;
+    if (parts::cells) {
+        fiber.canary = static_cast<uint64_t*>(stack.pointer());
+    }
     if (fiber.canary != nullptr) {
         *fiber.canary = stack_canary;
     }
-    machine().context_make(&fiber.context, fiber.stack.pointer(), fiber.stack.size, run_fiber, &fiber);
+    machine().context_make(&fiber.context, stack.pointer(), stack.size, parts::cells ? run_apart : run_fiber,
+                           &fiber);
 }
 
 // One cell: with it the machine ends. Its fibers are given no core any more.
-void cell_end(Cell& cell, int64_t code) {
-    if (console().finishing()) {
-        return; // the first end is the one that counts
-    }
+static void end_machine(uint8_t status) {
     stop_other_cores();
     this_scheduler().run_only(console().fiber());
-    console().finish(exit_status(cell, code));
+    console().finish(status);
+}
+
+void cell_end(Cell& cell, int64_t code) {
+    if (!console().finishing()) { // the first end is the one that counts
+        end_machine(exit_status(cell, code));
+    }
+}
+
+void cell_end_by_fault(Cell&) {
+    if (!console().finishing()) {
+        end_machine(RUMPK_EXIT_PANIC);
+    }
 }
 
 void say_broken_pledge(const Fiber& fiber, const char* call) {

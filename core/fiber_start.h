@@ -13,6 +13,8 @@ void fiber_prepare(Fiber& fiber);
 // Masked, on the home core. None of its fibers runs any more. With the last cell
 // the machine ends.
 void cell_end(Cell& cell, int64_t code);
+// The same for what the kernel ended.
+void cell_end_by_fault(Cell& cell);
 
 // Masked, on the home core. Which fiber ends, and for what.
 void say_broken_pledge(const Fiber& fiber, const char* call);

@@ -16,6 +16,11 @@ constexpr unsigned most_frames = 16;
 // By core: it panics. A fault in a panic must not begin another. Written by that core.
 std::array<Shared<bool>, HAL_MAX_CORES> panicking{};
 
+const Fiber* running_fiber() {
+    auto* const scheduler = static_cast<Scheduler*>(machine().core_local());
+    return scheduler != nullptr ? scheduler->running() : nullptr;
+}
+
 // Where the frames of a backtrace may lie: the stack that the frame pointer is
 // on, and no other memory, so that a wild frame pointer cannot fault again.
 AddressRange stack_around(VirtAddr address) {
@@ -23,8 +28,16 @@ AddressRange stack_around(VirtAddr address) {
     if (scheduler == nullptr) {
         return {};
     }
-    if (const Fiber* fiber = scheduler->running(); fiber != nullptr && fiber->stack.contains(address)) {
-        return fiber->stack;
+    if (const Fiber* fiber = scheduler->running(); fiber != nullptr) {
+        if (fiber->stack.contains(address)) {
+            return fiber->stack;
+        }
+        if (parts::cells && fiber->cell != nullptr) {
+            const AddressRange calls = fiber->cell->call_stack(fiber->cell->slot_of(*fiber));
+            if (calls.contains(address)) {
+                return calls;
+            }
+        }
     }
     if (scheduler->kernel_stack().contains(address)) {
         return scheduler->kernel_stack();
@@ -37,8 +50,14 @@ AddressRange stack_around(VirtAddr address) {
     return {};
 }
 
+// A word of such a stack. A cell's may be the kernel's to touch elsewhere only.
 uint64_t word_at(VirtAddr address) {
-    return *static_cast<const uint64_t*>(AddressRange{address, sizeof(uint64_t)}.pointer());
+    AddressRange word{address, sizeof(uint64_t)};
+    if (const Fiber* fiber = running_fiber();
+        parts::cells && fiber != nullptr && fiber->cell != nullptr && fiber->stack.contains(word)) {
+        word = fiber->cell->reached(word);
+    }
+    return *static_cast<const uint64_t*>(word.pointer());
 }
 
 void print_frame(unsigned number, uint64_t pc) {
@@ -80,11 +99,6 @@ void print_registers(const hal_fault& fault) {
         }
         print(line);
     }
-}
-
-const Fiber* running_fiber() {
-    auto* const scheduler = static_cast<Scheduler*>(machine().core_local());
-    return scheduler != nullptr ? scheduler->running() : nullptr;
 }
 
 // "fiber main of cell hello", "the kernel's fiber console", "no fiber".
@@ -173,6 +187,17 @@ void panic_fiber(const Fiber& fiber, std::string_view what) {
     end();
 }
 
+namespace {
+
+void print_fault(const hal_fault& fault) {
+    print("  at 0x%016lx, address 0x%016lx, cause %lu", fault.pc, fault.address, fault.cause);
+    print_registers(fault);
+    print("backtrace:");
+    print_backtrace(fault.pc, fault.frame_pointer);
+}
+
+} // namespace
+
 void panic_fault(const hal_fault& fault) {
     begin();
     KernelLine line;
@@ -180,15 +205,20 @@ void panic_fault(const hal_fault& fault) {
         append_who(line.text("panic: stack overflow of "), fiber);
         line.format(", %s", fault.what);
     } else {
-        const bool ours = in_kernel_text(fault.pc) || fault.nested != 0;
+        const bool ours = in_kernel_text(fault.pc) || fault.where == HAL_FAULT_HANDLER;
         append_who(line.format("panic: %s in %s", fault.what, ours ? "the kernel, " : ""), running_fiber());
     }
     print(line);
-    print("  at 0x%016lx, address 0x%016lx, cause %lu", fault.pc, fault.address, fault.cause);
-    print_registers(fault);
-    print("backtrace:");
-    print_backtrace(fault.pc, fault.frame_pointer);
+    print_fault(fault);
     end();
+}
+
+void report_fault(const hal_fault& fault, const Fiber& fiber) {
+    const Fiber* const deep = overflowed(fault.address);
+    const Fiber& named = deep != nullptr ? *deep : fiber;
+    print("cell %.*s: fiber %.*s: %s%s; the cell ends", RUMPK_TEXT(fiber.cell->name()),
+          RUMPK_TEXT(fiber_name(named)), deep != nullptr ? "stack overflow, " : "", fault.what);
+    print_fault(fault);
 }
 
 } // namespace rumpk

@@ -7,5 +7,6 @@ namespace rumpk::parts {
 const bool cores = RUMPK_PART_CORES;
 const bool budgets = RUMPK_PART_BUDGETS;
 const bool trace = RUMPK_PART_TRACE;
+const bool cells = RUMPK_PART_CELLS;
 
 } // namespace rumpk::parts

@@ -10,5 +10,6 @@ namespace rumpk::parts {
 extern const bool cores;   // fibers on other cores than the one that booted
 extern const bool budgets; // of run time
 extern const bool trace;   // a record of what the cores do
+extern const bool cells;   // cells at user privilege, apart from the kernel; without it a fused one
 
 } // namespace rumpk::parts

@@ -170,6 +170,11 @@ int handle(Scheduler& here, AnswerKind kind, const Answer& answer) {
     case AnswerKind::ended:
         fiber.cell->fiber_ended(fiber, answer.value);
         return heavy;
+    case AnswerKind::faulted:
+        if (parts::cells) {
+            cell_end_by_fault(*fiber.cell);
+        }
+        return heavy;
     }
     return light;
 }
@@ -231,6 +236,10 @@ void fiber_end(Fiber& fiber, int64_t code) {
 
 void fiber_end_by_pledge(Fiber& fiber, const char* call) {
     end(fiber, AnswerKind::broke_pledge, static_cast<int64_t>(reinterpret_cast<intptr_t>(call)));
+}
+
+void fiber_end_by_fault(Fiber& fiber) {
+    end(fiber, AnswerKind::faulted, 0);
 }
 
 void fiber_end_by_budget(Fiber& fiber) {

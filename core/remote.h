@@ -27,6 +27,8 @@ void barrier_everywhere(Scheduler& here);
 void fiber_end(Fiber& fiber, int64_t code);
 // The same for one that did what it had pledged not to do, in that call.
 void fiber_end_by_pledge(Fiber& fiber, const char* call);
+// The same for one whose own code faulted, and its cell with it. In the fault.
+void fiber_end_by_fault(Fiber& fiber);
 // The same for one that used up its budget for the last time. In the timer interrupt.
 void fiber_end_by_budget(Fiber& fiber);
 // Masked. Does this core run that very fiber, at this moment?

@@ -23,10 +23,11 @@
 #define FACTS_NO_MEMORY 0
 #define FACTS_EARLY_DEVICE 8
 
-/* TrapFrame.nested */
-#define NESTED_NOT 0
-#define NESTED_IN_HANDLER 1
-#define NESTED_IN_REPORT 2
+/* TrapFrame.where: hal_fault_place of abi/hal.h */
+#define FAULT_CONTEXT 0
+#define FAULT_HANDLER 1
+#define FAULT_REPORT 2
+#define FAULT_USER 3
 
 #define EXIT_PANIC 126 /* RUMPK_EXIT_PANIC */
 

@@ -79,6 +79,7 @@ class Manifest(unittest.TestCase):
             self.refused(f"cores = {value}", "cores = .* is outside 1 to 64")
         for value in ("0", '"yes"', "[]"):
             self.refused(f"trace = {value}", "trace = .* is neither true nor false")
+            self.refused(f"isolation = {value}", "isolation = .* is neither \"fused\" nor \"cells\"")
         for value in ("0", "512", '"3K"', '"8K"', "true", "1.5", "[]"):
             self.refused(f"fiber_stack = {value}", 'none of "1K", "2K", "4K"')
         self.refused('fibers = 16384\nfiber_stack = "1K"\nfiber_rings = 0', "a window has 16M")
@@ -327,7 +328,8 @@ class Parts(unittest.TestCase):
     def test_follow_from_the_manifest(self):
         budget = '[[budget]]\nname="a"\nrun="1ms"\nwindow="2ms"\n'
         for text, wanted in (("", ()), ("cores = 2", ("cores",)), ("cores = 1", ()), ("trace = true", ("trace",)),
-                             (budget, ("budgets",)), ("trace = true\ncores = 3\n" + budget, parts.PARTS)):
+                             (budget, ("budgets",)), ("trace = true\ncores = 3\n" + budget, parts.ALL),
+                             ('isolation = "fused"', ()), ('cores = 2\nisolation = "cells"', ("cores", "cells"))):
             self.assertEqual(parts.of(manifest.parse(text, "sample")), wanted, text)
 
     def test_names_of_kernels(self):
@@ -336,7 +338,22 @@ class Parts(unittest.TestCase):
             self.assertEqual(parts.of_kernel(Path("x", parts.kernel(chosen) + ".elf")), chosen)
         self.assertEqual(parts.kernel(()), "kernel-plain")
         self.assertEqual(parts.kernel({"trace", "cores"}), "kernel-cores-trace")
-        self.assertEqual(parts.kernel(parts.PARTS), "kernel")
+        self.assertEqual(parts.kernel(parts.ALL), "kernel")
+        self.assertEqual(parts.kernel(parts.PARTS), "kernel-cores-budgets-trace-cells")
+
+    def test_a_kernel_with_cells_gets_a_celled_image(self):
+        with tempfile.TemporaryDirectory() as name:
+            program, toml, output = Path(name, "a.elf"), Path(name, "cell.toml"), Path(name, "a.img")
+            program.write_bytes(make_elf())
+            for text, kernel, flags in (("", "kernel-plain", image.FUSED), ("", "kernel-cells", 0),
+                                        ('isolation = "cells"', "kernel-cores-cells", 0)):
+                toml.write_text(text)
+                file = Path(name, kernel + ".elf")
+                file.write_bytes(make_elf([(CODE, 0x80200000, b"text", 4096)]))
+                image.build("raw", "riscv64", file, program, toml, output)
+                self.assertEqual(struct.unpack_from("<I", output.read_bytes(), 4096 + 20)[0], flags, kernel)
+            with self.assertRaisesRegex(image.ImageError, 'isolation = "cells", and this machine has no kernel that'):
+                image.build("raw", "riscv64", Path(name, "kernel-plain.elf"), program, toml, output)
 
     def test_links_lead_from_an_image_to_its_symbols(self):
         with tempfile.TemporaryDirectory() as name:
@@ -370,7 +387,9 @@ class Contract(unittest.TestCase):
     def test_parts(self):
         for part in parts.PARTS:
             self.assertIn(f"extern const bool {part};", (ROOT / "core" / "parts.h").read_text())
-        self.assertIn(f"set(RUMPK_PARTS {' '.join(parts.PARTS)})", (ROOT / "cmake" / "RumpkOptions.cmake").read_text())
+        options = (ROOT / "cmake" / "RumpkOptions.cmake").read_text()
+        self.assertIn(f"set(RUMPK_PARTS {' '.join(parts.PARTS)})", options)
+        self.assertIn(f"set(RUMPK_ALL_PARTS {' '.join(parts.ALL)})", options)
         self.assertIn("max_cores = 64;", (ROOT / "core" / "boot_table.cpp").read_text())
 
     def test_sizes(self):

@@ -59,7 +59,7 @@ void expect_report(uint64_t address) {
     // Where frame pointers point behind their frame, the first one's is the end of the stack.
     EXPECT(stack(attempt_stack).holds(at(caught.frame_pointer - 1)));
     EXPECT(caught.count > 0 && caught.count <= HAL_REGISTERS);
-    EXPECT_EQUAL(caught.nested, 0);
+    EXPECT_EQUAL(caught.where, HAL_FAULT_CONTEXT);
     bool named = true;
     for (uint32_t i = 0; i < caught.count && i < HAL_REGISTERS; i++) {
         named = named && caught.name[i] != nullptr && caught.name[i][0] != '\0';
@@ -186,7 +186,7 @@ BARE void interrupt_that_faults(void*) {
 
 void a_fault_in_a_handler_is_nested() {
     EXPECT(faults(interrupt_that_faults, nullptr));
-    EXPECT_EQUAL(caught.nested, 1);
+    EXPECT_EQUAL(caught.where, HAL_FAULT_HANDLER);
     EXPECT_EQUAL(caught.address, 0);
     // Its frames were given up with it.
     use_interrupt_stack(stack(common_interrupts));

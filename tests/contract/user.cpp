@@ -114,7 +114,7 @@ void call_at_user(void*) {
 void the_kernel_does_not_touch_what_a_program_does() {
     for (auto* access : {read_at_user, write_at_user, call_at_user}) {
         EXPECT(faults(access, nullptr));
-        EXPECT_EQUAL(caught.user, 0);
+        EXPECT_EQUAL(caught.where, HAL_FAULT_CONTEXT);
     }
 }
 
@@ -186,8 +186,7 @@ void expect_fault_at(uint64_t address) {
     prepare_then(1, address);
     EXPECT(run() == Ended::faulted);
     EXPECT_EQUAL(caught.address, address);
-    EXPECT_EQUAL(caught.user, 1);
-    EXPECT_EQUAL(caught.nested, 0);
+    EXPECT_EQUAL(caught.where, HAL_FAULT_USER);
     EXPECT_EQUAL(page_of(caught.pc), place_user_code);
     EXPECT_EQUAL(caught.stack_pointer, user_stack);
 }
@@ -209,8 +208,7 @@ void a_programs_stack_says_nothing_of_the_kernel() {
     Stack interrupts = stack(common_interrupts);
     user_stack = reinterpret_cast<uint64_t>(interrupts.base) + interrupts.size / 2;
     EXPECT(run() == Ended::faulted);
-    EXPECT_EQUAL(caught.user, 1);
-    EXPECT_EQUAL(caught.nested, 0);
+    EXPECT_EQUAL(caught.where, HAL_FAULT_USER);
     user_stack = place_user_data + page;
 }
 

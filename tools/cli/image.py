@@ -20,7 +20,7 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     __package__ = "tools.cli"
 
-from . import common, elf, manifest  # noqa: E402  (found through the path above)
+from . import common, elf, manifest, parts  # noqa: E402  (found through the path above)
 
 PAGE = 4096
 WINDOW_A = 0x08000000
@@ -92,7 +92,7 @@ def check_segments(program: elf.Elf, cell: manifest.Cell) -> None:
         before = segment
 
 
-def boot_table(programs: list[Program]) -> bytes:
+def boot_table(programs: list[Program], fused: bool = True) -> bytes:
     """The table and all that it points to; whole pages."""
     at = TABLE.size + ENTRY.size * len(programs)
     entries, body, budgets_at = bytearray(), bytearray(), []
@@ -110,13 +110,13 @@ def boot_table(programs: list[Program]) -> bytes:
                               0 if cell.fiber_stack == PAGE else cell.fiber_stack, budgets_at[index],
                               len(cell.budgets), cell.first_budget)
     rest = bytes(entries + body) + bytes(-at % PAGE)
-    header = TABLE.pack(MAGIC, VERSION, TABLE.size + len(rest), zlib.crc32(rest), FUSED, len(programs))
+    header = TABLE.pack(MAGIC, VERSION, TABLE.size + len(rest), zlib.crc32(rest), FUSED if fused else 0, len(programs))
     return header + rest
 
 
-def pack(kind: str, kernel: bytes, programs: list[Program]) -> bytes:
+def pack(kind: str, kernel: bytes, programs: list[Program], fused: bool = True) -> bytes:
     """The image's bytes; `kernel` is the kernel's ELF."""
-    table = boot_table(programs)
+    table = boot_table(programs, fused)
     if kind == "raw":
         return elf.flatten(elf.Elf(kernel)) + table
     padded = kernel + bytes(-len(kernel) % PAGE)
@@ -124,7 +124,9 @@ def pack(kind: str, kernel: bytes, programs: list[Program]) -> bytes:
 
 
 def build(kind: str, arch: str, kernel: Path, cell_elf: Path, cell_toml: Path, output: Path) -> None:
-    """Reads, checks, packs and writes; the output is replaced whole or not at all."""
+    """Reads, checks, packs and writes; the output is replaced whole or not at all. A kernel that has the part
+    `cells`, by its name, gets a celled image."""
+    apart = "cells" in parts.of_kernel(kernel)
     try:
         cell = manifest.load(cell_toml)
         program = check_cell(cell_elf.read_bytes(), arch, cell)
@@ -132,8 +134,11 @@ def build(kind: str, arch: str, kernel: Path, cell_elf: Path, cell_toml: Path, o
         raise ImageError(str(error)) from error
     except elf.ElfError as error:
         raise ImageError(f"{common.relative(cell_elf)} cannot be a cell: {error}") from error
+    if cell.isolated and not apart:
+        raise ImageError(f"{common.relative(cell_toml)}: isolation = \"cells\", and this machine has no kernel that keeps "
+                         "cells apart: qemu-riscv64 has")
     try:
-        data = pack(kind, kernel.read_bytes(), [Program(cell, elf.strip(program))])
+        data = pack(kind, kernel.read_bytes(), [Program(cell, elf.strip(program))], fused=not apart)
     except elf.ElfError as error:
         raise ImageError(f"{common.relative(kernel)} cannot be a kernel: {error}") from error
     part = output.with_name(output.name + ".part")

@@ -90,7 +90,8 @@ def kernel_choices(built: build.Built) -> list[Choice]:
     """Links what the image's kernel is compared with: itself with one part more or less."""
     kernel = built.kernel_elf.resolve()
     chosen = set(kernel_parts.of_kernel(kernel))
-    names = {part: kernel_parts.kernel(chosen ^ {part}) for part in kernel_parts.PARTS}
+    names = {part: kernel_parts.kernel(chosen ^ {part}) for part in kernel_parts.PARTS
+             if part != "cells" or built.machine.cells}
     build.target(kernel.parent.name, list(names.values()), "kernels to compare with")
     size = kernel_size(kernel)
     others = {part: kernel_size(kernel.with_name(f"{name}.elf")) for part, name in names.items()}

@@ -20,6 +20,7 @@ class Machine(NamedTuple):
     memory_default: int  # bytes
     memory_minimum: int  # bytes
     max_cores: int
+    cells: bool = False  # it has kernels that keep cells apart
     carries_code: bool = True  # the emulator ends with power_off's code; else only the console's framing has it
 
     def command(self, image: Path, memory: int | None = None, cores: int = 1) -> list[str]:
@@ -46,7 +47,7 @@ def load(name: str) -> Machine:
             name=facts["name"], arch=facts["arch"], kind=facts["kind"], emulator=facts.get("emulator", ""),
             arguments=tuple(facts.get("arguments", ())), memory_default=common.size(memory["default"]),
             memory_minimum=common.size(memory["minimum"]), max_cores=facts["cores"]["maximum"],
-            carries_code=facts.get("carries_code", True),
+            cells=facts.get("cells", False), carries_code=facts.get("carries_code", True),
         )
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
         common.fail(f"{common.relative(file)}: {type(error).__name__}: {error}")

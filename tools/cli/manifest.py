@@ -53,6 +53,7 @@ class Cell(NamedTuple):
     fiber_rings: int  # bytes for the rings of each further fiber
     cores: int = 1  # that its fibers may run on
     trace: bool = False  # can its kernel record a trace?
+    isolated: bool = False  # at user privilege, apart from the kernel
     budgets: tuple[Budget, ...] = ()  # number 1 is the first
     first_budget: int = 0  # number of the first fiber's; 0: none
 
@@ -60,8 +61,9 @@ class Cell(NamedTuple):
 DEFAULTS = {
     "memory": "8M", "map": "1M", "tier": "gravity", "ceiling": "photon",
     "fibers": 64, "stack": "64K", "fiber_stack": "4K",
-    "fiber_rings": "8K", "cores": 1, "trace": False, "first_budget": "", "budget": (),
+    "fiber_rings": "8K", "cores": 1, "trace": False, "isolation": "fused", "first_budget": "", "budget": (),
 }
+ISOLATIONS = ("fused", "cells")
 BUDGET_KEYS = ("name", "run", "window", "fibers")
 
 
@@ -172,6 +174,8 @@ def parse(text: str, name: str) -> Cell:
         raise ManifestError(f"cores = {cores!r} is outside 1 to {MAX_CORES}")
     if not isinstance(values["trace"], bool):
         raise ManifestError(f"trace = {values['trace']!r} is neither true nor false")
+    if values["isolation"] not in ISOLATIONS:
+        raise ManifestError(f"isolation = {values['isolation']!r} is neither \"fused\" nor \"cells\"")
     all_budgets, first_budget = budgets(values["budget"], values["first_budget"], fibers)
     cell = Cell(
         name=values["name"], memory=pages("memory", values["memory"], PAGE, WINDOW_MAP),
@@ -180,7 +184,7 @@ def parse(text: str, name: str) -> Cell:
         stack=pages("stack", values["stack"], PAGE, WINDOW_RINGS - WINDOW_STACKS - PAGE),
         fiber_stack=fiber_stack(values["fiber_stack"]),
         fiber_rings=pages("fiber_rings", values["fiber_rings"], 0, WINDOW_BOOT_RINGS - WINDOW_RINGS),
-        cores=cores, trace=values["trace"], budgets=all_budgets, first_budget=first_budget,
+        cores=cores, trace=values["trace"], isolated=values["isolation"] == "cells", budgets=all_budgets, first_budget=first_budget,
     )
     if cell.ceiling > cell.tier:
         raise ManifestError(f"ceiling = '{TIERS[cell.ceiling]}' is below tier = '{TIERS[cell.tier]}'")

@@ -11,25 +11,27 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     __package__ = "tools.cli"
 
-PARTS = ("cores", "budgets", "trace")  # RUMPK_PARTS of cmake/RumpkOptions.cmake
-WHAT = {"cores": "fibers on more than one core", "budgets": "budgets of run time", "trace": "recording a trace"}
+PARTS = ("cores", "budgets", "trace", "cells")  # RUMPK_PARTS of cmake/RumpkOptions.cmake
+ALL = ("cores", "budgets", "trace")  # RUMPK_ALL_PARTS: those in `kernel`
+WHAT = {"cores": "fibers on more than one core", "budgets": "budgets of run time", "trace": "recording a trace",
+        "cells": "cells at user privilege"}
 
 
 def of(cell) -> tuple[str, ...]:
     """Those that a manifest.Cell makes use of."""
-    wanted = {"cores": cell.cores > 1, "budgets": bool(cell.budgets), "trace": cell.trace}
+    wanted = {"cores": cell.cores > 1, "budgets": bool(cell.budgets), "trace": cell.trace, "cells": cell.isolated}
     return tuple(part for part in PARTS if wanted[part])
 
 
 def kernel(parts) -> str:
     """The target that links the kernel with these, and the stem of its file: rumpk_kernel_name."""
     named = "-".join(part for part in PARTS if part in parts)
-    return "kernel" if set(parts) == set(PARTS) else f"kernel-{named or 'plain'}"
+    return "kernel" if set(parts) == set(ALL) else f"kernel-{named or 'plain'}"
 
 
 def of_kernel(file: Path) -> tuple[str, ...]:
     """Those in a kernel's file, by its name."""
-    return PARTS if file.stem == "kernel" else tuple(part for part in PARTS if part in file.stem.split("-"))
+    return ALL if file.stem == "kernel" else tuple(part for part in PARTS if part in file.stem.split("-"))
 
 
 def main() -> int:

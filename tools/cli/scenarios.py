@@ -4,6 +4,7 @@
     about = "..."                     one line: what would be broken if this failed
     app = "cat"                       an application by name (apps/ or tests/apps/)
     machines = "all"                  or a list of names
+    cells = true                      also as a celled image, where the machine keeps cells apart; named MACHINE-cells
     variants = false                  not with the other builds of a machine's images (host-asan)
     args = ["a b", ""]                the application's
     options = ["--verbose"]           further ones of `./rumpk run`
@@ -32,7 +33,7 @@
     stderr_lacks = ["regex", ...]     none may be found
     trace = ["regex", ...]            the run writes a trace, which is one, and has a track or event named so
     [[case]] name = "..."             a variant: what it has replaces the file's; tables are merged
-    [on.NAME]                         what differs on one machine
+    [on.NAME]                         what differs on one machine, or MACHINE-cells
     [long]                            what differs with --long
 """
 
@@ -62,9 +63,11 @@ SHOWN = 2000  # bytes of each stream in a failure's report
 
 # Other builds of a machine's images (CMakePresets.json) that every scenario runs with as well.
 VARIANTS = {"host": ("host-asan",)}
+CELLS = "-cells"
 
 _KEYS = {
     "about", "app", "machines", "variants", "args", "options", "memory", "smp", "timeout", "limit_seconds", "build", "parts",
+    "cells",
     "slow_reader", "close_output_after", "emulator", "input", "image", "tree", "expect", "case", "on", "long", "name",
 }
 _INPUT_KEYS = {"text", "file", "all_bytes", "random", "package_text", "zeros", "delay"}
@@ -82,7 +85,7 @@ class Failure(Exception):
 class Scenario(NamedTuple):
     name: str  # file, or file/case
     machine: machines.Machine
-    preset: str  # the build folder of the image: the machine's own, or one of VARIANTS
+    preset: str  # the build folder of the image: the machine's own, or one of VARIANTS; or the machine's name and CELLS
     facts: dict
 
     @property
@@ -90,8 +93,16 @@ class Scenario(NamedTuple):
         return f"{self.name} {self.preset}"
 
     @property
+    def celled(self):
+        return self.preset.endswith(CELLS)
+
+    @property
+    def folder(self):
+        return common.BUILD / self.preset.removesuffix(CELLS)
+
+    @property
     def image(self):
-        return common.BUILD / self.preset / "images" / f"{self.facts['app']}.img"
+        return self.folder / "images" / f"{self.facts['app']}.img"
 
 
 # --- Reading --------------------------------------------------------------------------------------
@@ -109,6 +120,7 @@ def merged(base, over):
 def load(long=False, only=None, machine=None, folder=None):
     """Every scenario on every machine it is for. `only`: see wanted(). `machine` may be a variant's name."""
     builds = [(machines.load(name), preset) for name in machines.names() for preset in (name, *VARIANTS.get(name, ()))]
+    builds += [(one, one.name + CELLS) for one, preset in builds if one.cells and one.name == preset]
     if machine:
         builds = [pair for pair in builds if pair[1] == machine] or [(machines.load(machine), machine)]
     out = []
@@ -134,10 +146,14 @@ def _of_file(file, text, builds, long):
         for machine, preset in builds:
             facts = merged(text, case)
             facts = merged(facts, facts.get("on", {}).get(machine.name, {}))
+            if preset.endswith(CELLS):
+                if not facts.get("cells"):
+                    continue
+                facts = merged(facts, facts.get("on", {}).get(preset, {})) | {"build": False}
             if long:
                 facts = merged(facts, facts.get("long", {}))
             _check(file, facts)
-            if preset != machine.name and (facts.get("build") or not facts.get("variants", True)):
+            if preset in VARIANTS.get(machine.name, ()) and (facts.get("build") or not facts.get("variants", True)):
                 continue  # built by name, that is as the machine's own
             if facts.get("machines", "all") == "all" or machine.name in facts["machines"]:
                 out.append(Scenario(name, machine, preset, facts))
@@ -236,10 +252,12 @@ def damaged(image, machine, change, folder):
 
 
 def repacked(scenario, folder):
-    """The application with another kernel: one that has the scenario's parts, or besides its own can record a trace."""
-    app, machine, built = scenario.facts["app"], scenario.machine, common.BUILD / scenario.preset
+    """The application with another kernel: one that has the scenario's parts, or besides its own can record a
+    trace; or keeps cells apart and has all."""
+    app, machine, built = scenario.facts["app"], scenario.machine, scenario.folder
     (cell,) = (file for parent in ("apps", "tests/apps") for file in (common.ROOT / parent).glob(f"{app}/cell.toml"))
-    name = parts.kernel(scenario.facts.get("parts", {*parts.of(manifest.load(cell)), "trace"}))
+    wanted = parts.PARTS if scenario.celled else {*parts.of(manifest.load(cell)), "trace"}
+    name = parts.kernel(scenario.facts.get("parts", wanted))
     stripped = built / f"{name}.stripped"
     path = Path(folder, f"{app}.img")
     image.build("process" if machine.kind == "process" else "raw", machine.arch,
@@ -277,7 +295,7 @@ def command_of(scenario, folder):
     """`./rumpk run` as one would type it."""
     facts, machine = scenario.facts, scenario.machine
     what = facts["app"] if facts.get("build") else str(scenario.image)
-    if "parts" in facts or ("trace" in facts["expect"] and not facts.get("build")):
+    if "parts" in facts or scenario.celled or ("trace" in facts["expect"] and not facts.get("build")):
         what = str(repacked(scenario, folder))
     if "image" in facts:
         what = str(damaged(scenario.image, machine, facts["image"], folder))

@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 from typing import Callable, NamedTuple
 
-from . import common, machines
-from .scenarios import VARIANTS, Failure
+from . import common, machines, parts
+from .scenarios import CELLS, VARIANTS, Failure
 
 UNIT_PRESETS = ("tests", "tests-tsan")
 FUZZ_RUNS = 20_000
@@ -216,6 +216,8 @@ def golden(_long):
             out.append(Test(f"golden {name}", lambda m=machine: _no_golden(m)))
         for file in files:
             out.append(Test(f"golden/{file.stem} {name}", lambda m=machine, f=file: _golden(m, f)))
+            if machine.cells:
+                out.append(Test(f"golden/{file.stem} {name}{CELLS}", lambda m=machine, f=file: _golden(m, f, celled=True)))
     return out
 
 
@@ -223,11 +225,12 @@ def _no_golden(machine):
     raise Failure(f"tests/abi has no golden program for {machine.arch}")
 
 
-def _golden(machine, file):
+def _golden(machine, file, celled=False):
     manifest = GOLDEN / (file.stem.removesuffix(f"-{machine.arch}") + ".toml")
     kind = "process" if machine.kind == "process" else "raw"
-    kernel = common.BUILD / machine.name / ("kernel.stripped" if kind == "process" else "kernel.elf")
-    image = common.BUILD / machine.name / f"{file.stem}.img"
+    name = parts.kernel(parts.PARTS if celled else parts.ALL)
+    kernel = common.BUILD / machine.name / (f"{name}.stripped" if kind == "process" else f"{name}.elf")
+    image = common.BUILD / machine.name / f"{file.stem}{CELLS if celled else ''}.img"
     checked(
         [sys.executable, common.ROOT / "tools/cli/image.py", "--kind", kind, "--arch", machine.arch, "--kernel", kernel,
          "--cell", file, "--manifest", manifest, "--output", image],

@@ -88,7 +88,7 @@ def main(args) -> int:
     from . import build, machines, suites
 
     if args.machine is not None and args.machine not in scenarios.VARIANTS.get("host", ()):
-        machines.load(args.machine)
+        machines.load(args.machine.removesuffix(scenarios.CELLS))
     if args.list:
         for test in chosen(args):
             print(test.title)

@@ -17,7 +17,7 @@ struct TrapFrame {
     uint64_t x[31];
     uint64_t sp;     // SP_EL0 of what was interrupted
     uint64_t status; // SPSR_EL1
-    uint64_t nested; // NESTED_*: where a fault came from
+    uint64_t where;  // FAULT_*: where a fault came from
     // The frame record that backtraces walk through into what was interrupted.
     uint64_t previous; // x29
     uint64_t pc;       // ELR_EL1
@@ -25,7 +25,7 @@ struct TrapFrame {
 static_assert(offsetof(TrapFrame, x) == 0 && sizeof(uint64_t) == REGISTER_SIZE);
 static_assert(offsetof(TrapFrame, sp) == FRAME_SP);
 static_assert(offsetof(TrapFrame, status) == FRAME_STATUS);
-static_assert(offsetof(TrapFrame, nested) == FRAME_NESTED);
+static_assert(offsetof(TrapFrame, where) == FRAME_WHERE);
 static_assert(offsetof(TrapFrame, previous) == FRAME_PREVIOUS);
 static_assert(offsetof(TrapFrame, pc) == FRAME_PC);
 static_assert(sizeof(TrapFrame) == FRAME_SIZE && FRAME_SIZE % 16 == 0);

@@ -12,7 +12,7 @@
 /* struct TrapFrame: x[n] at n * REGISTER_SIZE, x0-x30 */
 #define FRAME_SP 248
 #define FRAME_STATUS 256
-#define FRAME_NESTED 264
+#define FRAME_WHERE 264
 #define FRAME_PREVIOUS 272
 #define FRAME_PC 280
 #define FRAME_SIZE 288

@@ -105,17 +105,17 @@ fault:
     cmp     x0, x1
     b.lo    in_handler
 1:  ldr     x1, [sp, #CORE_INTERRUPT_TOP]
-    mov     x0, #NESTED_NOT
+    mov     x0, #FAULT_CONTEXT
     b       3f
 in_handler:
     ldr     x1, [sp, #CORE_EMERGENCY_TOP]
-    mov     x0, #NESTED_IN_HANDLER
+    mov     x0, #FAULT_HANDLER
     b       3f
 in_report:
     ldr     x1, [sp, #CORE_EMERGENCY_TOP]
-    mov     x0, #NESTED_IN_REPORT
+    mov     x0, #FAULT_REPORT
 3:  sub     x1, x1, #FRAME_SIZE
-    str     x0, [x1, #FRAME_NESTED]
+    str     x0, [x1, #FRAME_WHERE]
     stp     x19, x20, [x1, #19 * REGISTER_SIZE]
     stp     x21, x22, [x1, #21 * REGISTER_SIZE]
     stp     x23, x24, [x1, #23 * REGISTER_SIZE]

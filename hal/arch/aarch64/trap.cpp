@@ -106,8 +106,7 @@ void describe(const TrapFrame& frame, hal_fault& fault) {
     fault.stack_pointer = frame.sp;
     fault.frame_pointer = frame.previous;
     fault.count = register_count;
-    fault.nested = static_cast<uint32_t>(frame.nested);
-    fault.user = 0;
+    fault.where = static_cast<uint32_t>(frame.where);
     for (uint32_t index = 0; index < register_count; ++index) {
         fault.value[index] = index < 31 ? frame.x[index] : index == 31 ? frame.sp : frame.status;
         fault.name[index] = text_in(register_names, index);
@@ -260,7 +259,7 @@ extern "C" void hal_trap_fault(const TrapFrame* frame) {
     if (abort && is_translation(status_of(syndrome)) && memory_may_be_mapped(read_far())) {
         return;
     }
-    if (frame->nested == NESTED_IN_REPORT) {
+    if (frame->where == FAULT_REPORT) {
         give_up(" within the report of a fault", frame->pc);
     }
     if (trap_events == nullptr) {

@@ -17,7 +17,7 @@ struct TrapFrame {
     uint64_t x[32];  // x[n] is register xn; x[2] the interrupted sp in both cases; x[0], of an interrupt
                      // in a kernel with user privilege: Core.call_stack (user.S)
     uint64_t status; // sstatus
-    uint64_t nested; // NESTED_*: where a fault came from
+    uint64_t where;  // FAULT_*: where a fault came from
     // The two words that a frame pointer points behind, so that backtraces walk
     // through the trap into what was interrupted.
     uint64_t previous; // s0
@@ -25,7 +25,7 @@ struct TrapFrame {
 };
 static_assert(offsetof(TrapFrame, x) == 0 && sizeof(uint64_t) == REGISTER_SIZE);
 static_assert(offsetof(TrapFrame, status) == FRAME_STATUS);
-static_assert(offsetof(TrapFrame, nested) == FRAME_NESTED);
+static_assert(offsetof(TrapFrame, where) == FRAME_WHERE);
 static_assert(offsetof(TrapFrame, previous) == FRAME_PREVIOUS);
 static_assert(offsetof(TrapFrame, pc) == FRAME_PC);
 static_assert(sizeof(TrapFrame) == FRAME_SIZE && FRAME_SIZE % 16 == 0);

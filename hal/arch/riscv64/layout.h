@@ -16,7 +16,7 @@
 /* struct TrapFrame: x[n] at n * REGISTER_SIZE; x[0]'s place is for the kernel */
 #define FRAME_CALL_STACK 0
 #define FRAME_STATUS 256
-#define FRAME_NESTED 264
+#define FRAME_WHERE 264
 #define FRAME_PREVIOUS 272
 #define FRAME_PC 280
 #define FRAME_SIZE 288

@@ -52,23 +52,23 @@ hal_trap_from_kernel:
     bnez    t1, in_report
     sd      t0, CORE_REPORTING(t0)
     ld      t1, CORE_INTERRUPT_BASE(t0)
-    bltu    sp, t1, hal_trap_not_nested
+    bltu    sp, t1, 1f
     ld      t1, CORE_INTERRUPT_TOP(t0)
     bltu    sp, t1, in_handler
-    .globl  hal_trap_not_nested /* the same, and CORE_REPORTING is set */
-hal_trap_not_nested:
-    ld      sp, CORE_INTERRUPT_TOP(t0)
-    li      t1, NESTED_NOT
+1:  ld      sp, CORE_INTERRUPT_TOP(t0)
+    li      t1, FAULT_CONTEXT
     j       3f
 in_handler:
     ld      sp, CORE_EMERGENCY_TOP(t0)
-    li      t1, NESTED_IN_HANDLER
+    li      t1, FAULT_HANDLER
     j       3f
 in_report:
     ld      sp, CORE_EMERGENCY_TOP(t0)
-    li      t1, NESTED_IN_REPORT
+    li      t1, FAULT_REPORT
+    .globl  hal_trap_report /* sp = the stack for it, t1 = FAULT_* */
+hal_trap_report:
 3:  addi    sp, sp, -FRAME_SIZE
-    sd      t1, FRAME_NESTED(sp)
+    sd      t1, FRAME_WHERE(sp)
     fill_frame
     the_others sd
     addi    s0, sp, FRAME_SIZE

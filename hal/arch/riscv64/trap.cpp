@@ -77,8 +77,7 @@ void describe(const TrapFrame& frame, hal_fault& fault) {
     fault.stack_pointer = frame.x[2];
     fault.frame_pointer = frame.x[8];
     fault.count = register_count;
-    fault.nested = static_cast<uint32_t>(frame.nested);
-    fault.user = (frame.status & SSTATUS_SPP) == 0 ? 1 : 0; // 4.1.1
+    fault.where = static_cast<uint32_t>(frame.where);
     for (uint32_t index = 0; index < register_count; ++index) {
         fault.value[index] = index + 1 < 32 ? frame.x[index + 1] : frame.status;
         fault.name[index] = text_in(register_names, index);
@@ -235,7 +234,7 @@ extern "C" void hal_trap_interrupt(uint64_t cause) {
 }
 
 extern "C" void hal_trap_fault(const TrapFrame* frame) {
-    if (frame->nested == NESTED_IN_REPORT) {
+    if (frame->where == FAULT_REPORT) {
         give_up(" within the report of a fault", *frame);
     }
     if (trap_events == nullptr) {

@@ -30,7 +30,9 @@ user_trap_entry:
     bnez    t1, hal_trap_from_kernel
     /* A program's stack pointer says nothing about what the kernel was doing. */
     sd      t0, CORE_REPORTING(t0)
-    j       hal_trap_not_nested
+    ld      sp, CORE_INTERRUPT_TOP(t0)
+    li      t1, FAULT_USER
+    j       hal_trap_report
 
 interrupt:
     ld      sp, CORE_INTERRUPT_TOP(t0)

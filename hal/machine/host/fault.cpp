@@ -76,8 +76,7 @@ void describe(Core& core, const greg_t* registers) {
     fault.address = fault.cause == vector_page_fault ? get(REG_CR2) : 0;
     fault.stack_pointer = get(REG_RSP);
     fault.frame_pointer = get(REG_RBP);
-    fault.nested = core.interrupt_stack.holds(fault.stack_pointer) ? 1 : 0;
-    fault.user = 0;
+    fault.where = core.interrupt_stack.holds(fault.stack_pointer) ? HAL_FAULT_HANDLER : HAL_FAULT_CONTEXT;
     fault.count = shown_count;
     for (uint32_t i = 0; i < shown_count; i++) {
         fault.name[i] = shown[i].name;
