@@ -25,7 +25,7 @@ Result<void> require(const Caller& who, Promises needed, const char* call) {
     if (held.contains(Promise::error)) {
         return error(Errno::nosys);
     }
-    leave_for_ever([&] { fiber_end_by_pledge(who.fiber, call); });
+    end_self_by_pledge(call);
 }
 
 Result<void> require_home(const Caller& who) {

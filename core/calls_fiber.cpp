@@ -175,7 +175,7 @@ int64_t kill(const Caller& who, const FiberName& target, uint64_t reason) {
         return to_call(Errno::srch);
     }
     if (target.fiber == &who.fiber) {
-        leave_for_ever([&] { fiber_end(who.fiber, -static_cast<int64_t>(reason)); });
+        end_self(-static_cast<int64_t>(reason));
     }
     return who.scheduler.on_kernel_stack([&]() -> int64_t {
         fiber_end(*target.fiber, -static_cast<int64_t>(reason));
@@ -275,7 +275,7 @@ extern "C" int64_t rumpk_call_halt(uint64_t code, uint64_t scope) {
         }
     }
     if (scope == RUMPK_SCOPE_FIBER) {
-        leave_for_ever([&] { fiber_end(who.fiber, static_cast<int64_t>(code)); });
+        end_self(static_cast<int64_t>(code));
     }
     // One cell: with it the machine ends.
     if (!who.cell.at_home()) {

@@ -19,7 +19,7 @@ void run_fiber(void* argument) {
     machine().interrupts_restore(1);
     entry(value);
     (void)machine().interrupts_mask();
-    leave_for_ever([&self] { fiber_end(self, 0); });
+    end_self(0);
 }
 
 // The same at user privilege. The context is the kernel's own, on the fiber's stack for calls.

@@ -234,8 +234,16 @@ void fiber_end(Fiber& fiber, int64_t code) {
     end(fiber, AnswerKind::ended, code);
 }
 
-void fiber_end_by_pledge(Fiber& fiber, const char* call) {
-    end(fiber, AnswerKind::broke_pledge, static_cast<int64_t>(reinterpret_cast<intptr_t>(call)));
+[[noreturn]] static void end_running(AnswerKind kind, int64_t value) {
+    leave_for_ever([&] { end(*this_scheduler().running(), kind, value); });
+}
+
+void end_self(int64_t code) {
+    end_running(AnswerKind::ended, code);
+}
+
+void end_self_by_pledge(const char* call) {
+    end_running(AnswerKind::broke_pledge, static_cast<int64_t>(reinterpret_cast<intptr_t>(call)));
 }
 
 void fiber_end_by_fault(Fiber& fiber) {

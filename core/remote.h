@@ -25,9 +25,11 @@ void barrier_everywhere(Scheduler& here);
 // which tells the cell and gives the slot back. If it is the running fiber the
 // caller is not on its stack, and leaves it next.
 void fiber_end(Fiber& fiber, int64_t code);
+// Masked, by a fiber on its own stack. The same for itself.
+[[noreturn]] void end_self(int64_t code);
 // The same for one that did what it had pledged not to do, in that call.
-void fiber_end_by_pledge(Fiber& fiber, const char* call);
-// The same for one whose own code faulted, and its cell with it. In the fault.
+[[noreturn]] void end_self_by_pledge(const char* call);
+// As fiber_end for one whose own code faulted, and its cell with it. In the fault.
 void fiber_end_by_fault(Fiber& fiber);
 // The same for one that used up its budget for the last time. In the timer interrupt.
 void fiber_end_by_budget(Fiber& fiber);

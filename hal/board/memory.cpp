@@ -43,7 +43,7 @@ bool is_for_core(uint64_t address, uint64_t size) {
 
 } // namespace
 
-const char* memory_begin() {
+[[gnu::noinline]] const char* memory_begin() {
     pool = PagePool(kernel_memory::base, kernel_memory::pool_end);
     bool mapped = tables.begin(&pool) &&
                   map_kernel(image::text_base(), image::text_end(), HAL_MAP_READ | HAL_MAP_EXEC) &&

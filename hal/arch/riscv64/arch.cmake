@@ -15,8 +15,10 @@ set(RUMPK_KERNEL_OPTIMIZE -Oz -flto -fno-jump-tables -momit-leaf-frame-pointer -
 # For what a backtrace never shows: with a frame pointer, locals have no short instructions.
 set(RUMPK_KERNEL_BOOT_FLAGS -fomit-frame-pointer)
 # What else makes it smaller and nothing slower, each tried (docs/decisions/size.md). Small functions into their callers:
-# at the default for -Oz, 5, calls cost more than they save. And no values kept in registers that have to be saved then.
-foreach(option inline-threshold=12 disable-machine-licm disable-lsr disable-constant-hoisting)
+# at the default for -Oz, 5, calls cost more than they save. No values kept in registers that have to be saved then. And no
+# block of code twice, or apart, to save a jump.
+foreach(option inline-threshold=12 disable-machine-licm disable-lsr disable-constant-hoisting
+        tail-dup-placement=0 machine-sink-split-probability-threshold=0)
     list(APPEND RUMPK_KERNEL_LINK_FLAGS -Wl,-mllvm,-${option})
 endforeach()
 set(RUMPK_CELL_FLAGS -march=rv64gc -mabi=lp64d -mcmodel=medany)

@@ -297,8 +297,8 @@ TEST(BootTable, BadBudgets) {
 
 TEST(BootTable, EachErrorHasAText) {
     std::set<std::string> texts;
-    for (size_t i = 0; i < boot_table_error_count; ++i) {
-        texts.insert(describe(static_cast<BootTableError>(i)));
+    for (size_t i = 0; i < boot_table_error_texts; ++i) {
+        texts.insert(describe(static_cast<BootTableError>(i << 4)));
     }
     EXPECT_EQ(texts.size(), 15u);
     EXPECT_FALSE(texts.contains(""));

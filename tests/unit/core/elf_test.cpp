@@ -165,8 +165,8 @@ TEST(Elf, EightSegmentsAndNoMore) {
 
 TEST(Elf, EachErrorHasAText) {
     std::set<std::string> texts;
-    for (size_t i = 0; i < elf_error_count; ++i) {
-        texts.insert(describe(static_cast<ElfError>(i)));
+    for (size_t i = 0; i < elf_error_texts; ++i) {
+        texts.insert(describe(static_cast<ElfError>(i << 4)));
     }
     EXPECT_EQ(texts.size(), 13u);
     EXPECT_FALSE(texts.contains(""));
