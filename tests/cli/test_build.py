@@ -188,7 +188,7 @@ class UpToDate(unittest.TestCase):
         self.app.folder.mkdir()
 
     def digest(self):
-        return build.digest(self.app, self.folder / "image")
+        return build.inputs_of(self.app, self.folder / "image")
 
     def changes(self, action):
         before = self.digest()

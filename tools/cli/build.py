@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`./rumpk build`, and what the other commands use of it: from an application's folder to its image."""
 
-import hashlib
 import os
 import re
 import shlex
@@ -34,6 +33,8 @@ class Application(NamedTuple):
         """Where its ELF and image go; as RumpkApplication.cmake has it."""
         if not self.outside:
             return common.BUILD / preset / "images"
+        import hashlib
+
         return common.BUILD / preset / "outside" / hashlib.md5(str(self.folder).encode()).hexdigest()[:8]
 
 
@@ -104,13 +105,13 @@ def application(spec: str, machine: str, verbose: bool = False, preset: str = ""
     built = Built(*(output / f"{app.name}.{kind}" for kind in ("img", "elf", "kernel.elf")), facts)
     stamp = output / f"{app.name}.inputs"
     setup.ensure(archs=(facts.arch,))
-    inputs = digest(app, built.image)
+    inputs = inputs_of(app, built.image)
     if inputs and same(stamp, inputs):
         return built
     with common.locked(common.BUILD / preset, f"build of {preset}"):
         configure(preset, [app.folder] if app.outside else [])
         ninja(preset, [str(built.image.relative_to(common.BUILD / preset))], f"{app.name} for {preset}", verbose)
-    stamp.write_text(digest(app, built.image))
+    stamp.write_text(inputs_of(app, built.image))
     return built
 
 
@@ -130,16 +131,13 @@ def same(stamp: Path, text: str) -> bool:
         return False
 
 
-def digest(app: Application, image: Path) -> str:
+def inputs_of(app: Application, image: Path) -> str:
     """Names, sizes and times of all that goes into an image, and of the image: while they stay, there is
     nothing to build and ninja need not be asked. Empty where there is no image."""
     if not image.exists():
         return ""
-    total = hashlib.blake2b(digest_size=16)
-    for top in [image, setup.STAMP, app.folder, *(common.ROOT / name for name in SOURCES)]:
-        for line in listing(str(top)):
-            total.update(line.encode())
-    return total.hexdigest()
+    tops = [image, setup.STAMP, app.folder, *(common.ROOT / name for name in SOURCES)]
+    return "".join(line for top in tops for line in listing(str(top)))
 
 
 def listing(top: str) -> list[str]:

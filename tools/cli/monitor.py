@@ -6,7 +6,6 @@ A run listens on a socket in a folder of the user's own. Who connects sends one 
 line of JSON for each.
 """
 
-import json
 import os
 import select
 import socket
@@ -100,6 +99,8 @@ class Monitor:
         if report.traces:
             self.trace = report
             return
+        import json  # no run needs it that nobody asks
+
         line = json.dumps(as_json(self.name, self.machine, report)).encode() + b"\n"
         for fd in self._waiting & self._askers.keys():
             asker, pending = self._askers[fd]

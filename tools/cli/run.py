@@ -2,7 +2,6 @@
 """`./rumpk run`: build an application, boot it, and hand its output and exit code back to the shell."""
 
 import os
-import socket
 from pathlib import Path
 from typing import NamedTuple
 
@@ -184,6 +183,8 @@ def words_of(text, machine):
 
 def port_of(text):
     if text is None:
+        import socket
+
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             return free.getsockname()[1]

@@ -2,7 +2,6 @@
 """`./rumpk run --trace FILE`: the machine's events as a trace in the Trace Event Format, which ui.perfetto.dev and
 chrome://tracing open. One process a machine; a track for each core and for each fiber."""
 
-import json
 import os
 import stat
 
@@ -79,6 +78,8 @@ class File:
 
 def _text(document):
     """JSON with an event a line."""
+    import json
+
     events = ",\n".join(json.dumps(event, separators=(",", ":")) for event in document["traceEvents"])
     rest = {key: value for key, value in document.items() if key != "traceEvents"}
     return ('{"traceEvents":[\n' + events + "\n]," + json.dumps(rest)[1:] + "\n").encode()
