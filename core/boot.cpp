@@ -94,12 +94,9 @@ void write_system_table(const BootTable& table, const Cell& first) {
     entry(RUMPK_CALL_RANDOM, rumpk_call_random);
     entry(RUMPK_CALL_HALT, rumpk_call_halt);
     entry(RUMPK_CALL_META, rumpk_call_meta);
-    systable.ring[RUMPK_RING_RX] = {first.boot_ring(RUMPK_RING_RX).base.value(), Cell::rx_geometry().slots(),
-                                    Cell::rx_geometry().slot_size()};
-    systable.ring[RUMPK_RING_TX] = {first.boot_ring(RUMPK_RING_TX).base.value(), Cell::tx_geometry().slots(),
-                                    Cell::tx_geometry().slot_size()};
-    systable.ring[RUMPK_RING_EVENT] = {first.boot_ring(RUMPK_RING_EVENT).base.value(),
-                                       Cell::event_geometry().slots(), Cell::event_geometry().slot_size()};
+    for (const rumpk_boot_ring which : {RUMPK_RING_RX, RUMPK_RING_TX, RUMPK_RING_EVENT}) {
+        systable.ring[which] = first.describe_boot_ring(which);
+    }
     if (parts::cells && machine().user->make_gate(systable.call) < 0) {
         stop_boot("the cells' gate cannot be made");
     }
@@ -150,10 +147,6 @@ void say_ready() {
 } // namespace
 
 const struct hal* machine_table = nullptr;
-
-const rumpk_systable& system_table() {
-    return *reinterpret_cast<const rumpk_systable*>(static_cast<uintptr_t>(machine().boot->systable_address));
-}
 
 const BootOptions& boot_options() {
     return the_options;

@@ -138,7 +138,7 @@ Result<uint64_t> ring(const Caller& who, uint64_t buffer, uint64_t length, uint6
     }
     const bool tx = (index & 1) != 0;
     if (*fiber == &who.cell.first_fiber()) {
-        return give(who, buffer, length, system_table().ring[tx ? RUMPK_RING_TX : RUMPK_RING_RX]);
+        return give(who, buffer, length, who.cell.describe_boot_ring(tx ? RUMPK_RING_TX : RUMPK_RING_RX));
     }
     return give(who, buffer, length, tx ? (*fiber)->tx : (*fiber)->rx);
 }
@@ -211,10 +211,7 @@ Result<uint64_t> meta(const Caller& who, uint64_t op, uint64_t buffer, uint64_t 
 
 using namespace rumpk;
 
-extern "C" int64_t rumpk_call_meta(uint64_t op, uint64_t buffer, uint64_t length, uint64_t index) {
-    if (op == RUMPK_META_NULL) {
-        return 0;
-    }
+[[gnu::noinline]] static int64_t meta_in_full(uint64_t op, uint64_t buffer, uint64_t length, uint64_t index) {
     const InterruptsMasked masked;
     const Caller who = caller();
     if (op == RUMPK_META_SELF && length == sizeof(SelfFront) && give_front(who, buffer)) {
@@ -222,4 +219,9 @@ extern "C" int64_t rumpk_call_meta(uint64_t op, uint64_t buffer, uint64_t length
     }
     return who.scheduler.on_kernel_stack(
         [&]() -> int64_t { return to_call(meta(who, op, buffer, length, index)); });
+}
+
+// Apart, so that a call that does nothing saves no registers either.
+extern "C" int64_t rumpk_call_meta(uint64_t op, uint64_t buffer, uint64_t length, uint64_t index) {
+    return op == RUMPK_META_NULL ? 0 : meta_in_full(op, buffer, length, index);
 }

@@ -56,6 +56,13 @@ class Cell {
     [[nodiscard]] Fiber& first_fiber() { return fibers_[0]; }
     // Virtual; empty for a ring that this image does not have.
     [[nodiscard]] AddressRange boot_ring(rumpk_boot_ring which) const { return boot_rings_[which]; }
+    // As cells are told.
+    [[nodiscard]] rumpk_ring_descriptor describe_boot_ring(rumpk_boot_ring which) const {
+        const ion::Geometry geometry = which == RUMPK_RING_EVENT ? event_geometry()
+                                       : which == RUMPK_RING_TX  ? tx_geometry()
+                                                                 : rx_geometry();
+        return {boot_rings_[which].base.value(), geometry.slots(), geometry.slot_size()};
+    }
 
     // Masked. Is this the core that keeps the cell's books?
     [[nodiscard]] bool at_home() const;

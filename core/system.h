@@ -4,13 +4,10 @@
 
 #include <string_view>
 
-#include "abi/systable.h"
 #include "core/options.h"
 
 namespace rumpk {
 
-// As the cells see it, at its fixed address. Read-only.
-[[nodiscard]] const rumpk_systable& system_table();
 [[nodiscard]] const BootOptions& boot_options();
 // "rumpk 0.1 qemu-riscv64"
 [[nodiscard]] std::string_view version_line();

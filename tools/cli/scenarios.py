@@ -4,7 +4,8 @@
     about = "..."                     one line: what would be broken if this failed
     app = "cat"                       an application by name (apps/ or tests/apps/)
     machines = "all"                  or a list of names
-    cells = true                      also as a celled image, where the machine keeps cells apart; named MACHINE-cells
+    cells = true                      also as a celled image, where the machine keeps cells apart; named MACHINE-cells.
+                                      "only": nowhere else
     variants = false                  not with the other builds of a machine's images (host-asan)
     args = ["a b", ""]                the application's
     options = ["--verbose"]           further ones of `./rumpk run`
@@ -150,6 +151,8 @@ def _of_file(file, text, builds, long):
                 if not facts.get("cells"):
                     continue
                 facts = merged(facts, facts.get("on", {}).get(preset, {})) | {"build": False}
+            elif facts.get("cells") == "only":
+                continue
             if long:
                 facts = merged(facts, facts.get("long", {}))
             _check(file, facts)

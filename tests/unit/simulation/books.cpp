@@ -5,7 +5,6 @@
 #include <string>
 
 #include "core/calls.h"
-#include "core/system.h"
 #include "ion/consumer.h"
 #include "ion/producer.h"
 #include "tests/unit/simulation/kernel.h"
@@ -86,6 +85,11 @@ void sleep_for(uint64_t nanoseconds) {
     while (now() < until) {
         (void)in_call(0, "sleep", [&] { return rumpk_call_yield(0, 0, until, 0, 0, 0); });
     }
+}
+
+// As an application finds it.
+const rumpk_systable& system_table() {
+    return *reinterpret_cast<const rumpk_systable*>(static_cast<uintptr_t>(machine().boot->systable_address));
 }
 
 ion::Geometry geometry_of(uint32_t which) {

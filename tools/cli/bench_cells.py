@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The suite `cells`: what it costs that a cell is kept apart. docs/benchmarks.md says what each figure means."""
+
+import subprocess
+
+from . import build, common, framing, image, machines, parts, run, scenarios
+from .bench import exact
+
+EMULATED = "qemu-riscv64"
+SECONDS = 120
+PRICE = "price"  # tests/apps/price
+SUBMIT = "submit"
+SUBMITTED = 160_000  # messages that tests/apps/submit sends
+
+# figure -> (application, what it says, kept apart, target)
+COUNTED = {
+    "gate.null_call.instructions": (PRICE, "null_call", True, 200),
+    "fused.null_call.instructions": (PRICE, "null_call", False, 10),
+    "gate.time.instructions": (PRICE, "time", True, 30),
+    "fused.time.instructions": (PRICE, "time", False, None),
+    "cell.submit.instructions": (SUBMIT, SUBMIT, True, 10),
+}
+FIGURES = (*COUNTED,)
+
+
+def measure(_runs, only):
+    """Each figure as it is measured. The same each time: by instructions."""
+    said = {}
+    for name, (application, what, apart, target) in COUNTED.items():
+        if not scenarios.wanted(name, only):
+            continue
+        if (application, apart) not in said:
+            said[application, apart] = counts(application, apart)
+        yield exact(name, EMULATED, said[application, apart][what], "instructions", target=target)
+
+
+def counts(application, apart):
+    """What the application says of itself, where the emulated machine executes an instruction a nanosecond."""
+    machine = machines.load(EMULATED)
+    path = packed(application, machine) if apart else build.application(application, EMULATED).image
+    command = run.emulator_command(machine, path, machine.memory_default, 1)
+    command += ["-seed", "1", "-icount", "shift=0,sleep=off"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False)
+    text = b"".join(data for channel, data in framing.Decoder().feed(done.stdout) if channel == framing.STDOUT).decode()
+    words = [line.split() for line in text.splitlines()]
+    try:
+        if application == SUBMIT:
+            return {SUBMIT: int(words[0][0]) / SUBMITTED}
+        return {name: float(value) for name, value in words}
+    except (ValueError, IndexError):
+        common.fail(f"{application} on {EMULATED} did not say what it counted: {done.stderr.decode(errors='replace')}")
+
+
+def packed(application, machine):
+    """The application's celled image."""
+    built = build.application(application, EMULATED)
+    folder = build.target(EMULATED, [parts.kernel({"cells"})], "the kernel that keeps cells apart")
+    output = common.BUILD / "bench" / f"{application}.img"
+    output.parent.mkdir(parents=True, exist_ok=True)
+    manifest = build.find(application).folder / "cell.toml"
+    try:
+        image.build("raw", machine.arch, folder / f"{parts.kernel({'cells'})}.elf", built.app_elf, manifest, output)
+    except image.ImageError as error:
+        common.fail(str(error))
+    return output
