@@ -57,7 +57,7 @@ no_memory:
 /* From SBI's hart_start: S-mode, MMU off, a0 = hart id, a1 = struct Core. The
  * kernel's text stands at its physical address, so turning the MMU on changes
  * nothing for the instruction that follows. */
-    .text
+    .section .text.secondary, "ax", @progbits /* by itself: no kernel of one core links it */
     .globl  hal_secondary_entry
     .balign 4
 hal_secondary_entry:
@@ -82,6 +82,7 @@ hal_secondary_entry:
 
 /* uint64_t hal_probe_stimecmp(void): 1 if the register can be read, 0 if that traps
  * (menvcfg.STCE, Sstc 1.0). Nothing else may fault in between. */
+    .text
     .globl  hal_probe_stimecmp
 hal_probe_stimecmp:
     lla     t0, 1f
