@@ -21,9 +21,10 @@ TIDY = "clang-tidy-19"
 # In this order: a file is looked at as the first of these compiles it.
 PRESETS = ("qemu-riscv64", "host", "tests", "fuzz", "tests-tsan")
 CACHE = "build/check/tidy"
-# Programs of the unit tests run under sanitizers, which see all that they do; and the analyzer spends its time on
-# GoogleTest's macros, three quarters of the whole. So it does not follow every path there. What they test is another unit.
-TESTS = ("tests", "tests-tsan")
+# The analyzer does not follow every path of what only tests or measures: unit tests run under sanitizers, test programs on
+# every machine, and nobody ships them. It would spend four fifths of the whole check there, most of it on the macros of
+# GoogleTest and on printf in long lists of checks. What they test is another unit, and that is analysed in full.
+TESTS = ("tests/", "bench/")
 SHALLOW = tuple(f"--extra-arg={word}" for word in ("-Xclang", "-analyzer-config", "-Xclang", "mode=shallow"))
 _LINE = re.compile(r"^(.+?):(\d+):\d+: (?:warning|error): (.*)$")
 
@@ -96,7 +97,7 @@ def key_of(tree: Tree, unit: Unit, known: dict[str, set[str]], version: str) -> 
 
 
 def arguments(unit: Unit) -> tuple[str, ...]:
-    return SHALLOW if unit.preset in TESTS and unit.name.startswith("tests/") else ()
+    return SHALLOW if unit.name.startswith(TESTS) else ()
 
 
 def look(tree: Tree, unit: Unit, key: str) -> list[Finding]:

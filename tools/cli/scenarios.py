@@ -135,8 +135,9 @@ def load(long=False, only=None, machine=None, folder=None):
 
 
 def wanted(title, only):
-    """A pattern is a shell pattern for the whole name, or a part of it."""
-    return only is None or only in title or fnmatch.fnmatchcase(title, only)
+    """A pattern is a shell pattern for the whole name, or a part of it. Of a list of patterns one is enough."""
+    patterns = [only] if isinstance(only, str) else only
+    return patterns is None or any(pattern in title or fnmatch.fnmatchcase(title, pattern) for pattern in patterns)
 
 
 def _of_file(file, text, builds, long):

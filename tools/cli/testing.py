@@ -12,6 +12,7 @@ from . import common, scenarios
 
 WORKERS = 2
 SHOWN_LINES = 80  # of a failing test's output
+SHOWN_SLOWEST = 8
 
 
 def register(subparsers):
@@ -25,7 +26,8 @@ def register(subparsers):
     parser.add_argument("--long", action="store_true", help="with the full sizes and numbers of runs, and more tests; two hours or so")
     parser.add_argument("--list", action="store_true", help="print the names and stop; unit tests are listed once built")
     parser.add_argument(
-        "--only", metavar="PATTERN", help="tests whose name has this in it, or matches it as a shell pattern"
+        "--only", metavar="PATTERN", action="append",
+        help="tests whose name has this in it, or matches it as a shell pattern; may be given several times",
     )
     parser.add_argument("--machine", metavar="M", help="only what runs on this machine")
 
@@ -45,6 +47,7 @@ class Report:
         self.passed = self.failed = 0
         self._lock = threading.Lock()
         self._running = {}  # in the order they began
+        self._seconds = {}
         self._shown = sys.stderr.isatty()
 
     def run(self, test):
@@ -64,6 +67,7 @@ class Report:
     def add(self, title, seconds, failure=None):
         with self._lock:
             self._running.pop(title, None)
+            self._seconds[title] = seconds
             self._show(clear=True)
             if failure is None:
                 self.passed += 1
@@ -75,6 +79,11 @@ class Report:
                 print("\n".join("    " + line for line in shortened(failure.rstrip().splitlines())))
             sys.stdout.flush()
             self._show()
+
+    def slowest(self):
+        """Where the time of the whole went."""
+        order = sorted(self._seconds, key=self._seconds.get, reverse=True)[:SHOWN_SLOWEST]
+        return ", ".join(f"{title} {self._seconds[title]:.0f} s" for title in order)
 
     def _show(self, clear=False):
         """The last line of the terminal."""
@@ -94,7 +103,7 @@ def main(args) -> int:
             print(test.title)
         return 0
     if args.only and not _titles(args):
-        common.say(f"no test has such a name: {args.only}; ./rumpk test --list shows them")
+        common.say(f"no test has such a name: {' '.join(args.only)}; ./rumpk test --list shows them")
         return 1
     build.setup.ensure()
     report = Report()
@@ -108,6 +117,7 @@ def main(args) -> int:
         except KeyboardInterrupt:
             workers.shutdown(cancel_futures=True)
             raise
+    print(f"slowest: {report.slowest()}")
     print(f"{report.passed} passed, {report.failed} failed", flush=True)
     return 0 if tests and report.failed == 0 else 1
 
