@@ -124,7 +124,7 @@ class Cell {
     [[nodiscard]] AddressRange ring_space(uint32_t slot) const;
     // The kernel's own, on which a slot's calls run where cells are apart.
     [[nodiscard]] AddressRange call_stack(uint32_t slot) const;
-    static constexpr uint32_t call_stack_size = 1024; // what a call needs of it: docs/decisions/cells.md
+    static constexpr uint32_t call_stack_size = 1024; // the deepest needs 640: docs/decisions/cells.md
     // The guard page below whose stack? nullptr: the address is in no guard page.
     [[nodiscard]] const Fiber* guard_owner(VirtAddr address) const;
 

@@ -142,6 +142,16 @@ void rings() {
     (void)nexus::call::halt(0, RUMPK_SCOPE_CELL);
 }
 
+// Not on the core that keeps the cell's books, and in a higher tier.
+void from_another_core() {
+    constexpr auto attack = [](uint64_t) { read_at(kernel_memory); };
+    if (nexus::spawn(attack, 0, {.name = "far", .tier = nexus::Tier::matter, .core = 1, .bare = true})) {
+        for (;;) {
+            nexus::yield();
+        }
+    }
+}
+
 struct Kind {
     const char* name;
     void (*run)();
@@ -171,6 +181,7 @@ constexpr Kind kinds[] = {
     {"flush-translations", [] { INSTRUCTION(0x12000073); }},
     {"wait-for-interrupt", [] { INSTRUCTION(0x10500073); }},
     {"break", [] { INSTRUCTION(0x00100073); }},
+    {"from-another-core", from_another_core},
     {"pointers", pointers},
     {"fibers", fibers},
     {"handles", handles},
