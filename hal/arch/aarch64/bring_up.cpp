@@ -46,6 +46,11 @@ int core_bring_up(Core& core) {
 }
 
 void core_wake(uint32_t core) {
+    // Who finds it set leaves the interrupt to the one that set it. release: the handler, which clears it
+    // before it looks, sees what was written before this; else that bell would be lost.
+    if (cores[core].rung.exchange(1, std::memory_order_release) != 0) {
+        return;
+    }
     // Pairs with the barrier of the message's handler (trap.cpp): without it the interrupt could
     // overtake the caller's stores (IHI 0069, 4.1.1; B2.3.10: DSB, since a system register follows).
     asm volatile("dsb ishst" ::: "memory");

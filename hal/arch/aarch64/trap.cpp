@@ -238,9 +238,12 @@ extern "C" void hal_trap_interrupt() {
         break;
     case line_message:
         // First done, then served: a bell from here on raises it again. The barrier pairs with
-        // core_wake's: without it the handler could load what was there before the bell.
+        // core_wake's: without it the handler could load what was there before the bell, the old
+        // `rung` too, and no bell would come any more.
         interrupt_done(line);
         asm volatile("dsb sy" ::: "memory");
+        // acquire: pairs with core_wake, whose interrupt may have been left to an earlier one's.
+        this_core().rung.exchange(0, std::memory_order_acquire);
         trap_events->message();
         break;
     case line_none:
