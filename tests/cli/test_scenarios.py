@@ -44,6 +44,17 @@ class Reading(unittest.TestCase):
         titles = {one.title for one in self.load(self.MINIMAL + "[expect]\ncode = 0\n")}
         self.assertEqual(titles, {f"one {name}" for name in [*machines.names(), "host-asan"]})
 
+    def test_celled_images(self):
+        expect = "[expect]\ncode = 0\n[on.qemu-riscv64-cells.expect]\ncode = 3\n"
+        plain = {one.title for one in self.load(self.MINIMAL + expect)}
+        self.assertNotIn("one qemu-riscv64-cells", plain)
+        both = self.load(self.MINIMAL + "cells = true\nbuild = true\n" + expect)
+        self.assertEqual({one.title for one in both} - plain, {"one qemu-riscv64-cells"})
+        (celled,) = self.load(self.MINIMAL + 'cells = "only"\n' + expect)
+        self.assertEqual((celled.title, celled.facts["expect"]["code"]), ("one qemu-riscv64-cells", 3))
+        self.assertEqual(celled.image, ROOT / "build/qemu-riscv64/images/hello.img")
+        self.assertEqual(self.load(self.MINIMAL + expect, machine="qemu-riscv64-cells"), [])
+
     def test_cases_machines_and_long(self):
         text = (
             self.MINIMAL + 'args = ["a"]\n[expect]\ncode = 0\nstdout = "s"\n'
