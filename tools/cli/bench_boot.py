@@ -40,7 +40,7 @@ def measure(runs, only):
         size = inspect.loaded(inspect.parts(hello))
         yield exact("image.kernel_hello_bytes", EMULATED, size, "bytes", target=IMAGE_TARGET)
     if "image.kernel_all_parts_bytes" in wants:
-        whole = build.target(EMULATED, ["kernel"], "kernel with all parts") / "kernel.elf"
+        whole = build.target(EMULATED, ["kernel"], "kernel with all parts", archs=(emulated.arch,)) / "kernel.elf"
         yield exact("image.kernel_all_parts_bytes", EMULATED, inspect.kernel_size(whole), "bytes")
     if wants & {"boot.instructions", "boot.kernel_instructions"}:
         yield from boot_instructions(emulated, hello.image, wants)

@@ -115,9 +115,11 @@ def application(spec: str, machine: str, verbose: bool = False, preset: str = ""
     return built
 
 
-def target(preset: str, targets: list[str], what: str, verbose: bool = False) -> Path:
-    """Builds targets of a preset (none: all) and returns its build folder."""
-    setup.ensure()
+def target(preset: str, targets: list[str], what: str, verbose: bool = False,
+           archs: tuple[str, ...] = setup.ARCHS) -> Path:
+    """Builds targets of a preset (none: all), for which these architectures' C library is needed, and returns
+    its build folder."""
+    setup.ensure(archs=archs)
     with common.locked(common.BUILD / preset, f"build of {preset}"):
         configure(preset, [])
         ninja(preset, targets, what, verbose)

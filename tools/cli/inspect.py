@@ -92,7 +92,7 @@ def kernel_choices(built: build.Built) -> list[Choice]:
     chosen = set(kernel_parts.of_kernel(kernel))
     names = {part: kernel_parts.kernel(chosen ^ {part}) for part in kernel_parts.PARTS
              if part != "cells" or built.machine.cells}
-    build.target(kernel.parent.name, list(names.values()), "kernels to compare with")
+    build.target(kernel.parent.name, list(names.values()), "kernels to compare with", archs=(built.machine.arch,))
     size = kernel_size(kernel)
     others = {part: kernel_size(kernel.with_name(f"{name}.elf")) for part, name in names.items()}
     return [Choice(part, size - other if part in chosen else other - size, part in chosen)
