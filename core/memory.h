@@ -26,9 +26,10 @@ class BootMemory {
     // A kernel object: zeroed memory, constructed in place, never destroyed.
     template <typename T>
     [[nodiscard]] std::span<T> take_objects(size_t count, std::string_view what) {
-        std::byte* const at = take_bytes(count * sizeof(T), alignof(T), what);
+        constexpr size_t size = sizeof(T); // NOLINT(bugprone-sizeof-expression): pointers are objects, too
+        std::byte* const at = take_bytes(count * size, alignof(T), what);
         for (size_t i = 0; i < count; ++i) {
-            new (at + i * sizeof(T)) T();
+            new (at + i * size) T();
         }
         return {reinterpret_cast<T*>(at), count};
     }
