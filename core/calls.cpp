@@ -17,12 +17,8 @@ Caller caller() {
     return {scheduler, fiber, *fiber.cell};
 }
 
-Result<void> require(const Caller& who, Promises needed, const char* call) {
-    const Promises held = who.cell.promises;
-    if (held.contains(needed)) {
-        return {};
-    }
-    if (held.contains(Promise::error)) {
+Result<void> broke_pledge(const Caller& who, const char* call) {
+    if (Promises{who.cell.promises}.contains(Promise::error)) {
         return error(Errno::nosys);
     }
     end_self_by_pledge(call);

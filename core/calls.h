@@ -31,11 +31,16 @@ struct Caller {
 // Has the caller promised this? If not it has broken its pledge: with the promise
 // `error` the answer is ENOSYS; without it the fiber ends here and a line says
 // what it tried. Masked, on the fiber's own stack.
-[[nodiscard]] Result<void> require(const Caller& who, Promises needed, const char* call);
+[[nodiscard]] Result<void> broke_pledge(const Caller& who, const char* call);
+[[nodiscard, gnu::always_inline]] inline Result<void> require(const Caller& who, Promises needed,
+                                                              const char* call) {
+    return Promises{who.cell.promises}.contains(needed) ? Result<void>{} : broke_pledge(who, call);
+}
 
-// A cell's new fiber, made and given to its core. Masked, on the home core, with a
-// stack of some depth. Returns what the call does; EAGAIN: its core has no room for the message.
-[[nodiscard]] int64_t spawn_at_home(Cell& cell, const Request& request);
+// A cell's new fiber, made and given to its core. Masked, on the home core; with a stack of some depth if
+// it is for another core, or has rings or a budget. Returns what the call does; EAGAIN: its core has no room
+// for the message.
+[[nodiscard]] int64_t spawn_at_home(Cell& cell, const Requester& by, const rumpk_spawn_args& args);
 
 // What meta and a report say of a core, and of a fiber that runs here or elsewhere. Masked.
 [[nodiscard]] rumpk_meta_system describe_system(const Scheduler& here);

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // spawn, kill, halt.
-#include <algorithm>
-
 #include "core/calls.h"
 #include "core/fiber_start.h"
 #include "core/remote.h"
@@ -69,14 +67,15 @@ Result<Place> check_place(const Cell& cell, Scheduler& home, CoreId asker, const
         return error(Errno::inval);
     }
     const CoreId core = args.core == RUMPK_SPAWN_ANY_CORE ? asker : CoreId{args.core};
-    if (core.value() >= machine().boot->cores) {
+    const bool at_home = core == home.core();
+    if (!at_home && core.value() >= machine().boot->cores) {
         return error(Errno::inval);
     }
     const bool runs_fibers = home.is(core) || home.mailbox().reaches(core);
     const bool allowed_core = runs_fibers && (cell.core_set() >> core.value() & 1) != 0;
-    const bool at_home = *tier == cell.home_tier() && core == cell.home_core();
     const bool bare = (args.flags & RUMPK_SPAWN_BARE) != 0;
-    if (runs_before(*tier, cell.tier_ceiling()) || !allowed_core || (!at_home && !bare)) {
+    if (runs_before(*tier, cell.tier_ceiling()) || !allowed_core ||
+        (!bare && (!at_home || *tier != cell.home_tier()))) {
         return error(Errno::perm);
     }
     return Place{*tier, core};
@@ -97,16 +96,9 @@ Result<AddressRange> check_stack(const Cell& cell, const rumpk_spawn_args& args)
 // What was asked for, or what the spawner has: a budget is not escaped by spawning.
 // Only who shares no memory with its tier may leave it, a bare fiber, and none falls below
 // Void. EINVAL, EBUSY.
-Result<void> give_budget(Cell& cell, Fiber& fiber, const Request& request) {
-    uint32_t number = request.spawn.budget;
-    const uint16_t spawners = request.requester.who.fiber->account();
-    if (number == 0 && spawners == 0) {
-        return {};
-    }
-    if (number == 0) {
-        number = cell.budgets.account_of(spawners).index() + 1;
-    }
-    const bool demotable = (request.spawn.flags & RUMPK_SPAWN_BARE) != 0 && fiber.tier != Tier::void_;
+Result<void> give_budget(Cell& cell, Fiber& fiber, uint16_t spawners, const rumpk_spawn_args& args) {
+    const uint32_t number = args.budget != 0 ? args.budget : cell.budgets.account_of(spawners).index() + 1;
+    const bool demotable = (args.flags & RUMPK_SPAWN_BARE) != 0 && fiber.tier != Tier::void_;
     auto account = cell.budgets.take(number, demotable, Instant{machine().now()});
     if (!account) {
         return error(account.error());
@@ -115,10 +107,33 @@ Result<void> give_budget(Cell& cell, Fiber& fiber, const Request& request) {
     return {};
 }
 
+// Its own rings and its budget, where it has any. As give_budget and plan_rings.
+Result<void> give_more(Cell& cell, Fiber& fiber, uint16_t spawners_budget, const rumpk_spawn_args& args) {
+    auto rings = plan_rings(cell.ring_space(cell.slot_of(fiber)), args);
+    if (!rings) {
+        return error(rings.error());
+    }
+    if ((args.budget | spawners_budget) != 0) {
+        if (auto budget = give_budget(cell, fiber, spawners_budget, args); !budget) {
+            return budget;
+        }
+    }
+    fiber.rx = rings->rx;
+    fiber.tx = rings->tx;
+    format_ring(cell, fiber.rx);
+    format_ring(cell, fiber.tx);
+    return {};
+}
+
+// Most fibers have neither: their spawn needs little stack.
+[[gnu::noinline]] bool wants_more(const rumpk_spawn_args& args, const Fiber& spawner) {
+    return (args.rx_slots | args.rx_slot_size | args.tx_slots | args.tx_slot_size | args.budget |
+            spawner.account()) != 0;
+}
+
 // Makes the fiber, except for giving it to its core. On the home core.
-Result<Fiber*> make_fiber(Cell& cell, const Request& request) {
-    const rumpk_spawn_args& args = request.spawn;
-    auto place = check_place(cell, this_scheduler(), request.requester.core, args);
+Result<Fiber*> make_fiber(Cell& cell, const Requester& by, const rumpk_spawn_args& args) {
+    auto place = check_place(cell, this_scheduler(), by.core, args);
     if (!place) {
         return error(place.error());
     }
@@ -133,29 +148,24 @@ Result<Fiber*> make_fiber(Cell& cell, const Request& request) {
     if (fiber == nullptr) {
         return error(Errno::nomem);
     }
-    const uint32_t slot = cell.slot_of(*fiber);
-    auto rings = plan_rings(cell.ring_space(slot), args);
-    if (!rings) {
-        cell.give_fiber(*fiber);
-        return error(rings.error());
-    }
     fiber->tier = place->tier;
-    if (auto budget = give_budget(cell, *fiber, request); !budget) {
-        cell.give_fiber(*fiber);
-        return error(budget.error());
+    fiber->rx = {};
+    fiber->tx = {};
+    if (wants_more(args, *by.who.fiber)) [[unlikely]] {
+        if (auto given = give_more(cell, *fiber, by.who.fiber->account(), args); !given) {
+            cell.give_fiber(*fiber);
+            return error(given.error());
+        }
     }
-    fiber->rx = rings->rx;
-    fiber->tx = rings->tx;
-    format_ring(cell, fiber->rx);
-    format_ring(cell, fiber->tx);
     fiber->core = place->core;
-    fiber->spawner = request.requester.who.id;
-    fiber->stack = stack->empty() ? cell.pooled_stack(slot) : *stack;
-    const bool guarded = stack->empty() && cell.stacks_guarded();
+    fiber->spawner = by.who.id;
+    const bool pooled = stack->empty();
+    fiber->stack = pooled ? cell.pooled_stack(cell.slot_of(*fiber)) : *stack;
+    const bool guarded = pooled && cell.stacks_guarded();
     fiber->canary = guarded ? nullptr : static_cast<uint64_t*>(fiber->stack.pointer());
     fiber->entry = reinterpret_cast<rumpk_entry>(static_cast<uintptr_t>(args.entry));
     fiber->argument = args.argument;
-    std::copy_n(reinterpret_cast<const char*>(args.name), sizeof fiber->name, fiber->name);
+    __builtin_memcpy(fiber->name, args.name, sizeof fiber->name);
     fiber_prepare(*fiber);
     cell.name_fiber(*fiber);
     return fiber;
@@ -183,16 +193,17 @@ int64_t kill(const Caller& who, const FiberName& target, uint64_t reason) {
     });
 }
 
-// By a fiber on its home core.
-template <typename Fill>
-int64_t spawn_here(const Caller& who, Fill&& fill) {
+// By a fiber on its home core. A fiber on another core takes a message, which needs more stack than a small
+// one has, and so do rings and budgets.
+int64_t spawn_here(const Caller& who, const rumpk_spawn_args& args) {
+    const Requester by{{&who.fiber, who.fiber.id}, who.scheduler.core()};
+    const bool elsewhere = args.core != RUMPK_SPAWN_ANY_CORE && !who.scheduler.is(CoreId{args.core});
+    if (!elsewhere && !wants_more(args, who.fiber)) [[likely]] {
+        return spawn_at_home(who.cell, by, args);
+    }
     for (;;) {
-        const int64_t id = who.scheduler.on_kernel_stack([&]() -> int64_t {
-            Request request;
-            request.requester = {{&who.fiber, who.fiber.id}, who.scheduler.core()};
-            auto filled = fill(request);
-            return filled ? spawn_at_home(who.cell, request) : to_call(filled);
-        });
+        const int64_t id =
+            who.scheduler.on_kernel_stack([&]() -> int64_t { return spawn_at_home(who.cell, by, args); });
         if (id != to_call(Errno::again)) {
             return id;
         }
@@ -200,44 +211,63 @@ int64_t spawn_here(const Caller& who, Fill&& fill) {
     }
 }
 
+// Copied once and whole. The caller's own stack, where they are nearly always, needs no other look, but where
+// cells are apart. EFAULT, EINVAL.
+Result<void> take_args(const Caller& who, uint64_t address, rumpk_spawn_args& args) {
+    const AddressRange place{VirtAddr{address}, sizeof args};
+    if (!parts::cells && address % alignof(rumpk_spawn_args) == 0 && who.fiber.stack.contains(place))
+        [[likely]] {
+        copy_words(&args, place.pointer(), sizeof args);
+    } else if (auto copied = copy_in(who.cell, address, args); !copied) {
+        return copied;
+    }
+    return args.size == sizeof args ? Result<void>{} : error(Errno::inval);
+}
+
 } // namespace
 
-int64_t spawn_at_home(Cell& cell, const Request& request) {
-    auto fiber = make_fiber(cell, request);
-    if (!fiber) {
-        return to_call(fiber.error());
+int64_t spawn_at_home(Cell& cell, const Requester& by, const rumpk_spawn_args& args) {
+    auto made = make_fiber(cell, by, args);
+    if (!made) {
+        return to_call(made.error());
     }
-    const FiberName made{*fiber, (*fiber)->id};
+    Fiber& fiber = **made;
+    const FiberId id = fiber.id;
     Scheduler& here = this_scheduler();
-    if (here.is(made.fiber->core)) {
-        here.begin(*made.fiber);
-    } else if (!here.mailbox().ask(made.fiber->core, RequestKind::adopt,
-                                   {.target = made, .value = 0, .requester = {}, .spawn = {}})) {
-        cell.give_fiber(*made.fiber);
+    if (here.is(fiber.core)) {
+        here.begin(fiber);
+    } else if (!here.mailbox().ask(fiber.core, RequestKind::adopt,
+                                   {.target = {&fiber, id}, .value = 0, .requester = {}, .spawn = {}})) {
+        cell.give_fiber(fiber);
         return to_call(Errno::again);
     }
-    return static_cast<int64_t>(made.id.value());
+    return static_cast<int64_t>(id.value());
 }
 
 } // namespace rumpk
 
 using namespace rumpk;
 
-extern "C" int64_t rumpk_call_spawn(uint64_t args) {
+extern "C" int64_t rumpk_call_spawn(uint64_t address) {
     const InterruptsMasked masked;
     const Caller who = caller();
     if (auto promised = require(who, promises_of_call[RUMPK_CALL_SPAWN], "spawn"); !promised) {
         return to_call(promised);
     }
-    const auto fill = [&](Request& request) -> Result<void> {
-        if (auto copied = copy_in(who.cell, args, request.spawn); !copied) {
-            return copied;
-        }
-        return request.spawn.size == sizeof(rumpk_spawn_args) ? Result<void>{} : error(Errno::inval);
-    };
-    const int64_t id = who.cell.at_home()
-                           ? spawn_here(who, fill)
-                           : ask_and_wait(who.scheduler, who.cell.home_core(), RequestKind::spawn, fill);
+    rumpk_spawn_args args;
+    if (auto taken = take_args(who, address, args); !taken) {
+        return to_call(taken);
+    }
+    int64_t id = 0;
+    if (who.cell.at_home()) [[likely]] {
+        id = spawn_here(who, args);
+    } else {
+        id = ask_and_wait(who.scheduler, who.cell.home_core(), RequestKind::spawn,
+                          [&](Request& request) -> Result<void> {
+                              request.spawn = args;
+                              return {};
+                          });
+    }
     who.scheduler.reschedule();
     return id;
 }

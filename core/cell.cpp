@@ -2,6 +2,7 @@
 #include "core/cell.h"
 
 #include <algorithm>
+#include <new>
 
 #include "core/fiber_start.h"
 #include "core/memory.h"
@@ -85,6 +86,9 @@ AddressRange Cell::reached_apart(AddressRange range) const {
 }
 
 Result<void> Cell::check_entry(VirtAddr entry) const {
+    if (code_.contains(entry)) [[likely]] {
+        return {};
+    }
     return check(AddressRange{entry, 1}, right_execute);
 }
 
@@ -104,7 +108,9 @@ Fiber* Cell::take_fiber() {
         return nullptr;
     }
     ++live_;
-    return &fibers_[free_[--free_count_]];
+    Fiber& fiber = fibers_[free_[--free_count_]];
+    fiber.begin_anew();
+    return &fiber;
 }
 
 void Cell::name_fiber(Fiber& fiber) {
@@ -116,18 +122,10 @@ void Cell::name_fiber(Fiber& fiber) {
 void Cell::give_fiber(Fiber& fiber) {
     console_wait_leave(fiber);
     fiber.id = FiberId::none();
-    fiber.latched = 0;
-    fiber.switches = 0;
-    fiber.run_ticks = 0;
-    fiber.ready_since = 0;
-    fiber.wake_ticks = 0;
-    fiber.canary = nullptr;
-    if (fiber.account() != 0) {
+    if (fiber.account() != 0) [[unlikely]] {
         budgets.give(fiber.account());
         fiber.budget = 0;
     }
-    fiber.rx = {};
-    fiber.tx = {};
     // The first fiber's slot is not used again: its rings are the boot rings, and the
     // console's driver rings it there.
     if (&fiber != &first_fiber()) {
@@ -212,10 +210,13 @@ void Cell::console_wait_leave(Fiber& fiber) {
 }
 
 void Cell::post_fiber_end(FiberId fiber, int64_t code) {
-    const rumpk_event_fiber_end message{fiber.value(), code};
-    if (!event_->push(RUMPK_EVENT_FIBER_END, std::as_bytes(std::span(&message, 1)))) {
+    const auto slot = event_->claim();
+    if (!slot) {
         ++events_dropped_;
+        return;
     }
+    ::new (slot->payload.data()) rumpk_event_fiber_end{fiber.value(), code};
+    (void)event_->publish(RUMPK_EVENT_FIBER_END, sizeof(rumpk_event_fiber_end)); // claimed: cannot fail
 }
 
 } // namespace rumpk

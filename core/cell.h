@@ -178,6 +178,7 @@ class Cell {
     // Memory the cell may touch, but for pooled stacks and what `map` gave: few and large.
     std::array<Region, 16> regions_{};
     uint32_t region_count_ = 0;
+    AddressRange code_{}; // of those that may be run, the first: where nearly all entries are
 
     std::span<Fiber> fibers_;
     std::span<uint32_t> free_; // a stack of free slots

@@ -67,6 +67,7 @@ void Cell::load(const BootCell& description) {
         map_or_stop(name_, {start, end - start}, physical + (start - window_.base), segment.rights);
         add_region(segment.memory, physical + (segment.memory.base - window_.base), segment.rights);
         if (segment.rights.contains(right_execute)) {
+            code_ = code_.empty() ? segment.memory : code_;
             machine().code_written(start.value(), end - start);
         }
     }

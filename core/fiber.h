@@ -77,6 +77,15 @@ struct alignas(64) Fiber {
     // Of its budget, in its cell; 0: it has none.
     [[nodiscard]] uint16_t account() const { return parts::budgets ? budget : 0; }
 
+    // Another life begins in this slot.
+    void begin_anew() {
+        latched = 0;
+        switches = 0;
+        run_ticks = 0;
+        ready_since = 0;
+        wake_ticks = 0;
+    }
+
     // Which of these bells have come; they have been taken then.
     uint64_t take(uint64_t channels) {
         const uint64_t taken = latched & channels;

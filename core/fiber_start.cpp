@@ -19,6 +19,12 @@ void run_fiber(void* argument) {
     machine().interrupts_restore(1);
     entry(value);
     (void)machine().interrupts_mask();
+    Cell& cell = *self.cell;
+    if (cell.at_home() && cell.live_fibers() > 1) [[likely]] {
+        // All of the stack is free again, and nobody but this core gives it to another.
+        fiber_end(self, 0);
+        this_scheduler().leave();
+    }
     end_self(0);
 }
 

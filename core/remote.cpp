@@ -119,7 +119,7 @@ int handle(Scheduler& here, CoreId from, RequestKind kind, const Request& reques
         // Who was killed meanwhile makes nobody: nobody would know the id.
         reply(here, request.requester,
               request.requester.who.fiber->id == request.requester.who.id
-                  ? spawn_at_home(*request.requester.who.fiber->cell, request)
+                  ? spawn_at_home(*request.requester.who.fiber->cell, request.requester, request.spawn)
                   : to_call(Errno::srch));
         return heavy;
     case RequestKind::kill:
@@ -217,14 +217,19 @@ namespace {
 // another at once.
 void end(Fiber& fiber, AnswerKind kind, int64_t value) {
     Scheduler& here = this_scheduler();
-    const Answer answer{{{&fiber, fiber.id}, here.core()}, value};
     fiber.owned = false;
     here.forget(fiber);
-    const CoreId home = fiber.cell->home_core();
-    if (here.is(home)) {
+    Cell& cell = *fiber.cell;
+    const bool at_home = here.is(cell.home_core());
+    if (at_home && kind == AnswerKind::ended) [[likely]] {
+        cell.fiber_ended(fiber, value);
+        return;
+    }
+    const Answer answer{{{&fiber, fiber.id}, here.core()}, value};
+    if (at_home) {
         (void)handle(here, kind, answer);
     } else {
-        here.mailbox().answer(home, kind, answer);
+        here.mailbox().answer(cell.home_core(), kind, answer);
     }
 }
 

@@ -23,7 +23,7 @@ void barrier_everywhere(Scheduler& here);
 
 // Masked, on the core that owns the fiber. Ends it, and lets its home core know,
 // which tells the cell and gives the slot back. If it is the running fiber the
-// caller is not on its stack, and leaves it next.
+// caller leaves it next, and is not on its stack where another core could get that.
 void fiber_end(Fiber& fiber, int64_t code);
 // Masked, by a fiber on its own stack. The same for itself.
 [[noreturn]] void end_self(int64_t code);

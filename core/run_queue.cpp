@@ -22,11 +22,7 @@ void RunQueue::deselect() {
 void RunQueue::select() {
     deselect();
     if (ready_ != 0) {
-        // Four steps at most: fewer than to count zeros without an instruction for it.
-        uint32_t tier = 0;
-        while ((ready_ >> tier & 1) == 0) {
-            ++tier;
-        }
+        const uint32_t tier = highest();
         current_ = static_cast<Tier>(tier);
         first_ = others_[tier];
     }

@@ -35,6 +35,15 @@ class RunQueue {
     // The current tier; no_tier: none.
     [[nodiscard]] Tier current() const { return current_; }
 
+    // How many tiers are above the highest in which something is ready. Not empty. Four steps at most: fewer
+    // than to count zeros without an instruction for it.
+    [[nodiscard]] constexpr uint32_t highest() const {
+        uint32_t tier = 0;
+        while ((ready_ >> tier & 1) == 0) {
+            ++tier;
+        }
+        return tier;
+    }
     // Is anything ready in a tier above the current one?
     [[nodiscard]] constexpr bool ready_above() const {
         return (ready_ & ((1U << static_cast<unsigned>(current_)) - 1)) != 0;

@@ -2,6 +2,7 @@
 #include "core/scheduler.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/panic.h"
 #include "core/report.h"
@@ -36,8 +37,24 @@ void Scheduler::prepare(CoreId core, std::span<const AddressRange, interrupt_sta
 void Scheduler::enter() {
     since_ = machine().ticks();
     machine().core_local_set(this);
-    const AddressRange idle = interrupts_[static_cast<size_t>(no_tier)];
-    machine().interrupt_stack(idle.pointer(), idle.size);
+    set_interrupt_stack();
+}
+
+// That of the current tier: where the next interrupt runs.
+void Scheduler::set_interrupt_stack() {
+    interrupts_of_ = ready_.current();
+    const AddressRange stack = interrupts_[static_cast<size_t>(interrupts_of_)];
+    machine().interrupt_stack(stack.pointer(), stack.size);
+}
+
+// The current tier may be another one: so are the stack for interrupts and the deadlines that matter.
+inline void Scheduler::follow_tier() {
+    if (ready_.current() != interrupts_of_) {
+        set_interrupt_stack();
+        program_timer();
+    } else if (timer_stale_) [[unlikely]] {
+        program_timer();
+    }
 }
 
 // The idle context. It runs only while nothing is ready: whatever readies a
@@ -70,13 +87,15 @@ inline void Scheduler::check_canary(const Fiber& fiber) const {
     }
 }
 
+constexpr auto counting = static_cast<uint32_t>(Attention::counting);
+
 inline void Scheduler::count_switch(Fiber& next) {
     ++statistics_.switches;
     next.switches.add(1);
 }
 
 // The core goes from one to another, and times are counted.
-inline void Scheduler::charge(Fiber& previous, Fiber& next) {
+[[gnu::noinline]] void Scheduler::charge(Fiber& previous, Fiber& next) {
     const uint64_t at = machine().ticks();
     previous.run_ticks.add(at - since_);
     since_ = at;
@@ -106,9 +125,12 @@ Nanoseconds Scheduler::run_time(const Fiber& fiber) const {
 inline void Scheduler::hand_over(Fiber& previous, Why why, Switch how) {
     check_canary(previous);
     Fiber* const next = running();
-    if (attention_ != 0 || next == nullptr) [[unlikely]] {
+    if ((attention_ & ~counting) != 0 || next == nullptr) [[unlikely]] {
         attend_to(&previous, why, how);
     } else if (next != &previous) {
+        if (attention_ != 0) {
+            charge(previous, *next);
+        }
         count_switch(*next);
         how(&previous.context, &next->context);
     }
@@ -116,17 +138,12 @@ inline void Scheduler::hand_over(Fiber& previous, Why why, Switch how) {
 
 // Whatever a switch may have to do. `previous` nullptr: the idle context.
 void Scheduler::attend_to(Fiber* previous, Why why, Switch how) {
-    const Tier before = previous != nullptr ? previous->tier : no_tier;
     const bool budgets = attends(Attention::budgets);
     if (budgets && previous != nullptr && why != Why::interrupted) {
         demote_if_due(*previous);
     }
     Fiber* const next = choose();
-    if (ready_.current() != before) {
-        const AddressRange interrupts = interrupts_[static_cast<size_t>(ready_.current())];
-        machine().interrupt_stack(interrupts.pointer(), interrupts.size);
-    }
-    program_timer();
+    follow_tier();
     if (next == previous) {
         return;
     }
@@ -148,12 +165,18 @@ Fiber* Scheduler::choose() {
         if (ready_.first() == nullptr || ready_.ready_above()) {
             ready_.select();
         }
-    } else if (only_->run.queued()) {
+    } else {
+        choose_only();
+    }
+    return running();
+}
+
+void Scheduler::choose_only() {
+    if (only_->run.queued()) {
         ready_.select(only_->run, only_->tier);
     } else {
         ready_.deselect();
     }
-    return running();
 }
 
 // Where one comes to another. Idle time is counted always.
@@ -261,7 +284,6 @@ void Scheduler::yield() {
 // What most switches are. Times are counted here as well: who asks for them shall not
 // make everything slower. No call that comes back: this needs no frame.
 int64_t Scheduler::end_turn() {
-    constexpr auto counting = static_cast<uint32_t>(Attention::counting);
     Fiber& self = *running();
     Fiber& next = reinterpret_cast<Fiber&>(ready_.rotate(self.run));
     if ((attention_ & ~counting) != 0 || &next == &self || overflowed(self)) [[unlikely]] {
@@ -372,14 +394,12 @@ void Scheduler::leave(Switch how) {
     attend_no_more(Attention::forgotten);
     calls_busy_ = false; // this may be on that stack, and does not come back to it
     Fiber* const next = choose();
-    program_timer();
+    follow_tier();
     count_times(nullptr, Why::ended, next);
     note(RUMPK_TRACE_SWITCH, next, RUMPK_TRACE_ENDED);
     if (attends(Attention::budgets)) {
         start_budget(next);
     }
-    const AddressRange interrupts = interrupts_[static_cast<size_t>(ready_.current())];
-    machine().interrupt_stack(interrupts.pointer(), interrupts.size);
     how(&nobodys_, next != nullptr ? &next->context : &idle_);
     panic("an ended fiber was given the core");
 }
@@ -394,6 +414,11 @@ inline std::span<DeadlineQueue> Scheduler::deadlines_that_matter() {
 // idle core without deadlines takes no timer interrupt. To be called wherever the
 // current tier or such a deadline changes; one that has passed interrupts at once.
 void Scheduler::program_timer() {
+    if (attends(Attention::forgotten)) [[unlikely]] {
+        timer_stale_ = true; // for which tiers it is to be set is not known before leave()
+        return;
+    }
+    timer_stale_ = false;
     Instant next = Instant::never();
     for (const DeadlineQueue& queue : deadlines_that_matter()) {
         next = std::min(next, queue.next());
@@ -404,45 +429,55 @@ void Scheduler::program_timer() {
     }
 }
 
-// Serves the highest tier that has a deadline due: one fiber, or a few where that is
-// cheap, so that interrupts stay masked for no longer than one removal takes.
+// Serves the highest tier that has a deadline due. Where many are pending, to take one out is half of what an
+// interrupt may do masked, and the switch to whom it wakes the other half: that is left to another interrupt,
+// which comes at once and serves nobody below those who wait for it.
 void Scheduler::timer_event() {
     ++statistics_.timer_interrupts;
     const Instant at = now();
     note(RUMPK_TRACE_INTERRUPT, nullptr, RUMPK_TRACE_TIMER, (at - programmed_).value() / RUMPK_TRACE_UNIT);
     programmed_ = Instant::never(); // the timer is one-shot: it disarmed itself
-    if (!serve_deadlines(at)) {
+    const bool owes_switch = ready_.ready_above();
+    const auto queues = owes_switch ? std::span(deadlines_).first(ready_.highest()) : deadlines_that_matter();
+    const Served served = serve_deadlines(queues, at);
+    if (served == Served::nobody && !owes_switch) {
         ++statistics_.timer_empty;
     }
-    if (!attends(Attention::higher)) {
-        program_timer(); // otherwise the tier that comes now does
+    if (!ready_.ready_above() || attends(Attention::forgotten)) {
+        program_timer();
+    } else if (served == Served::one_of_many) {
+        postpones_ = true;
+        programmed_ = Instant{};
+        machine().timer_set(programmed_.nanoseconds());
+    } else {
+        timer_stale_ = true; // a higher tier comes now
     }
 }
 
-// The highest tier that has a deadline due: one fiber, or a few where that is cheap, so
-// that interrupts stay masked for no longer than one removal takes. False: none is due.
-inline bool Scheduler::serve_deadlines(Instant at) {
+// One fiber, or a few where that is cheap.
+inline Scheduler::Served Scheduler::serve_deadlines(std::span<DeadlineQueue> queues, Instant at) {
     constexpr unsigned most = 3;
-    for (DeadlineQueue& queue : deadlines_that_matter()) {
+    for (DeadlineQueue& queue : queues) {
+        const bool many = !queue.flat();
         DeadlineNode* node = queue.pop_due(at);
         if (node == nullptr) {
             continue;
         }
         bool budget_used = false;
-        for (unsigned served = 1; node != nullptr; ++served) {
+        for (unsigned count = 1; node != nullptr; ++count) {
             if (parts::budgets && node == &budget_end_) [[unlikely]] {
                 budget_used = true;
             } else {
                 wake(fiber_of(*node), RUMPK_TRACE_BY_DEADLINE);
             }
-            node = served < most && queue.flat() ? queue.pop_due(at) : nullptr;
+            node = count < most && queue.flat() ? queue.pop_due(at) : nullptr;
         }
         if (budget_used) [[unlikely]] {
             budget_event();
         }
-        return true;
+        return many ? Served::one_of_many : Served::few;
     }
-    return false;
+    return Served::nobody;
 }
 
 void Scheduler::interrupt_exit() {
@@ -450,6 +485,10 @@ void Scheduler::interrupt_exit() {
         return;
     }
     note(RUMPK_TRACE_RETURN, nullptr);
+    // Unless another event of this interrupt has changed what it is about.
+    if (std::exchange(postpones_, false) && programmed_ == Instant{} && !attends(Attention::forgotten)) {
+        return;
+    }
     Fiber* const self = running();
     if (only_ != nullptr && self != nullptr && self != only_) [[unlikely]] {
         forget(*self); // whatever its tier, and although it may never yield

@@ -84,7 +84,8 @@ class Scheduler {
     // Boot only. From now on events are recorded, in memory of a power of two of them.
     void start_trace(std::span<rumpk_trace_event> storage);
     // Records an event, if events are. Masked.
-    void note(rumpk_trace_kind kind, const Fiber* fiber, uint32_t detail = 0, uint64_t value = 0) {
+    [[gnu::always_inline]] void note(rumpk_trace_kind kind, const Fiber* fiber, uint32_t detail = 0,
+                                     uint64_t value = 0) {
         if (attends(Attention::tracing)) [[unlikely]] {
             record(kind, fiber, detail, value);
         }
@@ -183,12 +184,15 @@ class Scheduler {
     // Whatever the tier of who runs, its budget matters.
     [[nodiscard]] DeadlineQueue& deadlines_with_budget() { return deadlines_.front(); }
     [[nodiscard]] std::span<DeadlineQueue> deadlines_that_matter();
-    bool serve_deadlines(Instant at);
+    enum class Served : uint8_t { nobody, few, one_of_many };
+    Served serve_deadlines(std::span<DeadlineQueue> queues, Instant at);
     void forget_deadline(Fiber& fiber);
     void wake(Fiber& fiber, rumpk_trace_woken by);
     void count_wake(Fiber& fiber, rumpk_trace_woken by);
     void record(rumpk_trace_kind kind, const Fiber* fiber, uint32_t detail, uint64_t value);
     void program_timer();
+    void set_interrupt_stack();
+    void follow_tier();
     void check_canary(const Fiber& fiber) const;
     void count_switch(Fiber& next);
     void charge(Fiber& previous, Fiber& next);
@@ -197,6 +201,7 @@ class Scheduler {
     void hand_over(Fiber& previous, Why why, Switch how);
     void attend_to(Fiber* previous, Why why, Switch how);
     Fiber* choose();
+    [[gnu::noinline]] void choose_only();
     void count_times(Fiber* previous, Why why, Fiber* next);
     [[noreturn]] void leave(Switch how);
     // scheduler_budget.cpp
@@ -220,6 +225,9 @@ class Scheduler {
     DeadlineNode
         budget_end_{}; // pending while the running fiber has a budget, and only then; in the highest tier's
     Instant programmed_ = Instant::never(); // what the compare register holds
+    Tier interrupts_of_ = no_tier;          // whose stack the next interrupt runs on
+    bool timer_stale_ = false;              // it is to be set anew before anything runs
+    bool postpones_ = false; // this interrupt leaves the switch to the one that follows at once
     hal_context idle_{};
     hal_context nobodys_{}; // where a context goes that is never gone back to
     Mailbox mailbox_;

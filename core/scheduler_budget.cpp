@@ -27,6 +27,7 @@ void Scheduler::demote_if_due(Fiber& fiber) {
     std::atomic_ref(fiber.tier).store(lower, std::memory_order_relaxed); // meta may read it elsewhere
     if (timed) {
         deadlines_of(fiber).insert(fiber.deadline, deadline);
+        program_timer();
     }
     if (ready) {
         make_ready(fiber);

@@ -159,10 +159,9 @@ void interrupt_stack(void* stack_base, uint64_t stack_size) {
     // A stack that is not there must fault here, where the report has a stack: in the trap
     // entry it would fault for ever. Only touched, not changed: this may be the stack of the
     // handler that is about to return.
-    for (uint64_t word : {top - sizeof(TrapFrame), top - sizeof(uint64_t)}) {
-        uint64_t value;
-        asm volatile("ld %0, 0(%1)\n\tsd %0, 0(%1)" : "=&r"(value) : "r"(word) : "memory");
-    }
+    uint64_t value;
+    asm volatile("ld %0, 0(%1)\n\tsd %0, 0(%1)" : "=&r"(value) : "r"(top - sizeof(TrapFrame)) : "memory");
+    asm volatile("ld %0, 0(%1)\n\tsd %0, 0(%1)" : "=&r"(value) : "r"(top - sizeof(uint64_t)) : "memory");
     Core& core = this_core();
     core.interrupt_base = base;
     core.interrupt_top = top;
@@ -187,8 +186,8 @@ void timer_set(uint64_t when) {
         program_timer(~uint64_t{0});
         return;
     }
+    set_sie(interrupt_bit(cause_timer)); // masked: an old compare value disturbs nobody
     program_timer(clock.ticks(when));
-    set_sie(interrupt_bit(cause_timer));
 }
 
 } // namespace rumpk::hal

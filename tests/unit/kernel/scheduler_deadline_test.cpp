@@ -99,6 +99,34 @@ TEST(Scheduler, LowerTiersDeadlinesDoNotInterrupt) {
     EXPECT_EQ(machine.scheduler.statistics().timer_empty, 0U);
 }
 
+// Where many are pending, one interrupt takes the deadline out and the next, at once, switches; neither
+// serves nobody, and whoever is woken still runs before the lower tier gets on.
+TEST(Scheduler, AmongManyDeadlinesTheNextInterruptSwitches) {
+    Machine machine(23);
+    constexpr uint64_t sleepers = 30;
+    constexpr uint64_t apart = 10'000;
+    uint64_t woken = 0;
+    const uint64_t first = 100'000;
+    for (uint64_t i = 0; i < sleepers; ++i) {
+        machine.scheduler.make_ready(machine.fiber(Tier::gravity, [&, when = first + i * apart] {
+            EXPECT_EQ(wait(0, Instant{when}), 0U);
+            EXPECT_LT(rumpk::machine().now(), when + apart / 2);
+            ++woken;
+        }));
+    }
+    machine.scheduler.make_ready(machine.fiber(Tier::void_, [&] {
+        while (woken != sleepers) {
+            machine.chance();
+        }
+    }));
+    ASSERT_TRUE(machine.run(steps));
+    const SchedulerStatistics& counted = machine.scheduler.statistics();
+    constexpr uint64_t few = 9; // that are pending when one interrupt does both
+    EXPECT_EQ(counted.timer_interrupts, sleepers + (sleepers - few));
+    EXPECT_EQ(counted.timer_empty, 0U);
+    EXPECT_EQ(counted.preemptions, sleepers);
+}
+
 TEST(Scheduler, PastDeadlineReturnsAtOnce) {
     Machine machine(9);
     machine.scheduler.make_ready(machine.fiber(Tier::gravity, [&] {
