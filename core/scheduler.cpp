@@ -95,7 +95,7 @@ inline void Scheduler::count_switch(Fiber& next) {
 }
 
 // The core goes from one to another, and times are counted.
-[[gnu::noinline]] void Scheduler::charge(Fiber& previous, Fiber& next) {
+inline void Scheduler::charge(Fiber& previous, Fiber& next) {
     const uint64_t at = machine().ticks();
     previous.run_ticks.add(at - since_);
     since_ = at;
@@ -129,7 +129,7 @@ inline void Scheduler::hand_over(Fiber& previous, Why why, Switch how) {
         attend_to(&previous, why, how);
     } else if (next != &previous) {
         if (attention_ != 0) {
-            charge(previous, *next);
+            [[clang::noinline]] charge(previous, *next);
         }
         count_switch(*next);
         how(&previous.context, &next->context);
