@@ -160,7 +160,7 @@ int main(int argc, char** argv) {
     }
     test::check("nobody sleeps for ever", all_ended(count));
     test::equal("every message came", static_cast<long long>(received),
-                static_cast<long long>(count * messages));
+                static_cast<long long>(messages) * static_cast<long long>(count));
     test::equal("in order and whole, the rest of them", static_cast<long long>(wrong), 0);
     return test::result();
 }
