@@ -53,7 +53,7 @@ MUTANTS = (
     _weaker("O10 epoch written", "endpoint.h", "Words::store(own().epoch, epoch, std::memory_order_release)", "Model.EpochSeen"),
     _weaker("O11 epoch read", "endpoint.h", "Words::load(peer().epoch, std::memory_order_acquire)", "Model.EpochSeen"),
     _of("the position is never told", "producer.h", "    tell(); // limit_", "    // limit_", "death_test.cpp", "Death.ProducerAtEveryStep"),
-    _of("a closed consumer goes on in its lap", "consumer.h", "            stop_ = 0;", "", "ring_test.cpp", "Ring.ProduceAndConsume"),
+    _of("a closed consumer goes on in its lap", "consumer.h", "void settle() { stop_ = 0; }", "void settle() {}", "ring_test.cpp", "Ring.ProduceAndConsume"),
     _of("parking without its heavy barrier", "endpoint.h", "        want_bell(1);\n        fence_.heavy();", "        want_bell(1);",
         "model_test.cpp", "Model.Parking:Model.ParkingAcrossCores"),
     _of("parking armed behind its barrier", "endpoint.h", "        want_bell(1);\n        fence_.heavy();",
