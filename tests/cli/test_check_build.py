@@ -162,10 +162,11 @@ class Tidy(Case):
             self.assertEqual([f.text for f in tidy.check_tidy(tree)], [f"{tidy.TIDY} ended with -9: "])
         self.assertEqual(tidy.check_tidy(Tree(self.folder)), [])
 
-    def test_unit_tests_are_looked_at_less_deeply(self):
+    def test_tests_are_looked_at_less_deeply(self):
         """What is plain to see is found there as well."""
         self.assertEqual(tidy.arguments(tidy.Unit("core/a.cpp", "tests", "")), ())
-        self.assertEqual(tidy.arguments(tidy.Unit("tests/apps/a/main.cpp", "host", "")), ())
+        self.assertEqual(tidy.arguments(tidy.Unit("apps/a/main.cpp", "host", "")), ())
+        self.assertEqual(tidy.arguments(tidy.Unit("tests/apps/a/main.cpp", "host", "")), tidy.SHALLOW)
         self.assertEqual(tidy.arguments(tidy.Unit("tests/unit/a.cpp", "tests", "")), tidy.SHALLOW)
         tree = self.plant({
             ".clang-tidy": "Checks: '-*,clang-analyzer-core.NullDereference'\nWarningsAsErrors: '*'\n",
