@@ -35,6 +35,8 @@ constexpr std::array kinds{Kind::hammer, Kind::stream};
 // A ring and the two fibers at its ends, which write nothing else that they share.
 struct Lane {
     alignas(64) std::byte memory[largest.bytes()];
+    // More than a page of the pool: a kernel under a sanitizer takes that for a call.
+    alignas(16) std::array<std::byte, 16384> sender_stack, receiver_stack;
     Kind kind;
     uint64_t messages;
     uint64_t sender, receiver; // ids
@@ -107,8 +109,10 @@ bool begin(Lane& lane, Kind kind, uint32_t from, uint32_t to, uint64_t messages)
         return false;
     }
     const auto argument = reinterpret_cast<uintptr_t>(&lane);
-    const auto receiver = nexus::spawn(receive, argument, {.name = "receiver", .core = to, .bare = true});
-    const auto sender = nexus::spawn(send, argument, {.name = "sender", .core = from, .bare = true});
+    const auto receiver = nexus::spawn(
+        receive, argument, {.name = "receiver", .core = to, .stack = lane.receiver_stack, .bare = true});
+    const auto sender = nexus::spawn(
+        send, argument, {.name = "sender", .core = from, .stack = lane.sender_stack, .bare = true});
     if (!receiver || !sender) {
         return false;
     }
