@@ -59,15 +59,15 @@ def units(tree: Tree) -> list[Unit]:
 def reached(tree: Tree, name: str, known: dict[str, set[str]]) -> set[str]:
     """`name` and all headers of ours that it includes, directly or not."""
     everything: set[str] = set()
-    todo = [name]
-    while todo:
-        current = todo.pop()
+    waiting = [name]
+    while waiting:
+        current = waiting.pop()
         if current in everything:
             continue
         everything.add(current)
         if current not in known:
             known[current] = _direct(tree, current)
-        todo += known[current]
+        waiting += known[current]
     return everything
 
 
@@ -126,16 +126,16 @@ def parse(root: Path, text: str) -> list[Finding]:
 
 
 def check_tidy(tree: Tree) -> list[Finding]:
-    todo = units(tree)
-    if not todo:
+    chosen = units(tree)
+    if not chosen:
         return [Finding("build", 0, "no compile_commands.json: run ./rumpk build first")]
     (tree.root / CACHE).mkdir(parents=True, exist_ok=True)
     version = _version()
     known: dict[str, set[str]] = {}
-    keys = {unit: key_of(tree, unit, known, version) for unit in todo}
+    keys = {unit: key_of(tree, unit, known, version) for unit in chosen}
     _forget(tree.root / CACHE, set(keys.values()))
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        results = list(pool.map(lambda unit: look(tree, unit, keys[unit]), todo))
+        results = list(pool.map(lambda unit: look(tree, unit, keys[unit]), chosen))
     seen: dict[Finding, None] = {}
     for result in results:
         seen.update(dict.fromkeys(result))

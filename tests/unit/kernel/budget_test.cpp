@@ -12,8 +12,8 @@ namespace rumpk {
 namespace {
 
 using simulated::Machine;
+using simulated::steps;
 
-constexpr uint64_t steps = 1'000'000;
 constexpr uint64_t microsecond = 1000;
 
 uint64_t now() {

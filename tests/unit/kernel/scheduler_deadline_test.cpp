@@ -13,24 +13,11 @@
 namespace rumpk {
 namespace {
 
+using simulated::later;
 using simulated::Machine;
-
-constexpr uint64_t steps = 1'000'000;
-
-Instant later(uint64_t nanoseconds) {
-    return Instant{machine().now() + nanoseconds};
-}
-
-uint64_t wait(uint64_t channels, Instant deadline) {
-    const InterruptsMasked masked;
-    return this_scheduler().wait(channels, deadline);
-}
-
-void ring(Fiber& fiber, uint64_t channels) {
-    const InterruptsMasked masked;
-    this_scheduler().ring(fiber, channels);
-    this_scheduler().reschedule();
-}
+using simulated::ring;
+using simulated::steps;
+using simulated::wait;
 
 TEST(Scheduler, DeadlinesAreNeverEarlyAndInOrder) {
     for (uint64_t seed = 1; seed <= 30; ++seed) {

@@ -14,13 +14,11 @@
 namespace rumpk {
 namespace {
 
+using simulated::later;
 using simulated::Machine;
-
-constexpr uint64_t steps = 1'000'000;
-
-Instant later(uint64_t nanoseconds) {
-    return Instant{machine().now() + nanoseconds};
-}
+using simulated::ring;
+using simulated::steps;
+using simulated::wait;
 
 void yield() {
     const InterruptsMasked masked;
@@ -30,17 +28,6 @@ void yield() {
 void end_turn() {
     (void)machine().interrupts_mask();
     EXPECT_EQ(this_scheduler().end_turn(), 0);
-}
-
-uint64_t wait(uint64_t channels, Instant deadline) {
-    const InterruptsMasked masked;
-    return this_scheduler().wait(channels, deadline);
-}
-
-void ring(Fiber& fiber, uint64_t channels) {
-    const InterruptsMasked masked;
-    this_scheduler().ring(fiber, channels);
-    this_scheduler().reschedule();
 }
 
 bool exchange(Fiber& other, uint64_t bell, uint64_t channels) {

@@ -48,4 +48,22 @@ class Machine {
 // The one machine there is; what a panic in the code under test said ends the process.
 [[nodiscard]] Machine& the_machine();
 
+// What fibers of a test do.
+constexpr uint64_t steps = 1'000'000; // for run()
+
+inline Instant later(uint64_t nanoseconds) {
+    return Instant{machine().now() + nanoseconds};
+}
+
+inline uint64_t wait(uint64_t channels, Instant deadline) {
+    const InterruptsMasked masked;
+    return this_scheduler().wait(channels, deadline);
+}
+
+inline void ring(Fiber& fiber, uint64_t channels) {
+    const InterruptsMasked masked;
+    this_scheduler().ring(fiber, channels);
+    this_scheduler().reschedule();
+}
+
 } // namespace rumpk::simulated
