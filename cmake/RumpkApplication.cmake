@@ -20,6 +20,12 @@ set(RUMPK_PARTS_OF "${PROJECT_SOURCE_DIR}/tools/cli/parts.py")
 set(RUMPK_CELL_SCRIPT "${PROJECT_SOURCE_DIR}/membrane/cell.ld")
 add_custom_target(images)
 
+# Headers that all applications share are compiled for this target, which is never linked.
+file(CONFIGURE OUTPUT "${CMAKE_BINARY_DIR}/applications.cpp" CONTENT "")
+add_library(applications OBJECT EXCLUDE_FROM_ALL "${CMAKE_BINARY_DIR}/applications.cpp")
+target_link_libraries(applications PRIVATE cell_options nexus)
+rumpk_precompiled(applications)
+
 function(rumpk_application NAME DIR APP_OUTPUT)
     string(MD5 KEY "${APP_OUTPUT}/${NAME}")
     string(SUBSTRING "${KEY}" 0 8 KEY)
@@ -32,6 +38,9 @@ function(rumpk_application NAME DIR APP_OUTPUT)
     set_target_properties(${TARGET} PROPERTIES OUTPUT_NAME "${NAME}" SUFFIX ".elf" LINKER_LANGUAGE CXX
         RUNTIME_OUTPUT_DIRECTORY "${APP_OUTPUT}" LINK_DEPENDS "${RUMPK_CELL_SCRIPT}")
     target_link_libraries(${TARGET} PRIVATE cell_options -Wl,--start-group nexus cell_string libc -Wl,--end-group)
+    if(NOT SOURCES MATCHES "[.]c(;|$)") # CMake would want C headers, too
+        rumpk_precompiled(${TARGET} applications)
+    endif()
     # Linux's triple only makes clang call lld itself; for a bare x86-64 it would call gcc.
     # The linker shortens calls. By gp it would only where __global_pointer$ is defined, and it is not.
     target_link_options(${TARGET} PRIVATE --target=${RUMPK_ARCH}-unknown-linux-gnu -nostdlib -static -fuse-ld=lld

@@ -12,8 +12,8 @@ if(RUMPK_IMAGE_KIND STREQUAL "raw")
     target_link_libraries(kstring INTERFACE kernel_string)
 endif()
 
-add_subdirectory(hal)
 add_subdirectory(core)
+add_subdirectory(hal)
 
 # A kernel's target and, with .elf behind it, its file: `kernel` has all parts, others name theirs. tools/cli/parts.py
 # knows these names, too.

@@ -176,6 +176,11 @@ class Tidy(Case):
         })
         self.assertEqual([(f.path, f.line) for f in tidy.check_tidy(tree)], [("tests/unit/a.cpp", 3)])
 
+    def test_a_file_is_looked_at_without_what_the_build_precompiles(self):
+        precompiled = "-Winvalid-pch -Xclang -include-pch -Xclang /b/x.pch -Xclang -include -Xclang /b/x.hxx"
+        unit = tidy.Unit("core/a.cpp", "host", f"clang++-19 -Dx='a b' -O1 {precompiled} -Xclang -foo -o a.o -c core/a.cpp")
+        self.assertEqual(tidy.options(unit), ["-Dx=a b", "-O1", "-Winvalid-pch", "-Xclang", "-foo"])
+
     def test_no_database_is_no_pass(self):
         self.assert_finds(tidy.check_tidy, {"core/a.cpp": ""}, "run ./rumpk build")
 

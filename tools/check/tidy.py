@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -96,6 +97,23 @@ def key_of(tree: Tree, unit: Unit, known: dict[str, set[str]], version: str) -> 
     return digest.hexdigest()
 
 
+def options(unit: Unit) -> list[str]:
+    """The compiler's, without what names files, and without headers that the build has precompiled: a file is looked at
+    with what it includes itself."""
+    words = iter(shlex.split(unit.command)[1:])
+    found: list[str] = []
+    for word in words:
+        if word in ("-o", "-c"):
+            next(words)
+        elif word == "-Xclang" and (option := next(words)) in ("-include-pch", "-include"):
+            next(words), next(words)
+        elif word == "-Xclang":
+            found += ["-Xclang", option]
+        else:
+            found.append(word)
+    return found
+
+
 def arguments(unit: Unit) -> tuple[str, ...]:
     return SHALLOW if unit.name.startswith(TESTS) else ()
 
@@ -103,8 +121,8 @@ def arguments(unit: Unit) -> tuple[str, ...]:
 def look(tree: Tree, unit: Unit, key: str) -> list[Finding]:
     remembered = tree.root / CACHE / key
     if not remembered.exists():
-        command = [TIDY, "-p", str(tree.root / "build" / unit.preset), "--quiet", *arguments(unit), str(tree.root / unit.name)]
-        done = run_tool(command, cwd=tree.root)
+        command = [TIDY, "--quiet", *arguments(unit), str(tree.root / unit.name), "--", *options(unit)]
+        done = run_tool(command, cwd=tree.root / "build" / unit.preset)
         if done.returncode != 0 and not parse(tree.root, done.stdout):
             # Stopped, or unable to start: that says nothing about the file, so it is not remembered.
             return [Finding(unit.name, 0, f"{TIDY} ended with {done.returncode}: {done.stderr.strip()[-300:]}")]
