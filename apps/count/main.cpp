@@ -6,8 +6,7 @@
 //      count [-v] [-s]
 //
 //      -v  prints the counters of both boot rings on standard error
-//      -s  sleeps for ten milliseconds after each ring of messages, so that it runs full and the console
-//      waits
+//      -s  after each ring of messages sleeps until it is full again and the console waits, or nothing comes
 #include <algorithm>
 #include <array>
 #include <cinttypes>
@@ -53,6 +52,25 @@ struct Counts {
     }
 };
 
+// Up to the moment when the ring that input comes through has no free slot, or nothing came for so long that
+// nothing more will.
+void sleep_until_full() {
+    constexpr std::chrono::milliseconds step{10};
+    constexpr std::chrono::milliseconds patience{500};
+    uint64_t sent = 0;
+    for (auto waited = step; waited < patience; waited += step) {
+        const nexus::console::Statistics ring = nexus::console::input_statistics();
+        if (ring.producer.position - ring.consumer.position >= ring.slots) {
+            return;
+        }
+        if (ring.producer.position != sent) {
+            sent = ring.producer.position;
+            waited = step;
+        }
+        nexus::sleep_for(step);
+    }
+}
+
 void print_ring(const char* name, const nexus::console::Statistics& ring) {
     std::fprintf(stderr,
                  "%s: %" PRIu32 " slots of %" PRIu32 " bytes, %" PRIu64 " messages, %" PRIu64
@@ -94,7 +112,7 @@ int main(int argc, char** argv) {
         counts.add(*text);
         nexus::console::consume(text->size());
         if (slow && ++messages % slots == 0) {
-            nexus::sleep_for(std::chrono::milliseconds(10));
+            sleep_until_full();
         }
     }
     std::printf("%7" PRIu64 " %7" PRIu64 " %7" PRIu64 "\n", counts.lines, counts.words, counts.bytes);
