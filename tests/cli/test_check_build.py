@@ -164,10 +164,12 @@ class Tidy(Case):
 
     def test_tests_are_looked_at_less_deeply(self):
         """What is plain to see is found there as well."""
-        self.assertEqual(tidy.arguments(tidy.Unit("core/a.cpp", "tests", "")), ())
-        self.assertEqual(tidy.arguments(tidy.Unit("apps/a/main.cpp", "host", "")), ())
-        self.assertEqual(tidy.arguments(tidy.Unit("tests/apps/a/main.cpp", "host", "")), tidy.SHALLOW)
-        self.assertEqual(tidy.arguments(tidy.Unit("tests/unit/a.cpp", "tests", "")), tidy.SHALLOW)
+        for name, usual, deep in (
+            ("core/a.cpp", tidy.SHIPPED, ()), ("apps/a/main.cpp", tidy.SHIPPED, ()),
+            ("tests/apps/a/main.cpp", tidy.SHALLOW, tidy.SHALLOW), ("tests/unit/a.cpp", tidy.SHALLOW, tidy.SHALLOW),
+        ):
+            unit = tidy.Unit(name, "host", "")
+            self.assertEqual((tidy.arguments(unit, False), tidy.arguments(unit, True)), (usual, deep), name)
         tree = self.plant({
             ".clang-tidy": "Checks: '-*,clang-analyzer-core.NullDereference'\nWarningsAsErrors: '*'\n",
             "build/tests/compile_commands.json":

@@ -41,6 +41,7 @@ class Tree:
 
     root: Path
     only: tuple[str, ...] | None = None
+    deep: bool = False  # look as deeply as a tool can
     _names: list[str] | None = field(default=None, repr=False)
     _texts: dict[str, str] = field(default_factory=dict, repr=False)
 

@@ -22,11 +22,19 @@ TIDY = "clang-tidy-19"
 # In this order: a file is looked at as the first of these compiles it.
 PRESETS = ("qemu-riscv64", "host", "tests", "fuzz", "tests-tsan")
 CACHE = "build/check/tidy"
-# The analyzer does not follow every path of what only tests or measures: unit tests run under sanitizers, test programs on
-# every machine, and nobody ships them. It would spend four fifths of the whole check there, most of it on the macros of
-# GoogleTest and on printf in long lists of checks. What they test is another unit, and that is analysed in full.
+# How many paths the analyzer follows. In what is shipped a function may take a third of the usual number of steps,
+# which halves the whole check; all of them where it is asked to look deeply. What only tests or measures is analysed
+# less: unit tests run under sanitizers, test programs on every machine, and nobody ships them. The analyzer would spend
+# four fifths of the whole check there, most of it on the macros of GoogleTest and on printf in long lists of checks.
 TESTS = ("tests/", "bench/")
-SHALLOW = tuple(f"--extra-arg={word}" for word in ("-Xclang", "-analyzer-config", "-Xclang", "mode=shallow"))
+
+
+def _analyzer(setting: str) -> tuple[str, ...]:
+    return tuple(f"--extra-arg={word}" for word in ("-Xclang", "-analyzer-config", "-Xclang", setting))
+
+
+SHALLOW = _analyzer("mode=shallow")
+SHIPPED = _analyzer("max-nodes=75000")
 _LINE = re.compile(r"^(.+?):(\d+):\d+: (?:warning|error): (.*)$")
 
 
@@ -90,7 +98,7 @@ def _version() -> str:
 def key_of(tree: Tree, unit: Unit, known: dict[str, set[str]], version: str) -> str:
     digest = hashlib.sha256()
     settings = [tree.text(name) for name in tree.names() if PurePosixPath(name).name == ".clang-tidy"]
-    for part in (version, *settings, unit.command, *arguments(unit)):
+    for part in (version, *settings, unit.command, *arguments(unit, tree.deep)):
         digest.update(part.encode() + b"\0")
     for name in sorted(reached(tree, unit.name, known)):
         digest.update(name.encode() + b"\0" + tree.text(name).encode() + b"\0")
@@ -114,14 +122,16 @@ def options(unit: Unit) -> list[str]:
     return found
 
 
-def arguments(unit: Unit) -> tuple[str, ...]:
-    return SHALLOW if unit.name.startswith(TESTS) else ()
+def arguments(unit: Unit, deep: bool) -> tuple[str, ...]:
+    if unit.name.startswith(TESTS):
+        return SHALLOW
+    return () if deep else SHIPPED
 
 
 def look(tree: Tree, unit: Unit, key: str) -> list[Finding]:
     remembered = tree.root / CACHE / key
     if not remembered.exists():
-        command = [TIDY, "--quiet", *arguments(unit), str(tree.root / unit.name), "--", *options(unit)]
+        command = [TIDY, "--quiet", *arguments(unit, tree.deep), str(tree.root / unit.name), "--", *options(unit)]
         done = run_tool(command, cwd=tree.root / "build" / unit.preset)
         if done.returncode != 0 and not parse(tree.root, done.stdout):
             # Stopped, or unable to start: that says nothing about the file, so it is not remembered.

@@ -23,6 +23,7 @@ def register(subparsers: argparse._SubParsersAction) -> None:
         description="Runs the project's own checks. Those of the built kernel need `./rumpk build` before.",
     )
     parser.add_argument("--only", metavar="NAME", action="append", help="run this check alone (may be repeated)")
+    parser.add_argument("--deep", action="store_true", help="clang-tidy follows as many paths as it can; takes twice as long")
     parser.add_argument("--list", action="store_true", help="say which checks there are, and stop")
     parser.set_defaults(main=main)
 
@@ -39,7 +40,7 @@ def main(args: argparse.Namespace) -> int:
         if name not in known:
             print(f"rumpk: no check '{name}'; there are: {', '.join(known)}", file=sys.stderr)
             return 127
-    failed = [name for name in chosen if not run_one(known[name], Tree(ROOT))]
+    failed = [name for name in chosen if not run_one(known[name], Tree(ROOT, deep=args.deep))]
     return 1 if failed else 0
 
 

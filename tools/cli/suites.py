@@ -246,12 +246,13 @@ def _golden(machine, file, celled=False):
 # --- Checks ---------------------------------------------------------------------------------------
 
 
-def checks(_long):
+def checks(long):
     listed = subprocess.run(
         [sys.executable, common.ROOT / "rumpk", "check", "--list"], capture_output=True, text=True, check=False
     ).stdout
     names = [line.split()[0] for line in listed.splitlines() if line.strip()]
     command = [sys.executable, str(common.ROOT / "rumpk"), "check"]
+    command += ["--deep"] if long else []
     if not names:
         return [Test("check", lambda: checked(command, CHECK_SECONDS))]
     return [Test(f"check/{name}", lambda n=name: checked([*command, "--only", n], CHECK_SECONDS)) for name in names]
