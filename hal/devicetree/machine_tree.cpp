@@ -17,9 +17,17 @@ bool same(const char* left, const char* right) {
 
 uint32_t find_text(const char* list, uint32_t count, const char* text) {
     uint32_t index = 0;
-    while (index < count && !same(list, text)) {
-        list = text_in(list, 1);
-        ++index;
+    for (; index < count; ++index) {
+        const char* rest = text;
+        while (*list != '\0' && *list == *rest) {
+            ++list;
+            ++rest;
+        }
+        if (*list == *rest) {
+            break;
+        }
+        while (*list++ != '\0') {
+        }
     }
     return index;
 }

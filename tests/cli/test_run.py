@@ -268,7 +268,7 @@ class Signals(unittest.TestCase):
         for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
             process, pid = self.start("process_id")
             process.send_signal(number)
-            self.assertEqual(process.wait(10), code)
+            self.assertEqual(process.wait(30), code)
             self.assertTrue(ends_soon(pid))
 
     def test_no_emulator_stays_behind_a_killed_runner(self):
@@ -286,7 +286,7 @@ class Signals(unittest.TestCase):
         for number, code in ((signal.SIGINT, 130), (signal.SIGKILL, -9)):
             process, pid = self.start(command=["/bin/sh", "-c", "echo $$; exec sleep 600"], runner="hosted.execute")
             process.send_signal(number)
-            self.assertEqual(process.wait(10), code)
+            self.assertEqual(process.wait(30), code)
             self.assertTrue(ends_soon(pid))
 
 

@@ -176,7 +176,7 @@ class OnATerminal(Case):
             while shown.poll() is None and time.monotonic() < limit + 20:
                 if select.select([master], [], [], 0.1)[0]:
                     os.read(master, 4096)  # a terminal takes what it is given: who writes to it is not held up
-            self.assertEqual(shown.wait(1), code)
+            self.assertEqual(shown.wait(10), code)
             process.kill()
             process.wait()
             os.close(master)

@@ -13,6 +13,7 @@ from . import common
 SUITES = {
     "boot": ("bench_boot", "image size, boot, the console's throughput, an idle machine"),
     "rings": ("bench_rings", "rings beside those of boost, DPDK and moodycamel, pipes and futexes"),
+    "machines": ("bench_machines", "what is counted in instructions and bytes, on every emulated machine beside qemu-riscv64"),
     "cells": ("bench_cells", "what it costs that a cell is kept apart: calls, the time, submitting"),
     "fibers": ("bench_fibers", "switching, talking, spawning, deadlines and tasks, beside what others use"),
 }

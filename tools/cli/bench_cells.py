@@ -25,19 +25,19 @@ FIGURES = (*COUNTED,)
 
 def measure(_runs, only):
     """Each figure as it is measured. The same each time: by instructions."""
+    machine = machines.load(EMULATED)
     said = {}
     for name, (application, what, apart, target) in COUNTED.items():
         if not scenarios.wanted(name, only):
             continue
         if (application, apart) not in said:
-            said[application, apart] = counts(application, apart)
+            said[application, apart] = counts(machine, application, apart)
         yield exact(name, EMULATED, said[application, apart][what], "instructions", target=target)
 
 
-def counts(application, apart):
-    """What the application says of itself, where the emulated machine executes an instruction a nanosecond."""
-    machine = machines.load(EMULATED)
-    path = packed(application, machine) if apart else build.application(application, EMULATED).image
+def counts(machine, application, apart):
+    """What the application says of itself, where an emulated machine executes an instruction a nanosecond."""
+    path = packed(application, machine) if apart else build.application(application, machine.name).image
     command = run.emulator_command(machine, path, machine.memory_default, 1)
     command += ["-seed", "1", "-icount", "shift=0,sleep=off"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False)
@@ -48,13 +48,13 @@ def counts(application, apart):
             return {SUBMIT: int(words[0][0]) / SUBMITTED}
         return {name: float(value) for name, value in words}
     except (ValueError, IndexError):
-        common.fail(f"{application} on {EMULATED} did not say what it counted: {done.stderr.decode(errors='replace')}")
+        common.fail(f"{application} on {machine.name} did not say what it counted: {done.stderr.decode(errors='replace')}")
 
 
 def packed(application, machine):
     """The application's celled image."""
-    built = build.application(application, EMULATED)
-    folder = build.target(EMULATED, [parts.kernel({"cells"})], "the kernel that keeps cells apart")
+    built = build.application(application, machine.name)
+    folder = build.target(machine.name, [parts.kernel({"cells"})], "the kernel that keeps cells apart")
     output = common.BUILD / "bench" / f"{application}.img"
     output.parent.mkdir(parents=True, exist_ok=True)
     manifest = build.find(application).folder / "cell.toml"

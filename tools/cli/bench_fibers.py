@@ -158,19 +158,24 @@ def fiber_bytes(wants):
 
 
 def instructions(wants):
-    """The emulated machine executes an instruction a nanosecond, so its clock counts them."""
-    machine = machines.load(EMULATED)
-    path = build.application(INSTRUCTIONS, EMULATED).image
+    counts = counted(machines.load(EMULATED))
+    for name, target in COUNTED.items():
+        if name in wants:
+            yield exact(name, EMULATED, counts[name], "instructions", target=target)
+
+
+def counted(machine):
+    """Figure -> instructions. An emulated machine executes one a nanosecond, so its clock counts them."""
+    path = build.application(INSTRUCTIONS, machine.name).image
     command = run.emulator_command(machine, path, machine.memory_default, 1)
     command += ["-seed", "1", "-icount", "shift=0,sleep=off"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False)
     text = b"".join(data for channel, data in framing.Decoder().feed(done.stdout) if channel == framing.STDOUT)
     counts = dict(line.split() for line in text.decode().splitlines())
-    for name, target in COUNTED.items():
-        if name in wants and name not in counts:
-            common.fail(f"{INSTRUCTIONS} on {EMULATED} did not say {name}: {done.stderr.decode(errors='replace')}")
-        if name in wants:
-            yield exact(name, EMULATED, float(counts[name]), "instructions", target=target)
+    for name in COUNTED:
+        if name not in counts:
+            common.fail(f"{INSTRUCTIONS} on {machine.name} did not say {name}: {done.stderr.decode(errors='replace')}")
+    return {name: float(counts[name]) for name in COUNTED}
 
 
 # --- From an interrupt to the fiber, and without interrupts --------------------------------------

@@ -228,39 +228,47 @@ def submits(on_host):
         common.say("ring.submit.instructions: this host lets no process be stepped (ptrace)")
     else:
         yield exact("ring.submit.instructions", HOST, on_host, "instructions", target=SUBMIT_TARGET)
-    yield exact("ring.submit.instructions", EMULATED, submit_emulated(), "instructions", target=SUBMIT_TARGET)
+    yield exact("ring.submit.instructions", EMULATED, submit_emulated(machines.load(EMULATED)), "instructions", target=SUBMIT_TARGET)
 
 
-def emulated(image, cores):
+def emulated(machine, image, cores):
     """Output of a run under -icount, where an instruction takes one nanosecond of the machine's own time."""
-    machine = machines.load(EMULATED)
     command = run.emulator_command(machine, image, machine.memory_default, cores)
     command += ["-seed", "1", "-icount", "shift=0,sleep=off"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=False)
     if done.returncode != 0:
-        common.fail(f"{image} on {EMULATED} did not run: {done.stdout.decode(errors='replace')}")
+        common.fail(f"{image} on {machine.name} did not run: {done.stdout.decode(errors='replace')}")
     return done.stdout
 
 
-def words_of(application, cores):
-    line = emulated(build.application(application, EMULATED).image, cores)
+def words_of(machine, application, cores):
+    line = emulated(machine, build.application(application, machine.name).image, cores)
     return b"".join(data for channel, data in framing.Decoder().feed(line) if channel == framing.STDOUT).split()
 
 
-def submit_emulated():
-    words = words_of("submit", 1)
+def submit_emulated(machine):
+    words = words_of(machine, "submit", 1)
     if len(words) != 2 or words[1] != b"ns":
-        common.fail(f"submit on {EMULATED} did not say how long it took")
+        common.fail(f"submit on {machine.name} did not say how long it took")
     return int(words[0]) / SUBMITTED
+
+
+def park_emulated(machine):
+    """Average, median and worst from a publish to the first instruction of the consumer that is parked on another core."""
+    said = [float(word) for word in words_of(machine, "park", 2)]
+    if len(said) != 3:
+        common.fail(f"park on {machine.name} did not say how long it took")
+    return said
 
 
 def park_wakes():
     """From a publish to the first instruction of the consumer that is parked on another core, beside the firmware's
     interrupt from one parked hart to the other with no kernel at all (bench/bare/ipi.S)."""
-    firmware = [int(line, 16) for line in emulated(bare.image("ipi.S"), 2).split() if BARE_SAMPLE.fullmatch(line)]
-    ours = [float(word) for word in words_of("park", 2)]
-    if len(firmware) != BARE_SAMPLES or len(ours) != 3:
-        common.fail(f"park or the bare image on {EMULATED} did not say how long it took")
+    machine = machines.load(EMULATED)
+    firmware = [int(line, 16) for line in emulated(machine, bare.image("ipi.S"), 2).split() if BARE_SAMPLE.fullmatch(line)]
+    ours = park_emulated(machine)
+    if len(firmware) != BARE_SAMPLES:
+        common.fail(f"the bare image on {EMULATED} did not say how long it took")
     peers = (statistics.mean(firmware), statistics.median(firmware), max(firmware))
     for what, value, peer in zip(("", "/median", "/worst"), ours, peers):
         yield exact(f"ring.park_wake.instructions{what}", EMULATED, value, "instructions", peer="bare IPI",

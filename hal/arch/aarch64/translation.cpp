@@ -50,7 +50,8 @@ uint64_t instruction_line() {
 // While the caches were off, stores went to memory past whatever a line of it said that somebody
 // had left in them (boot protocol: of the image and the tree there is none).
 void forget_lines(uint64_t base, uint64_t end) {
-    for (uint64_t at = base; at < end; at += data_line()) {
+    const uint64_t line = data_line();
+    for (uint64_t at = base; at < end; at += line) {
         asm volatile("dc ivac, %0" ::"r"(at) : "memory");
     }
     asm volatile("dsb sy" ::: "memory");
