@@ -148,7 +148,8 @@ Result<uint64_t> fiber(const Caller& who, uint64_t buffer, uint64_t length, uint
     if (!found) {
         return error(found.error());
     }
-    if (length > offsetof(rumpk_meta_fiber, run_ns)) {
+    // Who takes no more than the front, up to the name, did not ask for times.
+    if (length > offsetof(rumpk_meta_fiber, wake_max_ns)) {
         count_time_everywhere(who.scheduler);
     }
     return give(who, buffer, length, describe_fiber(**found));

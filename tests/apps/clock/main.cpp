@@ -10,6 +10,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <nexus/fiber.h>
+#include <nexus/meta.h>
 #include <nexus/time.h>
 
 #include "tests/apps/check.h"
@@ -85,12 +87,26 @@ void check_sleeps() {
                     milliseconds(100));
 }
 
+// Neither start-up, nor putting errno back, nor anything before this has asked for times.
+void check_times() {
+    auto other = nexus::spawn([] { errno = EINTR; });
+    errno = ENOENT;
+    test::check("errno is put back", other && other->join() == 0 && errno == ENOENT);
+    const nexus::Instant before = nexus::now();
+    const auto first = nexus::meta_fiber();
+    const auto next = nexus::meta_fiber();
+    test::check("fibers' times are counted from the first question for them on",
+                first && first->counted_since_ns >= static_cast<uint64_t>(before.time_since_epoch().count()));
+    test::check("and not from the next", next && next->counted_since_ns == first->counted_since_ns);
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
     check_monotonic();
     check_wall(argc > 1 && std::strcmp(argv[1], "wall") == 0);
     check_sleeps();
+    check_times();
     test::check("clock() counts", std::clock() != static_cast<clock_t>(-1));
     return test::result();
 }
