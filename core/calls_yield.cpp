@@ -203,27 +203,25 @@ using namespace rumpk;
     return wait_for(who, wait, Instant{deadline});
 }
 
-// A message sent and another waited for: one peer, named on the caller's own stack, and own channels without
-// a deadline. Where the one that is rung runs next anyway, the core goes straight to it.
+// A message sent and another waited for: one peer, and own channels without a deadline. Where the peer is
+// named on the caller's own stack and runs next anyway, the core goes straight to it. The first fiber's wait
+// may have to open the console's input before.
 [[gnu::noinline]] static int64_t ring_and_wait(uint64_t wait, uint64_t peers) {
-    const InterruptsMasked masked;
+    (void)machine().interrupts_mask();
     Scheduler& here = this_scheduler();
-    Fiber& self = *here.running();
-    Cell& cell = *self.cell;
-    const AddressRange place{VirtAddr{peers}, sizeof(rumpk_fiber_id)};
-    const bool wants_input = &self == &cell.first_fiber() && !console().input_open();
-    if (!parts::cells && peers % alignof(rumpk_fiber_id) == 0 && self.stack.contains(place) && !wants_input) {
-        const rumpk_fiber_id entry = *static_cast<const rumpk_fiber_id*>(place.pointer());
-        const auto peer = cell.find(FiberId::from_call(entry & ~RUMPK_PEER_TX));
+    const Fiber& self = *here.running();
+    const uint64_t above = peers - self.stack.base.value(); // of what lies below the stack: huge
+    if (!parts::cells && above <= self.stack.size - sizeof(rumpk_fiber_id) &&
+        peers % alignof(rumpk_fiber_id) == 0) {
+        const rumpk_fiber_id entry = *reinterpret_cast<const rumpk_fiber_id*>(static_cast<uintptr_t>(peers));
         const uint64_t bell = (entry & RUMPK_PEER_TX) != 0 ? RUMPK_CHANNEL_TX : RUMPK_CHANNEL_RX;
-        if (peer) {
-            if (owns(here, *peer) && here.ring_and_wait(*peer->fiber, bell, wait)) {
-                return static_cast<int64_t>(self.take(wait));
-            }
-            ring_anywhere(here, *peer, bell);
-            return static_cast<int64_t>(here.wait(wait, Instant::never()));
+        const auto peer = self.cell->find(FiberId::from_call(entry & ~RUMPK_PEER_TX));
+        if (peer && owns(here, *peer) && here.leads_to(*peer->fiber, bell, wait) &&
+            (&self != &self.cell->first_fiber() || console().input_open())) {
+            return here.ring_and_wait(*peer->fiber, bell, wait);
         }
     }
+    machine().interrupts_restore(1);
     return yield_in_full(wait, 0, RUMPK_NEVER, 0, peers, 1);
 }
 

@@ -23,6 +23,9 @@ enum class FiberState : uint32_t {
     asking = 4, // waits for another core's answer; shown as waiting
 };
 
+// What stands at the low end of a stack without a guard page.
+inline constexpr uint64_t stack_canary = 0x5a17'ca9a'121e'5e1dULL;
+
 // A fiber in the queue of those that wait for its cell's console.
 struct ConsoleWait {
     Link link{};
@@ -77,6 +80,9 @@ struct alignas(64) Fiber {
     // Of its budget, in its cell; 0: it has none.
     [[nodiscard]] uint16_t account() const { return parts::budgets ? budget : 0; }
 
+    // Has it used more stack than it has? Known only where no guard page says so at once.
+    [[nodiscard]] bool overflowed() const { return canary != nullptr && *canary != stack_canary; }
+
     // Another life begins in this slot.
     void begin_anew() {
         latched = 0;
@@ -103,8 +109,5 @@ struct alignas(64) Fiber {
 };
 static_assert(offsetof(Fiber, run) == 0 && offsetof(Fiber, deadline) == 64,
               "what a switch touches is one line");
-
-// What stands at the low end of a stack without a guard page.
-inline constexpr uint64_t stack_canary = 0x5a17'ca9a'121e'5e1dULL;
 
 } // namespace rumpk

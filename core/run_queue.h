@@ -48,14 +48,6 @@ class RunQueue {
     [[nodiscard]] constexpr bool ready_above() const {
         return (ready_ & ((1U << static_cast<unsigned>(current_)) - 1)) != 0;
     }
-    // Were the first of the current tier not there: would anything be ready in this tier
-    // or above it?
-    [[nodiscard]] bool ready_but_first(Tier tier) const {
-        const RunNode* const only = first_;
-        const uint32_t others = only->next == only ? ready_ & ~bit(current_) : ready_;
-        return (others & (2 * bit(tier) - 1)) != 0;
-    }
-
     // Makes the highest tier in which something is ready the current one.
     void select();
     // Makes this queued node the first of its tier, and the tier the current one.

@@ -72,16 +72,8 @@ void Scheduler::run() {
     }
 }
 
-namespace {
-
-bool overflowed(const Fiber& fiber) {
-    return fiber.canary != nullptr && *fiber.canary != stack_canary;
-}
-
-} // namespace
-
 inline void Scheduler::check_canary(const Fiber& fiber) const {
-    if (overflowed(fiber)) {
+    if (fiber.overflowed()) {
         panic_fiber(fiber, "stack overflow: the canary at the low end of the stack is gone");
     }
 }
@@ -266,7 +258,7 @@ void Scheduler::yield() {
 int64_t Scheduler::end_turn() {
     Fiber& self = *running();
     Fiber& next = reinterpret_cast<Fiber&>(ready_.rotate(self.run));
-    if ((attention_ & ~counting) != 0 || &next == &self || overflowed(self)) [[unlikely]] {
+    if ((attention_ & ~counting) != 0 || &next == &self || self.overflowed()) [[unlikely]] {
         return end_turn_attended(self);
     }
     if (attention_ != 0) {
@@ -310,27 +302,21 @@ uint64_t Scheduler::wait(uint64_t channels, Instant deadline) {
     return self.take(channels);
 }
 
-// What ring and wait would do, within a tier without a queue in between.
-bool Scheduler::ring_and_wait(Fiber& other, uint64_t bell, uint64_t channels) {
+// No local outlives the switch: the frame then holds two registers, and what comes after finds its own way.
+int64_t Scheduler::ring_and_wait(Fiber& other, uint64_t bell, uint64_t channels) {
     Fiber& self = *running();
-    if (other.state != FiberState::waiting || ((other.latched | bell) & other.waits_for) == 0 ||
-        other.deadline.pending() || (self.latched & channels) != 0 || only_ != nullptr ||
-        ready_.ready_but_first(other.tier)) {
-        return false;
-    }
     other.latched |= bell;
+    other.state = FiberState::ready;
     self.state = FiberState::waiting;
     self.waits_for = channels;
-    if (other.tier == self.tier) {
-        count_wake(other, RUMPK_TRACE_BY_BELL);
-        other.state = FiberState::ready;
-        ready_.replace(self.run, other.run);
-    } else {
-        ready_.remove(self.run, self.tier);
-        wake(other, RUMPK_TRACE_BY_BELL);
-    }
-    hand_over(self, Why::waits, machine().context_switch);
-    return true;
+    ++statistics_.wakes;
+    ready_.replace(self.run, other.run);
+    count_switch(other);
+    machine().context_switch(&self.context, &other.context);
+    Fiber& woken = *this_scheduler().running();
+    const uint64_t taken = woken.take(woken.waits_for);
+    machine().interrupts_restore(1);
+    return static_cast<int64_t>(taken);
 }
 
 int64_t Scheduler::wait_for_answer() {

@@ -118,10 +118,17 @@ class Scheduler {
     // Running fiber: waits until one of `channels` is latched or the deadline has
     // passed. Returns the channels, latches cleared; 0: the deadline passed.
     [[nodiscard]] uint64_t wait(uint64_t channels, Instant deadline);
-    // Running fiber: rings another of this core, then waits until one of `channels` is latched, without a
-    // deadline; both in one step. False: the other is not the one to run next, or does not wait for
-    // that bell, or there is nothing to wait for; nothing has been done.
-    [[nodiscard]] bool ring_and_wait(Fiber& other, uint64_t bell, uint64_t channels);
+    // Is this other fiber of this core the next to run, if `bell` comes to it and the running one then waits
+    // for `channels`, without a deadline? Said of two fibers that have their tier to themselves.
+    [[nodiscard]] bool leads_to(const Fiber& other, uint64_t bell, uint64_t channels) const {
+        const Fiber& self = *running();
+        return other.state == FiberState::waiting && ((other.latched | bell) & other.waits_for) != 0 &&
+               !other.deadline.pending() && other.tier == self.tier && self.run.next == &self.run &&
+               (self.latched & channels) == 0 && attention_ == 0 && !self.overflowed();
+    }
+    // Running fiber, where leads_to() is so and as the last deed of a call: rings the other and waits, in one
+    // step, without a queue in between. Returns unmasked, what wait() does.
+    int64_t ring_and_wait(Fiber& other, uint64_t bell, uint64_t channels);
     // Running fiber: waits until answered() has come. Returns what it brought.
     [[nodiscard]] int64_t wait_for_answer();
     // Whatever `answer` was for: a fiber that no longer asks misses it.

@@ -25,14 +25,20 @@ struct Receive;
 template <class T, uint32_t N>
 struct Send;
 
-// Rings the fiber at the other end, after publish, release or close, if it sleeps.
+// Rings the fiber at the other end. Not into its callers: most messages find nobody asleep.
+template <class End>
+[[gnu::noinline]] void ring_other(End& end, const std::atomic<uint64_t>& other) {
+    end.count_bell();
+    const uint64_t fiber = other.load(std::memory_order_relaxed);
+    // ESRCH: it was killed in its sleep; nobody needs the bell.
+    (void)call::yield(0, 0, 0, RUMPK_YIELD_NOWAIT, std::span(&fiber, 1));
+}
+
+// The same after publish, release or close, if it sleeps.
 template <class End>
 void ring_if_waiting(End& end, const std::atomic<uint64_t>& other) {
     if (end.peer_waiting()) {
-        end.count_bell();
-        const uint64_t fiber = other.load(std::memory_order_relaxed);
-        // ESRCH: it was killed in its sleep; nobody needs the bell.
-        (void)call::yield(0, 0, 0, RUMPK_YIELD_NOWAIT, std::span(&fiber, 1));
+        ring_other(end, other);
     }
 }
 
@@ -118,9 +124,10 @@ class channel {
 
     // The same without waiting: EAGAIN.
     [[nodiscard]] Result<T> try_receive() {
-        Result<T> value = take();
-        if (value) {
-            detail::ring_if_waiting(consumer_, sender_);
+        bool wants_bell = false;
+        Result<T> value = take(wants_bell);
+        if (wants_bell) {
+            detail::ring_other(consumer_, sender_);
         }
         return value;
     }
@@ -189,40 +196,38 @@ class channel {
         return std::launder(reinterpret_cast<T*>(bytes));
     }
 
-    // Moves the oldest value out of its slot. EAGAIN, EPIPE. Into its callers, as `place`: the way of every
-    // message, and shorter there than what a call saves and restores.
-    [[nodiscard, gnu::always_inline]] Result<T> take() {
-        const auto message = consumer_.peek();
-        if (!message) {
-            return error(message.error());
+    // Moves the oldest value out of its slot, and says whether the sender wants a bell. EAGAIN, EPIPE. Into
+    // its callers, as `place`: the way of every message, and shorter there than what a call saves and
+    // restores.
+    [[nodiscard, gnu::always_inline]] Result<T> take(bool& wants_bell) {
+        Result<T> value = error(Errno::again);
+        const auto taken = consumer_.consume([&value](const ion::Message& message) {
+            T* const stored = stored_in(message);
+            value.emplace(std::move(*stored));
+            std::destroy_at(stored);
+        });
+        if (!taken) {
+            return error(taken.error());
         }
-        T* const stored = stored_in(*message);
-        Result<T> value(std::move(*stored));
-        std::destroy_at(stored);
-        (void)consumer_.release(); // peeked: cannot fail
+        wants_bell = *taken;
         return value;
     }
 
-    // Moves the value into a slot, or leaves it alone. EAGAIN, EPIPE.
-    [[nodiscard, gnu::always_inline]] Result<void> place(T& value) {
-        if (producer_.closed() != ion::Close::open) {
-            return error(Errno::pipe);
-        }
-        auto slot = producer_.claim();
-        if (!slot) {
-            return error(slot.error());
-        }
-        ::new (slot->payload.data()) T(std::move(value));
-        (void)producer_.publish(0, sizeof(T)); // claimed, and it fits: cannot fail
-        return {};
+    // Moves the value into a slot, or leaves it alone. True: the receiver wants a bell. EAGAIN, EPIPE.
+    [[nodiscard, gnu::always_inline]] Result<bool> place(T& value) {
+        return producer_.produce(0, sizeof(T),
+                                 [&value](std::byte* payload) { ::new (payload) T(std::move(value)); });
     }
 
     [[nodiscard]] Result<void> offer(T& value) {
-        const Result<void> placed = place(value);
-        if (placed) {
-            detail::ring_if_waiting(producer_, receiver_);
+        const Result<bool> placed = place(value);
+        if (!placed) {
+            return error(placed.error());
         }
-        return placed;
+        if (*placed) {
+            detail::ring_other(producer_, receiver_);
+        }
+        return {};
     }
 
     template <class End, class Look>

@@ -27,42 +27,54 @@ class dialogue {
     // Sends, then waits for a value until the deadline: send and receive, with their errors. A value
     // that was moved from has been sent; what comes back later can still be received.
     [[nodiscard]] Result<R> exchange(S&& value, Instant deadline = never) {
-        if (deadline == never && out_.place(value)) [[likely]] {
-            if (out_.producer_.peer_waiting()) [[likely]] {
-                ring_and_wait(out_, in_, self_);
-                // Nothing: it was another bell, or the other side was killed in its sleep.
-                if (Result<R> answer = in_.take()) [[likely]] {
-                    detail::ring_if_waiting(in_.consumer_, in_.sender_);
-                    return answer;
-                }
-            }
+        if (deadline != never) [[unlikely]] {
+            return exchange_until(std::move(value), deadline);
+        }
+        const Result<bool> wants_bell = out_.place(value);
+        if (!wants_bell) [[unlikely]] {
+            return exchange_until(std::move(value), never); // full, or closed
+        }
+        if (*wants_bell) [[likely]] {
+            ring_and_wait();
+        }
+        bool rings = false;
+        Result<R> answer = in_.take(rings);
+        if (rings) [[unlikely]] {
+            detail::ring_other(in_.consumer_, in_.sender_);
+        }
+        // Nothing: the other side is at work, it was another bell, or it was killed in its sleep.
+        if (!answer && answer.error() == Errno::again) [[unlikely]] {
             return in_.receive();
         }
-        if (const auto sent = out_.send(std::move(value), deadline); !sent) {
-            return error(sent.error());
-        }
-        return in_.receive(deadline);
+        return answer;
     }
     [[nodiscard]] Result<R> exchange(const S& value, Instant deadline = never) {
         return exchange(S(value), deadline);
     }
 
   private:
-    // The receiver of `out` sleeps. On one core it cannot have answered before it is rung, so the first look
-    // into `in` is the one after arm; what a higher tier's fiber has sent meanwhile is found by it.
-    static void ring_and_wait(channel<S, N>& out, channel<R, M>& in, FiberId caller) {
-        const uint64_t peer = out.receiver_.load(std::memory_order_relaxed);
+    [[nodiscard, gnu::noinline]] Result<R> exchange_until(S&& value, Instant deadline) {
+        if (const auto sent = out_.send(std::move(value), deadline); !sent) {
+            return error(sent.error());
+        }
+        return in_.receive(deadline);
+    }
+
+    // The receiver of `out_` sleeps. On one core it cannot have answered before it is rung, so the first look
+    // into `in_` is the one after arm; what a higher tier's fiber has sent meanwhile is found by it.
+    [[gnu::always_inline]] void ring_and_wait() {
+        const uint64_t peer = out_.receiver_.load(std::memory_order_relaxed);
         const std::span bell(&peer, 1);
-        out.producer_.count_bell();
-        in.arm(in.consumer_, in.receiver_, caller);
-        if (in.nothing_to_receive()) [[likely]] {
-            in.consumer_.count_wait();
+        out_.producer_.count_bell();
+        in_.arm(in_.consumer_, in_.receiver_, self_);
+        if (in_.nothing_to_receive()) [[likely]] {
+            in_.consumer_.count_wait();
             // ESRCH: it was killed and nobody needs the bell. Nothing was waited for then.
             (void)call::yield(RUMPK_CHANNEL_RX, 0, RUMPK_NEVER, 0, bell);
         } else {
             (void)call::yield(0, 0, 0, RUMPK_YIELD_NOWAIT, bell);
         }
-        in.consumer_.disarm();
+        in_.consumer_.disarm();
     }
 
     channel<S, N>& out_;

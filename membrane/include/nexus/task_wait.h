@@ -145,7 +145,8 @@ struct Receive {
         from.receiving_ = nullptr;
     }
     [[nodiscard]] Result<T> result(tasks& executor, Result<void>) {
-        Result<T> value = from.take();
+        bool wants_bell = false; // ring looks again
+        Result<T> value = from.take(wants_bell);
         if (value) {
             ChannelAccess::ring(executor, from.consumer_, from.sender_, from.sending_);
         } else if (value.error() == Errno::again) {
@@ -171,13 +172,12 @@ struct Send {
         to.sending_ = nullptr;
     }
     [[nodiscard]] Result<void> result(tasks& executor, Result<void>) {
-        const Result<void> sent = to.place(value);
-        if (sent) {
-            ChannelAccess::ring(executor, to.producer_, to.receiver_, to.receiving_);
-        } else if (sent.error() == Errno::again) {
-            return error(Errno::timedout);
+        const Result<bool> sent = to.place(value);
+        if (!sent) {
+            return error(sent.error() == Errno::again ? Errno::timedout : sent.error());
         }
-        return sent;
+        ChannelAccess::ring(executor, to.producer_, to.receiver_, to.receiving_);
+        return {};
     }
 };
 

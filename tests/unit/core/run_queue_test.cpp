@@ -77,21 +77,16 @@ TEST(RunQueue, ReadyAboveLooksAtHigherTiersOnly) {
     EXPECT_TRUE(idle.ready_above());
 }
 
-TEST(RunQueue, TheFirstIsLookedPast) {
+TEST(RunQueue, TheOnlyOneOfATierMakesRoom) {
     std::array<RunNode, 3> node;
     RunQueue queue;
     queue.push_back(node[0], Tier::gravity);
     queue.select();
-    EXPECT_FALSE(queue.ready_but_first(Tier::void_));
     queue.push_back(node[1], Tier::void_);
-    EXPECT_FALSE(queue.ready_but_first(Tier::gravity));
-    EXPECT_TRUE(queue.ready_but_first(Tier::void_));
     queue.replace(node[0], node[2]);
     EXPECT_FALSE(node[0].queued());
     EXPECT_EQ(queue.first(), &node[2]);
     queue.push_back(node[0], Tier::gravity);
-    EXPECT_FALSE(queue.ready_but_first(Tier::matter));
-    EXPECT_TRUE(queue.ready_but_first(Tier::gravity));
     for (const size_t expected : {2, 0, 1}) {
         EXPECT_EQ(take(queue), &node[expected]);
     }

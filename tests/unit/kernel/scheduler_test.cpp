@@ -30,11 +30,15 @@ void end_turn() {
     EXPECT_EQ(this_scheduler().end_turn(), 0);
 }
 
+// What a call does that sends and then waits, if the core may go straight to the other.
 bool exchange(Fiber& other, uint64_t bell, uint64_t channels) {
-    const InterruptsMasked masked;
+    (void)machine().interrupts_mask();
     Scheduler& here = this_scheduler();
-    Fiber& self = *here.running();
-    return here.ring_and_wait(other, bell, channels) && self.take(channels) != 0;
+    if (!here.leads_to(other, bell, channels)) {
+        machine().interrupts_restore(1);
+        return false;
+    }
+    return here.ring_and_wait(other, bell, channels) != 0;
 }
 
 TEST(Scheduler, RunsTiersInOrderAndRoundRobinInside) {
@@ -197,32 +201,33 @@ TEST(Scheduler, ABellBeforeAWaitThatEndsAtOnceRunsTheHigherTierFirst) {
 }
 
 TEST(Scheduler, ExchangeGoesStraightToTheOther) {
-    for (const Tier other : {Tier::photon, Tier::gravity, Tier::void_}) {
-        Machine machine(3);
-        std::string order;
-        Fiber* first = nullptr;
-        Fiber& server = machine.fiber(other, [&] {
-            const InterruptsMasked masked;
-            for (int i = 0; i < 3; ++i) {
-                EXPECT_EQ(this_scheduler().wait(2, Instant::never()), 2U);
-                order += "b";
-                this_scheduler().ring(*first, 1);
+    Machine machine(3);
+    std::string order;
+    Fiber* first = nullptr;
+    Fiber& server = machine.fiber(Tier::gravity, [&] {
+        for (int i = 0; i < 3; ++i) {
+            if (i == 0) {
+                EXPECT_EQ(wait(2, Instant::never()), 2U);
+            } else {
+                EXPECT_TRUE(exchange(*first, 1, 2));
             }
-        });
-        first = &machine.fiber(Tier::gravity, [&] {
-            (void)wait(1, later(100)); // the other waits by now
-            for (int i = 0; i < 3; ++i) {
-                order += "a";
-                EXPECT_TRUE(exchange(server, 2, 1));
-            }
-        });
-        machine.scheduler.make_ready(*first);
-        machine.scheduler.make_ready(server);
-        ASSERT_TRUE(machine.run(steps));
-        EXPECT_EQ(order, "ababab");
-        EXPECT_EQ(machine.scheduler.statistics().wakes, 7U) << "a deadline, three there, three back";
-        EXPECT_EQ(server.latched, 0U);
-    }
+            order += "b";
+        }
+        ring(*first, 1);
+    });
+    first = &machine.fiber(Tier::gravity, [&] {
+        (void)wait(1, later(100)); // the other waits by now
+        for (int i = 0; i < 3; ++i) {
+            order += "a";
+            EXPECT_TRUE(exchange(server, 2, 1));
+        }
+    });
+    machine.scheduler.make_ready(*first);
+    machine.scheduler.make_ready(server);
+    ASSERT_TRUE(machine.run(steps));
+    EXPECT_EQ(order, "ababab");
+    EXPECT_EQ(machine.scheduler.statistics().wakes, 7U) << "a deadline, three there, three back";
+    EXPECT_EQ(first->latched | server.latched, 0U);
 }
 
 // Where the other is not the next to run, nothing happens at all.
@@ -234,11 +239,15 @@ TEST(Scheduler, ExchangeRefusesWhatOnlyTheQueueCanDo) {
     Fiber& sleeps = machine.fiber(Tier::gravity, [&] { (void)wait(2, later(1'000'000)); });
     Fiber& equal = machine.fiber(Tier::gravity, [&] { ready_ran = true; });
     Fiber& lower = machine.fiber(Tier::void_, [] {});
+    Fiber& above = machine.fiber(Tier::photon, [&] { (void)wait(2, Instant::never()); });
+    Fiber& below = machine.fiber(Tier::void_, [&] { (void)wait(2, Instant::never()); });
     Fiber* me = nullptr;
     Fiber& caller = machine.fiber(Tier::gravity, [&] {
         Fiber& self = *me;
-        yield();
+        (void)wait(1, later(100)); // the others wait by now
         EXPECT_FALSE(exchange(waits, 4, 1)) << "waits for another bell";
+        EXPECT_FALSE(exchange(above, 2, 1)) << "is of a higher tier";
+        EXPECT_FALSE(exchange(below, 2, 1)) << "is of a lower tier";
         EXPECT_FALSE(exchange(sleeps, 2, 1)) << "has a deadline to be cancelled";
         EXPECT_FALSE(exchange(self, 1, 1)) << "runs";
         self.latched = 1;
@@ -250,21 +259,30 @@ TEST(Scheduler, ExchangeRefusesWhatOnlyTheQueueCanDo) {
         }
         EXPECT_FALSE(exchange(waits, 2, 1)) << "another is before it in the tier";
         EXPECT_FALSE(ready_ran);
-        EXPECT_EQ(waits.latched | sleeps.latched | self.latched, 0U);
+        EXPECT_EQ(waits.latched | sleeps.latched | above.latched | below.latched | self.latched, 0U);
         yield();
+        EXPECT_TRUE(ready_ran);
+        EXPECT_EQ(waits.state, FiberState::waiting);
+        uint64_t lowest = 0;
+        self.canary = &lowest;
+        EXPECT_FALSE(exchange(waits, 2, 1)) << "its stack has overflowed, which the switch reports";
+        self.canary = nullptr;
         {
             const InterruptsMasked masked;
             this_scheduler().make_ready(lower);
+            this_scheduler().count_time();
         }
-        EXPECT_TRUE(ready_ran);
-        EXPECT_EQ(waits.state, FiberState::waiting);
-        ring(waits, 2);
-        ring(sleeps, 2);
+        EXPECT_FALSE(exchange(waits, 2, 1)) << "times are counted";
+        for (Fiber* each : {&waits, &sleeps, &above, &below}) {
+            ring(*each, 2);
+        }
         ended = true;
     });
     me = &caller;
     machine.scheduler.make_ready(waits);
     machine.scheduler.make_ready(sleeps);
+    machine.scheduler.make_ready(above);
+    machine.scheduler.make_ready(below);
     machine.scheduler.make_ready(caller);
     ASSERT_TRUE(machine.run(steps));
     EXPECT_TRUE(ended) << "it waited where it was refused";
