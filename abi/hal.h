@@ -97,7 +97,7 @@ struct hal_fault {
     uint32_t count;         /* registers that follow */
     uint32_t where;         /* hal_fault_place */
     uint64_t value[HAL_REGISTERS];
-    const char* name[HAL_REGISTERS];
+    const char* names; /* of these registers: as many texts, each behind the NUL of the one before */
 };
 
 /* What the core wants to hear. All are called masked. core_start begins on the stack that it was given.

@@ -32,6 +32,24 @@ struct rumpk_boot_table {
     uint8_t reserved[36];
 };
 
+enum rumpk_restart_policy {
+    RUMPK_RESTART_NEVER = 0,
+    RUMPK_RESTART_ON_FAULT = 1, /* when its own code faults, or the kernel ends its first or its last fiber */
+    RUMPK_RESTART_ALWAYS = 2    /* also when it ends by itself */
+};
+
+/* What becomes of a cell that has ended. All zero: RUMPK_RESTART_NEVER. */
+struct rumpk_boot_supervisor {
+    uint16_t policy;           /* rumpk_restart_policy */
+    uint16_t limit;            /* so many restarts within a window; 1..RUMPK_RESTARTS_MAX */
+    uint32_t window_us;        /* not 0 */
+    uint32_t backoff_us;       /* wait before the first one; it doubles with each further one in the window */
+    uint32_t backoff_limit_us; /* up to this; backoff_us at least */
+    uint32_t reserved;
+};
+
+#define RUMPK_RESTARTS_MAX 1000u
+
 struct rumpk_boot_cell {
     uint8_t name[32]; /* NUL-terminated */
     uint64_t elf_offset;
@@ -50,7 +68,7 @@ struct rumpk_boot_cell {
     uint32_t budgets_offset; /* of its first rumpk_meta_budget, a multiple of 4; the others follow it */
     uint32_t budgets;        /* how many; 0..RUMPK_BUDGETS_MAX. Over all of them at most `fibers` fibers */
     uint32_t first_budget;   /* the first fiber's: 1..budgets, 0: none */
-    uint8_t reserved[20];
+    struct rumpk_boot_supervisor supervisor;
 };
 
 #define RUMPK_BUDGETS_MAX 16u
@@ -75,6 +93,8 @@ RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, fiber_stack) == 92);
 RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, budgets_offset) == 96);
 RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, budgets) == 100);
 RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, first_budget) == 104);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, supervisor) == 108);
+RUMPK_ASSERT(sizeof(struct rumpk_boot_supervisor) == 20);
 
 /* How a window is laid out: offsets from its base. Program and heap grow from
  * the bottom; what has a fixed place stands at the top. */

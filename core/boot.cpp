@@ -16,6 +16,7 @@
 #include "core/memory.h"
 #include "core/panic.h"
 #include "core/remote.h"
+#include "core/supervisor.h"
 #include "core/system.h"
 
 namespace rumpk {
@@ -120,6 +121,16 @@ void prepare_cells(const BootTable& table) {
     write_system_table(table, all[0]);
 }
 
+// A cell that is apart, or may begin anew, has one.
+void start_supervisors(const BootTable& table) {
+    for (uint32_t i = 0; (parts::cells || parts::restart) && i < table.cell_count(); ++i) {
+        if (parts::cells || table.supervisor(i).policy != RUMPK_RESTART_NEVER) {
+            Supervisor& supervisor = boot_memory().take_objects<Supervisor>(1, "supervisor")[0];
+            supervisor.prepare(cells()[i], table.cell(i), table.supervisor(i));
+        }
+    }
+}
+
 // Drivers run above the applications' home tiers: what they move is what
 // everybody waits for.
 void start_console() {
@@ -166,14 +177,15 @@ void rumpk_core_main(const struct hal* table) {
         table->power_off(RUMPK_EXIT_PANIC);
     }
     prepare_console();                   //  3. from here on the kernel can say what is wrong
-    boot_memory().prepare(*table->boot); //  4. who wants memory takes it from here, and only until step 11
+    boot_memory().prepare(*table->boot); //  4. who wants memory takes it from here, and only until step 12
     const BootTable image = read_boot_table(); // 5. what is there to run
     prepare_cores(image);                      //  6. fibers can be made ready, none runs yet
     prepare_cells(image);                      //  7. memory, program, rings, first fiber; then the SysTable
     table->start(&events_of_core);             //  8. interrupts have somewhere to go; still masked
     start_console();                           //  9. the driver that moves stdin and stdout
-    start_other_cores();                       // 10. they run what this one gives them
-    boot_memory().seal();                      // 11. nobody gets memory any more
-    say_ready();                               // 12. the one line a quiet kernel prints
-    this_scheduler().run();                    // 13. this context becomes the idle one
+    start_supervisors(image);                  // 10. who deals with a cell's end
+    start_other_cores();                       // 11. they run what this one gives them
+    boot_memory().seal();                      // 12. nobody gets memory any more
+    say_ready();                               // 13. the one line a quiet kernel prints
+    this_scheduler().run();                    // 14. this context becomes the idle one
 }

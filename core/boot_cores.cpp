@@ -29,7 +29,7 @@ Wanted wanted_by(const BootTable& table) {
     Wanted wanted;
     for (uint32_t i = 0; i < table.cell_count(); ++i) {
         wanted.cores |= first_cores(table.cell(i).cores);
-        wanted.fibers += table.cell(i).fibers;
+        wanted.fibers += table.cell(i).fibers + (parts::cells || parts::restart ? 1 : 0); // its supervisor
         wanted.budgets |= !table.cell(i).budgets.empty();
     }
     return wanted;

@@ -41,8 +41,7 @@ T copy_of(Bytes bytes, size_t offset) {
     return value;
 }
 
-template <size_t Size>
-bool all_zero(const uint8_t (&bytes)[Size]) {
+bool all_zero(std::span<const uint8_t> bytes) {
     uint8_t any = 0;
     for (const uint8_t byte : bytes) {
         any |= byte;
@@ -143,13 +142,23 @@ Checked<void> check_budgets(const rumpk_boot_cell& cell, Bytes table, uint64_t f
     return good ? Checked<void>{} : wrong(BootTableError::bad_budgets);
 }
 
+// In a kernel that lets nobody begin anew there is nothing to say.
+bool good_supervisor(const rumpk_boot_cell& cell) {
+    const rumpk_boot_supervisor& its = cell.supervisor;
+    if (!parts::restart || its.policy == RUMPK_RESTART_NEVER) {
+        return all_zero({reinterpret_cast<const uint8_t*>(&its), sizeof its});
+    }
+    return its.policy <= RUMPK_RESTART_ALWAYS && its.limit - 1U < RUMPK_RESTARTS_MAX && its.window_us != 0 &&
+           its.backoff_us <= its.backoff_limit_us && its.reserved == 0 && cell.cores == 1;
+}
+
 Checked<void> check_cell(const rumpk_boot_cell& cell, Bytes table, uint64_t first_elf) {
     const uint64_t size = table.size();
     if (name_length(cell.name) == 0) {
         return wrong(BootTableError::bad_name);
     }
-    if (!all_zero(cell.reserved)) {
-        return wrong(BootTableError::reserved_not_zero);
+    if (!good_supervisor(cell)) {
+        return wrong(BootTableError::bad_supervisor);
     }
     if (!is_page_multiple(cell.elf_offset)) {
         return wrong(BootTableError::elf_misaligned);
@@ -261,6 +270,11 @@ BootCell BootTable::cell(uint32_t index) const {
     }
     cell.first_budget = raw.first_budget;
     return cell;
+}
+
+rumpk_boot_supervisor BootTable::supervisor(uint32_t index) const {
+    ensure(index < cells_);
+    return copy_of<rumpk_boot_cell>(bytes_, header_size + index * cell_size).supervisor;
 }
 
 // Four bits at a time: 64 bytes of table instead of 1,024, for a sum over a few

@@ -25,6 +25,7 @@ enum class BootTableError : uint8_t {
     wrong_checksum = 0x30,
     unknown_flag = 0x40,
     reserved_not_zero = 0x41,
+    bad_supervisor = 0x42,
     bad_cell_count = 0x50,
     fused_needs_one_cell = 0x51,
     cells_outside_table = 0x60,
@@ -77,7 +78,8 @@ class BootTable {
     [[nodiscard]] static std::expected<BootTable, BootTableError> read(std::span<const std::byte> image);
 
     [[nodiscard]] uint32_t cell_count() const { return cells_; }
-    [[nodiscard]] BootCell cell(uint32_t index) const; // index < cell_count()
+    [[nodiscard]] BootCell cell(uint32_t index) const;                    // index < cell_count()
+    [[nodiscard]] rumpk_boot_supervisor supervisor(uint32_t index) const; // the same cell's
     [[nodiscard]] bool fused() const { return (flags_ & RUMPK_IMAGE_FUSED) != 0; }
     [[nodiscard]] uint64_t size() const { return bytes_.size(); } // of everything
 

@@ -87,6 +87,14 @@ void Budgets::prepare(std::span<const rumpk_meta_budget> budgets, std::span<Budg
     }
 }
 
+void Budgets::reset() {
+    for (Budget& account : accounts_) {
+        account.renew();
+    }
+    free_ = {};
+    prepare(budgets_, accounts_);
+}
+
 Result<uint16_t> Budgets::take(uint32_t number, bool demotable, Instant now) {
     if (number == 0 || number > all().size()) {
         return error(Errno::inval);

@@ -54,6 +54,9 @@ class Budget {
     // window begins with the next start(). To be followed by start() at once.
     [[nodiscard]] bool overrun(Instant now);
 
+    // Nothing has been used of it, in whatever window.
+    void renew() { window_end_ = 0; }
+
     // Asks once for the demotion that is due.
     [[nodiscard]] bool take_demotion();
 
@@ -91,6 +94,9 @@ class Budgets {
   public:
     // Boot only. `accounts`: as many as the budgets say together.
     void prepare(std::span<const rumpk_meta_budget> budgets, std::span<Budget> accounts);
+
+    // Nobody has any of them, and none has been used.
+    void reset();
 
     // Of which there may be how many, by number from 1.
     [[nodiscard]] std::span<const rumpk_meta_budget> all() const {

@@ -311,6 +311,9 @@ extern "C" int64_t rumpk_call_halt(uint64_t code, uint64_t scope) {
     if (!who.cell.at_home()) {
         end_cell_from_here(who.scheduler, {&who.fiber, who.fiber.id}, code);
     }
+    if (parts::restart && scope == RUMPK_SCOPE_MACHINE) {
+        machine_end_of(who.cell, static_cast<int64_t>(code)); // whatever the cell's supervisor says
+    }
     leave_for_ever([&] {
         cell_end(who.cell, static_cast<int64_t>(code));
         who.scheduler.forget(who.fiber);

@@ -23,6 +23,8 @@
 
 namespace rumpk {
 
+class Supervisor;
+
 struct Capability {
     uint32_t kind = RUMPK_CAP_NONE; // rumpk_cap_kind
     Rights rights{};
@@ -137,6 +139,17 @@ class Cell {
 
     [[nodiscard]] uint64_t events_dropped() const { return events_dropped_; }
 
+    // Whom to tell when the cell ends. nullptr: with it the machine ends.
+    [[nodiscard]] Supervisor* supervisor() const;
+
+    // The supervisor's, one after the other (cell_restart.cpp). Each may be interrupted.
+    // No fiber of the cell is left; nobody is told.
+    void forget_fibers();
+    // Memory, rights and books are as at the cell's beginning.
+    void restore(const BootCell& description);
+    // Masked. Its first fiber is ready. `budget` as in the description.
+    void begin_again(uint32_t budget) { make_first_fiber(budget); }
+
   private:
     struct Region {
         AddressRange range;
@@ -157,6 +170,10 @@ class Cell {
     [[nodiscard]] uint32_t slot_of_pooled_stack(AddressRange part) const;
     void add_region(AddressRange range, PhysAddr physical, Rights rights);
     void prepare_call_stacks();
+    void restore_books();
+    void give_back_maps();
+    void scrub(AddressRange range);
+    void reload(const BootCell& description);
 
     std::string_view name_;
     CellId id_{};
@@ -199,6 +216,13 @@ class Cell {
     static_assert(RUMPK_RIGHT_READ == HAL_MAP_READ && RUMPK_RIGHT_WRITE == HAL_MAP_WRITE &&
                   RUMPK_RIGHT_EXEC == HAL_MAP_EXEC);
     return rights.bits() | (parts::cells ? HAL_MAP_USER : 0);
+}
+
+// Of a cell in that window. nullptr: none, as in every kernel in which none could be of use.
+[[nodiscard]] Supervisor* supervisor_of(CellId cell);
+
+inline Supervisor* Cell::supervisor() const {
+    return parts::cells || parts::restart ? supervisor_of(id_) : nullptr;
 }
 
 // For lines that people read.

@@ -24,7 +24,7 @@ constexpr uint64_t large_page = 2U << 20; // frames aligned so let the HAL use f
 
 void Cell::add_region(AddressRange range, PhysAddr physical, Rights rights) {
     ensure(region_count_ < regions_.size());
-    regions_[region_count_++] = {range, rights, parts::cells ? physical : PhysAddr{}};
+    regions_[region_count_++] = {range, rights, parts::cells || parts::restart ? physical : PhysAddr{}};
 }
 
 // Physical memory behind a part of the window, for good.

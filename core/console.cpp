@@ -9,6 +9,7 @@
 #include "core/remote.h"
 #include "core/scheduler.h"
 #include "core/trace.h"
+#include "ion/renew.h"
 
 namespace rumpk {
 
@@ -39,30 +40,30 @@ void Console::attach(Fiber& fiber, Cell& cell) {
     tx_.emplace(cell.reached(cell.boot_ring(RUMPK_RING_TX)).pointer(), Cell::tx_geometry());
 }
 
-// What waits in pending_ goes first, or the line would change its channel in
-// the middle of a message, or worse, of a frame.
+// What waits in pending_ goes first, or the line would change its channel in the middle of a message, or
+// worse, of a frame. Whoever is unmasked stays so between two pieces.
 void Console::put(hal_console_channel channel, std::span<const std::byte> bytes) {
-    const InterruptsMasked masked;
     if (channel == HAL_CONSOLE_TELEMETRY) {
         if (machine().boot->console_channels == 0 && !encoder_.framed()) {
             return; // a person reads
         }
-        // A message that is under way is not to be cut.
+        // A message that is under way is not to be cut. Masked: traces are sent at the very end.
         const auto rest = std::exchange(told_, {});
         if (!rest.empty()) {
             put(channel, rest.subspan(std::exchange(sent_, 0)));
         }
     }
-    if (pending_at_ != pending_end_) {
-        machine().console_put(pending_channel_, raw(pending_ + pending_at_), pending_end_ - pending_at_);
-        pending_at_ = pending_end_ = 0;
-    }
-    std::byte line[chunk];
-    while (!bytes.empty()) {
+    do {
+        const InterruptsMasked masked;
+        if (pending_at_ != pending_end_) {
+            machine().console_put(pending_channel_, raw(pending_ + pending_at_), pending_end_ - pending_at_);
+            pending_at_ = pending_end_ = 0;
+        }
+        std::byte line[chunk];
         const auto [taken, written] = encoder_.encode(channel, bytes, line);
         machine().console_put(channel, raw(line), written);
         bytes = bytes.subspan(taken);
-    }
+    } while (!bytes.empty());
 }
 
 void Console::begin_panic() {
@@ -139,6 +140,10 @@ void Console::run() {
             if (finishing_) {
                 end();
             }
+            if (parts::restart && renewed_for_ != nullptr) {
+                begin_rings_anew();
+                continue;
+            }
             quiet_output();
         }
         const InterruptsMasked masked;
@@ -147,6 +152,37 @@ void Console::run() {
         }
         woken = this_scheduler().wait(device_bit | cell_bit, Instant::never());
     }
+}
+
+void Console::renew_rings(Fiber& asker, uint64_t bell) {
+    renewed_for_ = &asker;
+    renewed_bell_ = bell;
+    this->bell();
+}
+
+// Nobody is at the cell's ends. Of rx the slot that is being filled stays the next one, and nothing that the
+// cell wrote is believed: if it lied about what it has released, that is all. All of tx is out.
+void Console::begin_rings_anew() {
+    const auto memory = [this](rumpk_boot_ring which) {
+        const AddressRange ring = cell_->reached(cell_->boot_ring(which));
+        return std::span(static_cast<std::byte*>(ring.pointer()), ring.size);
+    };
+    const uint32_t room = rx_->free(); // a fresh look
+    const bool honest = rx_->closed() == ion::Close::open && rx_->peer_closed() == ion::Close::open;
+    const uint32_t unread = honest ? Cell::rx_geometry().slots() - room : 0;
+    const std::span<std::byte> rx = memory(RUMPK_RING_RX);
+    ion::renew(rx, Cell::rx_geometry(), rx_->position() - unread, unread);
+    rx_.emplace(*ion::Producer::resume(rx.data(), Cell::rx_geometry()));
+    if (unread == 0) {
+        end_published_ = false; // who comes is told again
+        input_open_ = filled_ != 0;
+    }
+    const std::span<std::byte> tx = memory(RUMPK_RING_TX);
+    ensure(ion::format(tx, Cell::tx_geometry()).has_value());
+    tx_.emplace(tx.data(), Cell::tx_geometry());
+    sent_ = 0;
+    const InterruptsMasked masked;
+    this_scheduler().ring(*std::exchange(renewed_for_, nullptr), renewed_bell_);
 }
 
 void Console::ring_cell(uint64_t channels) {
@@ -274,7 +310,7 @@ void Console::take_requests() {
         report_.begin(false);
     }
     if (asked.has(RUMPK_REQUEST_STOP)) {
-        cell_end(*cell_, 0); // whoever asked knows why
+        machine_end_of(*cell_, 0); // whoever asked knows why
     }
 }
 

@@ -60,11 +60,15 @@ class Console {
     // Masked. When all of tx is out, the machine ends with this code.
     void finish(uint8_t code);
     [[nodiscard]] bool finishing() const { return finishing_; }
+    // Masked. The cell begins anew: its boot rings do, too. What it had not released of rx comes again, and
+    // what it had published to tx goes out. `asker` is rung when that is done.
+    void renew_rings(Fiber& asker, uint64_t bell);
 
   private:
     enum : uint64_t { device_bit = 1, cell_bit = 2 };
     static constexpr size_t chunk = 16; // bytes moved with interrupts masked
 
+    void begin_rings_anew();
     bool pump_input();
     bool listen();
     void take_requests();
@@ -110,6 +114,10 @@ class Console {
 
     bool finishing_ = false;
     uint8_t exit_code_ = 0;
+
+    // Who waits for the rings' renewal; nullptr: nobody.
+    Fiber* renewed_for_ = nullptr;
+    uint64_t renewed_bell_ = 0;
 };
 
 [[nodiscard]] Console& console();

@@ -2,10 +2,12 @@
 #include "core/events.h"
 
 #include "core/boot_cores.h"
+#include "core/cell.h"
 #include "core/console.h"
 #include "core/panic.h"
 #include "core/parts.h"
 #include "core/remote.h"
+#include "core/supervisor.h"
 
 namespace rumpk {
 
@@ -20,15 +22,30 @@ void device_event(uint32_t line) {
     }
 }
 
-// What a program does at its own privilege is its cell's business alone.
+// Whose code has faulted, if that is its cell's business alone; nullptr: the kernel's, or that of an image
+// which ends with a fault. Where cells are not apart, only the place tells: the cell's own code, or a jump to
+// nowhere.
+Fiber* to_blame(const hal_fault& fault) {
+    auto* const here = static_cast<Scheduler*>(machine().core_local());
+    Fiber* const fiber = here != nullptr ? here->running() : nullptr;
+    if (fiber == nullptr || fiber->cell == nullptr || fiber->cell->supervisor() == nullptr) {
+        return nullptr;
+    }
+    const bool own =
+        parts::cells ? fault.where == HAL_FAULT_USER
+                     : fault.where == HAL_FAULT_CONTEXT &&
+                           (fiber->cell->window().contains(VirtAddr{fault.pc}) || fault.pc == fault.address);
+    return own ? fiber : nullptr;
+}
+
 void fault_event(const hal_fault* fault) {
-    if (!parts::cells || fault->where != HAL_FAULT_USER) {
+    Fiber* const fiber = parts::cells || parts::restart ? to_blame(*fault) : nullptr;
+    if (fiber == nullptr) {
         panic_fault(*fault);
     }
     Scheduler& here = this_scheduler();
-    Fiber& fiber = *here.running();
-    report_fault(*fault, fiber);
-    fiber_end_by_fault(fiber);
+    fiber->cell->supervisor()->note_fault(*fault, *fiber);
+    fiber_end_by_fault(*fiber);
     here.interrupt_exit(); // leaves: the fiber has ended
 }
 

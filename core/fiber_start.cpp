@@ -6,6 +6,7 @@
 #include "core/console.h"
 #include "core/log.h"
 #include "core/remote.h"
+#include "core/supervisor.h"
 
 namespace rumpk {
 
@@ -60,22 +61,30 @@ void fiber_prepare(Fiber& fiber) {
                            &fiber);
 }
 
-// One cell: with it the machine ends. Its fibers are given no core any more.
-static void end_machine(uint8_t status) {
+void machine_end(uint8_t status) {
     stop_other_cores();
     this_scheduler().run_only(console().fiber());
     console().finish(status);
 }
 
-void cell_end(Cell& cell, int64_t code) {
+void machine_end_of(const Cell& cell, int64_t code) {
     if (!console().finishing()) { // the first end is the one that counts
-        end_machine(exit_status(cell, code));
+        machine_end(exit_status(cell, code));
     }
 }
 
-void cell_end_by_fault(Cell&) {
-    if (!console().finishing()) {
-        end_machine(RUMPK_EXIT_PANIC);
+void cell_end(Cell& cell, int64_t code) {
+    Supervisor* const supervisor = cell.supervisor();
+    if (supervisor == nullptr || !supervisor->restarts_always() || console().finishing()) {
+        machine_end_of(cell, code);
+    } else {
+        supervisor->ended(CellEnd::by_itself, cell.home_core());
+    }
+}
+
+void cell_end(Cell& cell, CellEnd how, CoreId core) {
+    if (Supervisor* const supervisor = cell.supervisor(); supervisor != nullptr && !console().finishing()) {
+        supervisor->ended(how, core);
     }
 }
 

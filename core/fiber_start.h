@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/scheduler.h"
+#include "core/supervisor.h"
 
 namespace rumpk {
 
@@ -10,11 +11,17 @@ namespace rumpk {
 // where no guard page does it, plants the canary.
 void fiber_prepare(Fiber& fiber);
 
-// Masked, on the home core. None of its fibers runs any more. With the last cell
-// the machine ends.
+// Masked, on the home core. The cell ends by itself. None of its fibers runs any more; it begins anew, or
+// with it the machine ends.
 void cell_end(Cell& cell, int64_t code);
-// The same for what the kernel ended.
-void cell_end_by_fault(Cell& cell);
+// The same of one with a supervisor, not by itself. `core`: as Supervisor::ended.
+void cell_end(Cell& cell, CellEnd how, CoreId core);
+
+// Masked, on the home core. The machine ends when all output is out. The cells' fibers are given no core any
+// more.
+void machine_end(uint8_t status);
+// The same, once, with a cell's own code.
+void machine_end_of(const Cell& cell, int64_t code);
 
 // Masked, on the home core. Which fiber ends, and for what.
 void say_broken_pledge(const Fiber& fiber, const char* call);

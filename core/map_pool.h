@@ -35,6 +35,9 @@ class MapPool {
     // Is it in use, with some rights? While it is being mapped it has none.
     [[nodiscard]] bool mapped(VirtAddr page) const { return pages_[index(page)] > in_use; }
 
+    // Is it in use, even if it is not mapped yet?
+    [[nodiscard]] bool taken(VirtAddr page) const { return pages_[index(page)] != 0; }
+
     [[nodiscard]] bool covers(AddressRange range) const { return area_.contains(range); }
     [[nodiscard]] PhysAddr physical(VirtAddr address) const { return physical_ + (address - area_.base); }
     [[nodiscard]] AddressRange area() const { return area_; }

@@ -22,13 +22,13 @@ const Fiber* running_fiber() {
 }
 
 // Where the frames of a backtrace may lie: the stack that the frame pointer is
-// on, and no other memory, so that a wild frame pointer cannot fault again.
-AddressRange stack_around(VirtAddr address) {
+// on, and no other memory, so that a wild frame pointer cannot fault again. `fiber`: whose it may be.
+AddressRange stack_around(VirtAddr address, const Fiber* fiber) {
     auto* const scheduler = static_cast<Scheduler*>(machine().core_local());
     if (scheduler == nullptr) {
         return {};
     }
-    if (const Fiber* fiber = scheduler->running(); fiber != nullptr) {
+    if (fiber != nullptr) {
         if (fiber->stack.contains(address)) {
             return fiber->stack;
         }
@@ -51,10 +51,9 @@ AddressRange stack_around(VirtAddr address) {
 }
 
 // A word of such a stack. A cell's may be the kernel's to touch elsewhere only.
-uint64_t word_at(VirtAddr address) {
+uint64_t word_at(VirtAddr address, const Fiber* fiber) {
     AddressRange word{address, sizeof(uint64_t)};
-    if (const Fiber* fiber = running_fiber();
-        parts::cells && fiber != nullptr && fiber->cell != nullptr && fiber->stack.contains(word)) {
+    if (parts::cells && fiber != nullptr && fiber->cell != nullptr && fiber->stack.contains(word)) {
         word = fiber->cell->reached(word);
     }
     return *static_cast<const uint64_t*>(word.pointer());
@@ -65,11 +64,11 @@ void print_frame(unsigned number, uint64_t pc) {
 }
 
 // Return addresses point behind the call; the runner looks up the byte before.
-void print_backtrace(uint64_t pc, uint64_t frame_pointer) {
+void print_backtrace(uint64_t pc, uint64_t frame_pointer, const Fiber* fiber) {
     unsigned number = 0;
     print_frame(number++, pc);
     VirtAddr frame{frame_pointer};
-    const AddressRange stack = stack_around(frame - 1); // a frame pointer may stand at the very top
+    const AddressRange stack = stack_around(frame - 1, fiber); // a frame pointer may stand at the very top
     while (number < most_frames && frame.is_aligned(sizeof(uint64_t))) {
         const VirtAddr previous = frame + static_cast<uint64_t>(int64_t{machine().boot->frame_previous});
         const VirtAddr caller = frame + static_cast<uint64_t>(int64_t{machine().boot->frame_return});
@@ -77,12 +76,12 @@ void print_backtrace(uint64_t pc, uint64_t frame_pointer) {
             !stack.contains(AddressRange{caller, sizeof(uint64_t)})) {
             break;
         }
-        const uint64_t return_address = word_at(caller);
+        const uint64_t return_address = word_at(caller, fiber);
         if (return_address == 0) {
             break;
         }
         print_frame(number++, return_address - 1);
-        const VirtAddr next{word_at(previous)};
+        const VirtAddr next{word_at(previous, fiber)};
         if (next <= frame) {
             break; // stacks grow down: callers lie above
         }
@@ -95,7 +94,7 @@ void print_registers(const hal_fault& fault) {
     for (uint32_t i = 0; i < fault.count; i += per_line) {
         KernelLine line;
         for (uint32_t k = i; k < fault.count && k < i + per_line; ++k) {
-            line.format("  %-4s0x%016lx", fault.name[k], fault.value[k]);
+            line.format("  %-4s0x%016lx", text_in(fault.names, k), fault.value[k]);
         }
         print(line);
     }
@@ -171,11 +170,12 @@ const Fiber* overflowed(uint64_t address) {
 
 void panic(std::string_view what) {
     begin();
+    const Fiber* const fiber = running_fiber();
     KernelLine line;
-    append_who(line.format("panic: %.*s, in ", RUMPK_TEXT(what)), running_fiber());
+    append_who(line.format("panic: %.*s, in ", RUMPK_TEXT(what)), fiber);
     print(line);
     print_backtrace(reinterpret_cast<uintptr_t>(__builtin_return_address(0)),
-                    reinterpret_cast<uintptr_t>(__builtin_frame_address(0)));
+                    reinterpret_cast<uintptr_t>(__builtin_frame_address(0)), fiber);
     end();
 }
 
@@ -189,11 +189,11 @@ void panic_fiber(const Fiber& fiber, std::string_view what) {
 
 namespace {
 
-void print_fault(const hal_fault& fault) {
+void print_fault(const hal_fault& fault, const Fiber* fiber) {
     print("  at 0x%016lx, address 0x%016lx, cause %lu", fault.pc, fault.address, fault.cause);
     print_registers(fault);
     print("backtrace:");
-    print_backtrace(fault.pc, fault.frame_pointer);
+    print_backtrace(fault.pc, fault.frame_pointer, fiber);
 }
 
 } // namespace
@@ -209,7 +209,7 @@ void panic_fault(const hal_fault& fault) {
         append_who(line.format("panic: %s in %s", fault.what, ours ? "the kernel, " : ""), running_fiber());
     }
     print(line);
-    print_fault(fault);
+    print_fault(fault, running_fiber());
     end();
 }
 
@@ -218,7 +218,7 @@ void report_fault(const hal_fault& fault, const Fiber& fiber) {
     const Fiber& named = deep != nullptr ? *deep : fiber;
     print("cell %.*s: fiber %.*s: %s%s; the cell ends", RUMPK_TEXT(fiber.cell->name()),
           RUMPK_TEXT(fiber_name(named)), deep != nullptr ? "stack overflow, " : "", fault.what);
-    print_fault(fault);
+    print_fault(fault, &fiber);
 }
 
 } // namespace rumpk

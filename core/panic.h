@@ -16,7 +16,8 @@ struct Fiber;
 [[noreturn]] void panic_fiber(const Fiber& fiber, std::string_view what);
 // A fault that no cell can be ended for.
 [[noreturn]] void panic_fault(const hal_fault& fault);
-// A fault of the fiber's own code, which ends its cell: what, where and who. Masked, on the interrupt stack.
+// A fault of the fiber's own code, which has ended its cell: what, where and who. By a fiber of the kernel;
+// the cell's memory is as it was.
 void report_fault(const hal_fault& fault, const Fiber& fiber);
 
 } // namespace rumpk

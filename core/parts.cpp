@@ -8,5 +8,6 @@ const bool cores = RUMPK_PART_CORES;
 const bool budgets = RUMPK_PART_BUDGETS;
 const bool trace = RUMPK_PART_TRACE;
 const bool cells = RUMPK_PART_CELLS;
+const bool restart = RUMPK_PART_RESTART;
 
 } // namespace rumpk::parts

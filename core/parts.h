@@ -11,5 +11,6 @@ extern const bool cores;   // fibers on other cores than the one that booted
 extern const bool budgets; // of run time
 extern const bool trace;   // a record of what the cores do
 extern const bool cells;   // cells at user privilege, apart from the kernel; without it a fused one
+extern const bool restart; // cells that begin anew when they have ended
 
 } // namespace rumpk::parts

@@ -145,6 +145,12 @@ int handle(Scheduler& here, CoreId from, RequestKind kind, const Request& reques
 // It did not say so itself: its spawner, who may wait for it, is rung in its place.
 void ended_by_kernel(Scheduler& here, Fiber& fiber, int64_t code) {
     Cell& cell = *fiber.cell;
+    const Supervisor* const supervisor = cell.supervisor();
+    if (parts::restart && supervisor != nullptr && supervisor->restarts() &&
+        (&fiber == &cell.first_fiber() || cell.live_fibers() == 1)) {
+        cell_end(cell, CellEnd::by_kernel, here.core());
+        return;
+    }
     const FiberName spawner{&cell.fibers()[fiber.spawner.slot()], fiber.spawner};
     cell.fiber_ended(fiber, code);
     if (owns(here, spawner)) {
@@ -171,9 +177,7 @@ int handle(Scheduler& here, AnswerKind kind, const Answer& answer) {
         fiber.cell->fiber_ended(fiber, answer.value);
         return heavy;
     case AnswerKind::faulted:
-        if (parts::cells) {
-            cell_end_by_fault(*fiber.cell);
-        }
+        cell_end(*fiber.cell, CellEnd::by_fault, answer.to.core);
         return heavy;
     }
     return light;

@@ -253,6 +253,14 @@ void Scheduler::yield() {
     hand_over(self, Why::yielded, machine().context_switch);
 }
 
+void Scheduler::go_on_in(Tier tier) {
+    Fiber& self = *running();
+    ready_.remove(self.run, self.tier);
+    self.tier = tier;
+    make_ready(self);
+    hand_over(self, Why::yielded, machine().context_switch);
+}
+
 // What most switches are. Times are counted here as well: who asks for them shall not
 // make everything slower. No call that comes back: this needs no frame.
 int64_t Scheduler::end_turn() {

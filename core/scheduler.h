@@ -145,6 +145,13 @@ class Scheduler {
         only_ = &fiber;
         attend(Attention::only);
     }
+    // And from now on whoever is ready again. By that fiber.
+    void run_all() {
+        only_ = nullptr;
+        attend_no_more(Attention::only);
+    }
+    // The running fiber, one of the kernel's, goes on in another tier, at its end.
+    void go_on_in(Tier tier);
 
     // Runs a function on this core's kernel stack; it must neither switch, but with
     // leave(), nor unmask, nor come here again.

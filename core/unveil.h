@@ -36,6 +36,12 @@ class UnveilTable {
     // EINVAL: an unknown right, or not a path. E2BIG: RUMPK_UNVEIL_MAX paths are there already.
     [[nodiscard]] Result<void> finish(uint64_t turn, size_t length, Result<size_t> found, uint64_t rights);
 
+    // As it was made. Nobody is adding a path, or ever goes on with it.
+    void reset() {
+        count_ = 0;
+        locked_ = false;
+    }
+
     // From now on begin() and lock() say EPERM.
     [[nodiscard]] Result<void> lock();
     [[nodiscard]] bool locked() const { return locked_; }

@@ -136,6 +136,36 @@ class Manifest(unittest.TestCase):
         self.refused('first_budget = "w"', "is no budget; there are: none")
         self.refused("first_budget = 1\n" + one.format("v"), "first_budget = 1 is no budget")
 
+    def test_supervisor(self):
+        its = manifest.parse("", "sample").supervisor
+        self.assertEqual(its, manifest.Supervisor())
+        self.assertEqual(manifest.parse('supervisor.policy = "never"', "sample").supervisor, its)
+        self.assertEqual(manifest.parse('[supervisor]\npolicy = "on-fault"', "sample").supervisor,
+                         manifest.Supervisor("on-fault", 3, 60_000_000, 10_000, 1_000_000))
+        self.assertEqual(manifest.parse('[supervisor]\npolicy = "always"\nlimit = 1000\nwindow = "3600s"\nbackoff = "0s"\n'
+                                        'backoff_limit = "0ms"', "sample").supervisor,
+                         manifest.Supervisor("always", 1000, 3_600_000_000, 0, 0))
+
+    def supervisor_refused(self, pattern, before="", **changed):
+        keys = {"policy": '"on-fault"'} | changed
+        self.refused(before + "[supervisor]\n" + "\n".join(f"{key} = {keys[key]}" for key in keys), pattern)
+
+    def test_supervisors_that_are_none(self):
+        self.refused('supervisor = "always"', r"a table of its own: \[supervisor\]")
+        self.supervisor_refused("unknown key 'limits'; there are: policy, limit, window, backoff, backoff_limit", limits="1")
+        for value in ('"sometimes"', "1", "true", '""'):
+            self.supervisor_refused("policy = .* is none of never, on-fault, always", policy=value)
+        self.supervisor_refused('policy = "never", and limit says how to restart', policy='"never"', limit="1")
+        for value in ("0", "1001", '"1"', "true", "-1"):
+            self.supervisor_refused("limit = .* is outside 1 to 1000", limit=value)
+        for key in ("window", "backoff", "backoff_limit"):
+            self.supervisor_refused(f"supervisor: {key} = 10 is no time", **{key: "10"})
+        self.supervisor_refused('window = "0s" is no time to count restarts in', window='"0s"')
+        self.supervisor_refused('window = "3601s" is more than an hour', window='"3601s"')
+        self.supervisor_refused('backoff_limit = "3601s" is more than an hour', backoff_limit='"3601s"')
+        self.supervisor_refused('backoff = "2s" is more than backoff_limit = "1s"', backoff='"2s"')
+        self.supervisor_refused("a cell with cores = 2 cannot be restarted", before="cores = 2\n")
+
     def test_stacks_fit(self):
         self.refused('stack = "16M"', "outside")
         self.refused('fibers = 2048\nfiber_rings = 0\nstack = "64K"', "stacks")
@@ -279,7 +309,7 @@ class Pack(unittest.TestCase):
         self.assertEqual(self.table(table), len(table))
         fields = image.ENTRY.unpack_from(table, 64)
         self.assertEqual(fields, (b"a".ljust(32, b"\0"), 4096, 300, 8 << 20, 1 << 20, 0, 2, 0, 1, 7,
-                                  64 << 10, 8 << 10, 0, 0, 0, 0))
+                                  64 << 10, 8 << 10, 0, 0, 0, 0, 0, 0, 0, 0, 0))
         self.assertEqual(table[4096:4396], b"ELF" * 100)
 
     def test_budgets(self):
@@ -287,12 +317,17 @@ class Pack(unittest.TestCase):
         plain = image.Program(cell(), b"one")
         program = image.Program(cell()._replace(budgets=budgets, first_budget=2), b"two")
         table = image.boot_table([plain, program])
-        self.assertEqual(image.ENTRY.unpack_from(table, 64)[-3:], (0, 0, 0))
-        self.assertEqual(image.ENTRY.unpack_from(table, 64 + 128)[-3:], (64 + 2 * 128, 2, 2))
+        self.assertEqual(image.ENTRY.unpack_from(table, 64)[13:16], (0, 0, 0))
+        self.assertEqual(image.ENTRY.unpack_from(table, 64 + 128)[13:16], (64 + 2 * 128, 2, 2))
         self.assertEqual(image.BUDGET.unpack_from(table, 320), (32, 3, 1000, 2000, b"a".ljust(16, b"\0")))
         self.assertEqual(image.BUDGET.unpack_from(table, 352), (32, 7, 5, 6, b"b".ljust(16, b"\0")))
         offsets = [image.ENTRY.unpack_from(table, 64 + 128 * i)[1] for i in range(2)]
         self.assertEqual([table[at:at + 3] for at in offsets], [b"one", b"two"])
+
+    def test_supervisor(self):
+        its = manifest.Supervisor("always", 3, 4, 5, 6)
+        table = image.boot_table([image.Program(cell()._replace(supervisor=its), b"one")])
+        self.assertEqual(struct.unpack_from("<HHIIII", table, 64 + 108), (2, 3, 4, 5, 6, 0))
 
     def test_process(self):
         data = image.pack("process", b"executable", [image.Program(cell(), b"ELF")])
@@ -329,7 +364,8 @@ class Parts(unittest.TestCase):
         budget = '[[budget]]\nname="a"\nrun="1ms"\nwindow="2ms"\n'
         for text, wanted in (("", ()), ("cores = 2", ("cores",)), ("cores = 1", ()), ("trace = true", ("trace",)),
                              (budget, ("budgets",)), ("trace = true\ncores = 3\n" + budget, parts.ALL),
-                             ('isolation = "fused"', ()), ('cores = 2\nisolation = "cells"', ("cores", "cells"))):
+                             ('isolation = "fused"', ()), ('cores = 2\nisolation = "cells"', ("cores", "cells")),
+                             ('supervisor.policy = "never"', ()), ('supervisor.policy = "always"', ("restart",))):
             self.assertEqual(parts.of(manifest.parse(text, "sample")), wanted, text)
 
     def test_names_of_kernels(self):
@@ -339,7 +375,7 @@ class Parts(unittest.TestCase):
         self.assertEqual(parts.kernel(()), "kernel-plain")
         self.assertEqual(parts.kernel({"trace", "cores"}), "kernel-cores-trace")
         self.assertEqual(parts.kernel(parts.ALL), "kernel")
-        self.assertEqual(parts.kernel(parts.PARTS), "kernel-cores-budgets-trace-cells")
+        self.assertEqual(parts.kernel(parts.PARTS), "kernel-cores-budgets-trace-cells-restart")
 
     def test_a_kernel_with_cells_gets_a_celled_image(self):
         with tempfile.TemporaryDirectory() as name:
@@ -354,6 +390,20 @@ class Parts(unittest.TestCase):
                 self.assertEqual(struct.unpack_from("<I", output.read_bytes(), 4096 + 20)[0], flags, kernel)
             with self.assertRaisesRegex(image.ImageError, 'isolation = "cells", and this machine has no kernel that'):
                 image.build("raw", "riscv64", Path(name, "kernel-plain.elf"), program, toml, output)
+
+    def test_only_a_kernel_that_restarts_takes_who_wants_it(self):
+        with tempfile.TemporaryDirectory() as name:
+            program, toml, output = Path(name, "a.elf"), Path(name, "cell.toml"), Path(name, "a.img")
+            program.write_bytes(make_elf())
+            toml.write_text('supervisor.policy = "on-fault"')
+            for kernel in ("kernel-plain", "kernel", "kernel-restart", "kernel-cells-restart"):
+                file = Path(name, kernel + ".elf")
+                file.write_bytes(make_elf([(CODE, 0x80200000, b"text", 4096)]))
+                if kernel.endswith("restart"):
+                    image.build("raw", "riscv64", file, program, toml, output)
+                    continue
+                with self.assertRaisesRegex(image.ImageError, "supervisor wants a kernel that restarts cells"):
+                    image.build("raw", "riscv64", file, program, toml, output)
 
     def test_links_lead_from_an_image_to_its_symbols(self):
         with tempfile.TemporaryDirectory() as name:
@@ -382,6 +432,9 @@ class Contract(unittest.TestCase):
         for name in ("WINDOW_MAP", "WINDOW_STACKS", "WINDOW_RINGS", "WINDOW_BOOT_RINGS"):
             self.assertEqual(known[f"RUMPK_{name}"], getattr(manifest, name), name)
         self.assertEqual(known["RUMPK_BUDGETS_MAX"], manifest.MAX_BUDGETS)
+        self.assertEqual(known["RUMPK_RESTARTS_MAX"], manifest.MAX_RESTARTS)
+        for number, name in enumerate(manifest.POLICIES):
+            self.assertIn(f"RUMPK_RESTART_{name.upper().replace('-', '_')} = {number}", (ROOT / "abi" / "image.h").read_text())
         self.assertEqual(self.defines("systable.h")["RUMPK_WINDOW_A"], image.WINDOW_A)
 
     def test_parts(self):

@@ -60,9 +60,12 @@ void expect_report(uint64_t address) {
     EXPECT(stack(attempt_stack).holds(at(caught.frame_pointer - 1)));
     EXPECT(caught.count > 0 && caught.count <= HAL_REGISTERS);
     EXPECT_EQUAL(caught.where, HAL_FAULT_CONTEXT);
-    bool named = true;
-    for (uint32_t i = 0; i < caught.count && i < HAL_REGISTERS; i++) {
-        named = named && caught.name[i] != nullptr && caught.name[i][0] != '\0';
+    bool named = caught.names != nullptr;
+    const char* name = caught.names;
+    for (uint32_t i = 0; named && i < caught.count; i++) {
+        named = *name != '\0';
+        while (*name++ != '\0') {
+        }
     }
     EXPECT(named);
 }

@@ -29,7 +29,7 @@ MAGIC = 0x474D4952  # "RIMG"
 VERSION = 1
 FUSED = 1
 TABLE = struct.Struct("<IIQIII36x")
-ENTRY = struct.Struct("<32sQQQQIIIIIIIIIII20x")
+ENTRY = struct.Struct("<32sQQQQIIIIIIIIIIIHHIII4x")
 BUDGET = struct.Struct("<IIII16s")
 TRAILER = struct.Struct("<QII")
 MAX_SEGMENTS = 8
@@ -108,7 +108,8 @@ def boot_table(programs: list[Program], fused: bool = True) -> bytes:
         entries += ENTRY.pack(cell.name.encode(), start, len(data), cell.memory, cell.map, index, cell.tier,
                               cell.ceiling, cell.cores, cell.fibers, cell.stack, cell.fiber_rings,
                               0 if cell.fiber_stack == PAGE else cell.fiber_stack, budgets_at[index],
-                              len(cell.budgets), cell.first_budget)
+                              len(cell.budgets), cell.first_budget, manifest.POLICIES.index(cell.supervisor.policy),
+                              *cell.supervisor[1:])
     rest = bytes(entries + body) + bytes(-at % PAGE)
     header = TABLE.pack(MAGIC, VERSION, TABLE.size + len(rest), zlib.crc32(rest), FUSED if fused else 0, len(programs))
     return header + rest
@@ -127,6 +128,7 @@ def build(kind: str, arch: str, kernel: Path, cell_elf: Path, cell_toml: Path, o
     """Reads, checks, packs and writes; the output is replaced whole or not at all. A kernel that has the part
     `cells`, by its name, gets a celled image."""
     apart = "cells" in parts.of_kernel(kernel)
+    restarts = "restart" in parts.of_kernel(kernel)
     try:
         cell = manifest.load(cell_toml)
         program = check_cell(cell_elf.read_bytes(), arch, cell)
@@ -137,6 +139,9 @@ def build(kind: str, arch: str, kernel: Path, cell_elf: Path, cell_toml: Path, o
     if cell.isolated and not apart:
         raise ImageError(f"{common.relative(cell_toml)}: isolation = \"cells\", and this machine has no kernel that keeps "
                          "cells apart: qemu-riscv64 has")
+    if cell.supervisor.policy != "never" and not restarts:
+        raise ImageError(f"{common.relative(cell_toml)}: supervisor wants a kernel that restarts cells, and "
+                         f"{common.relative(kernel)} is none")
     try:
         data = pack(kind, kernel.read_bytes(), [Program(cell, elf.strip(program))], fused=not apart)
     except elf.ElfError as error:

@@ -41,6 +41,16 @@ class Budget(NamedTuple):
     fibers: int
 
 
+class Supervisor(NamedTuple):
+    """What becomes of a cell that has ended; times in us."""
+
+    policy: str = "never"  # of POLICIES
+    limit: int = 0  # restarts within a window
+    window: int = 0
+    backoff: int = 0  # before the first one; doubles with each further one in the window
+    backoff_limit: int = 0
+
+
 class Cell(NamedTuple):
     name: str
     memory: int  # bytes behind the start of the window: program and heap
@@ -56,14 +66,19 @@ class Cell(NamedTuple):
     isolated: bool = False  # at user privilege, apart from the kernel
     budgets: tuple[Budget, ...] = ()  # number 1 is the first
     first_budget: int = 0  # number of the first fiber's; 0: none
+    supervisor: Supervisor = Supervisor()
 
 
 DEFAULTS = {
     "memory": "8M", "map": "1M", "tier": "gravity", "ceiling": "photon",
     "fibers": 64, "stack": "64K", "fiber_stack": "4K",
     "fiber_rings": "8K", "cores": 1, "trace": False, "isolation": "fused", "first_budget": "", "budget": (),
+    "supervisor": {},
 }
 ISOLATIONS = ("fused", "cells")
+POLICIES = ("never", "on-fault", "always")  # index: enum rumpk_restart_policy of abi/image.h
+SUPERVISOR = {"policy": "never", "limit": 3, "window": "60s", "backoff": "10ms", "backoff_limit": "1s"}
+MAX_RESTARTS = 1000
 BUDGET_KEYS = ("name", "run", "window", "fibers")
 
 
@@ -154,6 +169,36 @@ def budgets(given: object, first: object, fibers: int) -> tuple[tuple[Budget, ..
     return found, names.index(first) + 1
 
 
+def supervisor(given: object) -> Supervisor:
+    """[supervisor]."""
+    if not isinstance(given, dict):
+        raise ManifestError("supervisor is a table of its own: [supervisor]")
+    unknown = sorted(set(given) - set(SUPERVISOR))
+    if unknown:
+        raise ManifestError(f"supervisor: unknown key '{unknown[0]}'; there are: {', '.join(SUPERVISOR)}")
+    values = {**SUPERVISOR, **given}
+    policy, limit = values["policy"], values["limit"]
+    if policy not in POLICIES:
+        raise ManifestError(f"supervisor: policy = {policy!r} is none of {', '.join(POLICIES)}")
+    if policy == "never":
+        further = sorted(set(given) - {"policy"})
+        if further:
+            raise ManifestError(f"supervisor: policy = \"never\", and {further[0]} says how to restart")
+        return Supervisor()
+    if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= MAX_RESTARTS:
+        raise ManifestError(f"supervisor: limit = {limit!r} is outside 1 to {MAX_RESTARTS}")
+    window, first, most = (duration(f"supervisor: {key}", values[key]) for key in ("window", "backoff", "backoff_limit"))
+    for key, value in (("window", window), ("backoff_limit", most)):
+        if value > MAX_WINDOW:
+            raise ManifestError(f"supervisor: {key} = \"{values[key]}\" is more than an hour, \"3600s\"")
+    if window == 0:
+        raise ManifestError(f"supervisor: window = \"{values['window']}\" is no time to count restarts in")
+    if first > most:
+        raise ManifestError(f"supervisor: backoff = \"{values['backoff']}\" is more than "
+                            f"backoff_limit = \"{values['backoff_limit']}\"")
+    return Supervisor(policy, limit, window, first, most)
+
+
 def parse(text: str, name: str) -> Cell:
     """`name` is the cell's name where the text gives none."""
     try:
@@ -185,7 +230,10 @@ def parse(text: str, name: str) -> Cell:
         fiber_stack=fiber_stack(values["fiber_stack"]),
         fiber_rings=pages("fiber_rings", values["fiber_rings"], 0, WINDOW_BOOT_RINGS - WINDOW_RINGS),
         cores=cores, trace=values["trace"], isolated=values["isolation"] == "cells", budgets=all_budgets, first_budget=first_budget,
+        supervisor=supervisor(values["supervisor"]),
     )
+    if cell.supervisor.policy != "never" and cell.cores > 1:
+        raise ManifestError(f"supervisor: a cell with cores = {cell.cores} cannot be restarted, one with a single core can")
     if cell.ceiling > cell.tier:
         raise ManifestError(f"ceiling = '{TIERS[cell.ceiling]}' is below tier = '{TIERS[cell.tier]}'")
     if cell.fiber_rings * cell.fibers > WINDOW_BOOT_RINGS - WINDOW_RINGS:

@@ -11,15 +11,16 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     __package__ = "tools.cli"
 
-PARTS = ("cores", "budgets", "trace", "cells")  # RUMPK_PARTS of cmake/RumpkOptions.cmake
+PARTS = ("cores", "budgets", "trace", "cells", "restart")  # RUMPK_PARTS of cmake/RumpkOptions.cmake
 ALL = ("cores", "budgets", "trace")  # RUMPK_ALL_PARTS: those in `kernel`
 WHAT = {"cores": "fibers on more than one core", "budgets": "budgets of run time", "trace": "recording a trace",
-        "cells": "cells at user privilege"}
+        "cells": "cells at user privilege", "restart": "cells that begin anew"}
 
 
 def of(cell) -> tuple[str, ...]:
     """Those that a manifest.Cell makes use of."""
-    wanted = {"cores": cell.cores > 1, "budgets": bool(cell.budgets), "trace": cell.trace, "cells": cell.isolated}
+    wanted = {"cores": cell.cores > 1, "budgets": bool(cell.budgets), "trace": cell.trace, "cells": cell.isolated,
+              "restart": cell.supervisor.policy != "never"}
     return tuple(part for part in PARTS if wanted[part])
 
 

@@ -16,6 +16,7 @@
     emulator = ["-cpu", "..."]        further words for the emulator
     build = true                      let `./rumpk run` build it by name; else the built image is run
     parts = ["cores"]                 with a kernel that has exactly these parts (core/parts.h)
+    [manifest]                        with these keys in place of its cell.toml's
     slow_reader = true                take standard output slowly
     close_output_after = 100          read so many bytes of it, then close it
     [input]                           standard input; without it /dev/null. One of:
@@ -68,7 +69,7 @@ CELLS = "-cells"
 
 _KEYS = {
     "about", "app", "machines", "variants", "args", "options", "memory", "smp", "timeout", "limit_seconds", "build", "parts",
-    "cells",
+    "cells", "manifest",
     "slow_reader", "close_output_after", "emulator", "input", "image", "tree", "expect", "case", "on", "long", "name",
 }
 _INPUT_KEYS = {"text", "file", "all_bytes", "random", "package_text", "zeros", "delay"}
@@ -255,12 +256,39 @@ def damaged(image, machine, change, folder):
     return path
 
 
+def cell_toml(scenario, folder):
+    """The application's, or a copy with what the scenario has in place of some keys."""
+    app, instead = scenario.facts["app"], scenario.facts.get("manifest")
+    (file,) = (file for parent in ("apps", "tests/apps") for file in (common.ROOT / parent).glob(f"{app}/cell.toml"))
+    if instead is None:
+        return file
+    keys = {"name": file.parent.name, **tomllib.loads(file.read_text()), **instead}
+    copy = Path(folder, "cell.toml")
+    copy.write_text("".join(f"{key} = {toml(value)}\n" for key, value in keys.items()))
+    return copy
+
+
+def toml(value):
+    """A value as TOML has it, in one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {toml(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(toml(one) for one in value) + "]"
+    return json.dumps(value)
+
+
 def repacked(scenario, folder):
     """The application with another kernel: one that has the scenario's parts, or besides its own can record a
     trace; or keeps cells apart and has all."""
     app, machine, built = scenario.facts["app"], scenario.machine, scenario.folder
-    (cell,) = (file for parent in ("apps", "tests/apps") for file in (common.ROOT / parent).glob(f"{app}/cell.toml"))
-    wanted = parts.PARTS if scenario.celled else {*parts.of(manifest.load(cell)), "trace"}
+    cell = cell_toml(scenario, folder)
+    its = parts.of(manifest.load(cell))
+    if scenario.celled:
+        wanted = parts.PARTS
+    elif "manifest" in scenario.facts:
+        wanted = {*parts.ALL, *its}  # a kernel that is there whatever the application's own has
+    else:
+        wanted = {*its, "trace"}
     name = parts.kernel(scenario.facts.get("parts", wanted))
     stripped = built / f"{name}.stripped"
     path = Path(folder, f"{app}.img")
@@ -299,7 +327,7 @@ def command_of(scenario, folder):
     """`./rumpk run` as one would type it."""
     facts, machine = scenario.facts, scenario.machine
     what = facts["app"] if facts.get("build") else str(scenario.image)
-    if "parts" in facts or scenario.celled or ("trace" in facts["expect"] and not facts.get("build")):
+    if "parts" in facts or "manifest" in facts or scenario.celled or ("trace" in facts["expect"] and not facts.get("build")):
         what = str(repacked(scenario, folder))
     if "image" in facts:
         what = str(damaged(scenario.image, machine, facts["image"], folder))

@@ -106,10 +106,10 @@ void describe(const TrapFrame& frame, hal_fault& fault) {
     fault.stack_pointer = frame.sp;
     fault.frame_pointer = frame.previous;
     fault.count = register_count;
+    fault.names = register_names;
     fault.where = static_cast<uint32_t>(frame.where);
     for (uint32_t index = 0; index < register_count; ++index) {
         fault.value[index] = index < 31 ? frame.x[index] : index == 31 ? frame.sp : frame.status;
-        fault.name[index] = text_in(register_names, index);
     }
 }
 

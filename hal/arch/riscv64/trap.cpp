@@ -78,10 +78,9 @@ void describe(const TrapFrame& frame, hal_fault& fault) {
     fault.frame_pointer = frame.x[8];
     fault.count = register_count;
     fault.where = static_cast<uint32_t>(frame.where);
-    for (uint32_t index = 0; index < register_count; ++index) {
-        fault.value[index] = index + 1 < 32 ? frame.x[index + 1] : frame.status;
-        fault.name[index] = text_in(register_names, index);
-    }
+    fault.names = register_names;
+    std::copy_n(frame.x + 1, register_count - 1, fault.value);
+    fault.value[register_count - 1] = frame.status;
 }
 
 // A fault that nobody can handle: a line of its own, and off.

@@ -54,16 +54,13 @@ const char* name_of(uint64_t vector, uint64_t error) {
                                                                    : "unknown exception";
 }
 
-struct Register {
-    const char* name;
-    int index; // in gregs
+// Their places in gregs, and their names in the same order.
+constexpr int shown[] = {
+    REG_RAX, REG_RBX, REG_RCX, REG_RDX, REG_RSI, REG_RDI, REG_RBP, REG_RSP, REG_R8,  REG_R9,
+    REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15, REG_RIP, REG_EFL, REG_ERR,
 };
-constexpr Register shown[] = {
-    {"rax", REG_RAX}, {"rbx", REG_RBX}, {"rcx", REG_RCX},    {"rdx", REG_RDX},   {"rsi", REG_RSI},
-    {"rdi", REG_RDI}, {"rbp", REG_RBP}, {"rsp", REG_RSP},    {"r8", REG_R8},     {"r9", REG_R9},
-    {"r10", REG_R10}, {"r11", REG_R11}, {"r12", REG_R12},    {"r13", REG_R13},   {"r14", REG_R14},
-    {"r15", REG_R15}, {"rip", REG_RIP}, {"rflags", REG_EFL}, {"error", REG_ERR},
-};
+constexpr const char* shown_names = "rax\0rbx\0rcx\0rdx\0rsi\0rdi\0rbp\0rsp\0r8\0r9\0"
+                                    "r10\0r11\0r12\0r13\0r14\0r15\0rip\0rflags\0error";
 constexpr uint32_t shown_count = sizeof(shown) / sizeof(shown[0]);
 static_assert(shown_count <= HAL_REGISTERS);
 
@@ -78,9 +75,9 @@ void describe(Core& core, const greg_t* registers) {
     fault.frame_pointer = get(REG_RBP);
     fault.where = core.interrupt_stack.holds(fault.stack_pointer) ? HAL_FAULT_HANDLER : HAL_FAULT_CONTEXT;
     fault.count = shown_count;
+    fault.names = shown_names;
     for (uint32_t i = 0; i < shown_count; i++) {
-        fault.name[i] = shown[i].name;
-        fault.value[i] = get(shown[i].index);
+        fault.value[i] = get(shown[i]);
     }
 }
 

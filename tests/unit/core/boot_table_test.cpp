@@ -230,10 +230,39 @@ TEST(BootTable, Places) {
     EXPECT_EQ(why_cell([](auto& c) { c.tier_ceiling = 3; }), BootTableError::home_above_ceiling);
     EXPECT_EQ(why_cell([](auto& c) { c.cores = 0; }), BootTableError::bad_cores);
     EXPECT_EQ(why_cell([](auto& c) { c.cores = 65; }), BootTableError::bad_cores);
-    EXPECT_EQ(why_cell([](auto& c) { c.reserved[19] = 1; }), BootTableError::reserved_not_zero);
     EXPECT_EQ(why_after([](auto& i) { i.cell(1).window = 0; }, 2), BootTableError::window_twice);
     EXPECT_EQ(why_after([](auto& i) { i.cell(1).elf_offset = 0; }, 2), BootTableError::elf_outside_table);
     EXPECT_TRUE(good_cell([](auto& c) { c.cores = 64; }));
+}
+
+TEST(BootTable, Supervisors) {
+    const auto good = [](auto& c) {
+        c.cores = 1;
+        c.supervisor = {1, 3, 60'000'000, 10'000, 10'000, 0};
+    };
+    EXPECT_TRUE(good_cell(good));
+    EXPECT_TRUE(good_cell([&](auto& c) {
+        good(c);
+        c.supervisor = {2, RUMPK_RESTARTS_MAX, 1, 0, 0, 0};
+    }));
+    const auto why = [&](auto change) {
+        return why_cell([&](auto& c) {
+            good(c);
+            change(c.supervisor);
+        });
+    };
+    EXPECT_EQ(why([](auto& s) { s.policy = 0; }), BootTableError::bad_supervisor);
+    EXPECT_EQ(why([](auto& s) { s.policy = 3; }), BootTableError::bad_supervisor);
+    EXPECT_EQ(why([](auto& s) { s.limit = 0; }), BootTableError::bad_supervisor);
+    EXPECT_EQ(why([](auto& s) { s.limit = RUMPK_RESTARTS_MAX + 1; }), BootTableError::bad_supervisor);
+    EXPECT_EQ(why([](auto& s) { s.window_us = 0; }), BootTableError::bad_supervisor);
+    EXPECT_EQ(why([](auto& s) { s.backoff_us = s.backoff_limit_us + 1; }), BootTableError::bad_supervisor);
+    EXPECT_EQ(why([](auto& s) { s.reserved = 1; }), BootTableError::bad_supervisor);
+    EXPECT_EQ(why_cell([&](auto& c) {
+                  good(c);
+                  c.cores = 2;
+              }),
+              BootTableError::bad_supervisor);
 }
 
 TEST(BootTable, ReadsBudgets) {

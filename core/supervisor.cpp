@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/supervisor.h"
+
+#include <algorithm>
+#include <array>
+
+#include "abi/console.h"
+#include "core/boot_cores.h"
+#include "core/cell.h"
+#include "core/console.h"
+#include "core/fiber_start.h"
+#include "core/log.h"
+#include "core/memory.h"
+#include "core/panic.h"
+#include "core/scheduler.h"
+
+namespace rumpk {
+
+namespace {
+
+std::array<Supervisor*, RUMPK_WINDOW_COUNT> supervisors{}; // by window
+
+constexpr uint64_t stack_size = 4096;
+constexpr uint64_t microsecond = 1000;
+
+void run_supervisor(void* argument) {
+    machine().interrupts_restore(1);
+    static_cast<Supervisor*>(argument)->run();
+}
+
+} // namespace
+
+Supervisor* supervisor_of(CellId cell) {
+    return supervisors[cell.value()];
+}
+
+void Supervisor::prepare(Cell& cell, const BootCell& description, const rumpk_boot_supervisor& policy) {
+    cell_ = &cell;
+    description_ = description;
+    policy_ = policy;
+    faults_ = boot_memory().take_objects<CellFault>(machine().boot->cores, "supervisor");
+    if (restarts()) {
+        restarted_ = boot_memory().take_objects<Instant>(policy.limit, "supervisor");
+    }
+    fiber_ = boot_memory().take_objects<Fiber>(1, "supervisor").data();
+    fiber_->tier = Tier::photon;
+    fiber_->core = cell.home_core();
+    fiber_->stack = kernel_stack(stack_size, "supervisor stack");
+    std::copy_n("supervisor", 10, fiber_->name);
+    machine().context_make(&fiber_->context, fiber_->stack.pointer(), fiber_->stack.size, run_supervisor,
+                           this);
+    this_scheduler().begin(*fiber_);
+    supervisors[cell.id().value()] = this;
+}
+
+void Supervisor::note_fault(const hal_fault& fault, const Fiber& fiber) {
+    CellFault& kept = faults_[this_scheduler().core().value()];
+    kept.what = fault;
+    kept.fiber = &fiber;
+}
+
+void Supervisor::ended(CellEnd how, CoreId core) {
+    how_ = how;
+    core_ = core;
+    this_scheduler().run_only(*fiber_);
+    this_scheduler().ring(*fiber_, ended_bit);
+}
+
+void Supervisor::run() {
+    Scheduler& here = this_scheduler();
+    for (;;) {
+        {
+            const InterruptsMasked masked;
+            (void)here.wait(ended_bit, Instant::never());
+        }
+        const uint64_t restarts = restarts_in_window();
+        const bool again = covered() && restarts < policy_.limit;
+        if (again) {
+            cell_->forget_fibers();
+            const InterruptsMasked masked;
+            here.run_all();
+            here.go_on_in(cell_->home_tier());
+        }
+        if (how_ == CellEnd::by_fault) {
+            report_fault(faults_[core_.value()].what, *faults_[core_.value()].fiber);
+        }
+        if (again) {
+            restart(restarts);
+        } else {
+            give_up(restarts);
+        }
+    }
+}
+
+// Is this an end after which the cell is to begin anew?
+bool Supervisor::covered() const {
+    return how_ == CellEnd::by_itself ? restarts_always() : restarts();
+}
+
+uint64_t Supervisor::restarts_in_window() const {
+    const Instant now{machine().now()};
+    const Nanoseconds window{policy_.window_us * microsecond};
+    uint64_t count = 0;
+    while (count < std::min<uint64_t>(restarts_, restarted_.size()) &&
+           now - restarted_[(restarts_ - 1 - count) % restarted_.size()] < window) {
+        ++count;
+    }
+    return count;
+}
+
+Nanoseconds Supervisor::backoff(uint64_t restarts) const {
+    uint64_t wait = policy_.backoff_us;
+    for (uint64_t i = 0; i < restarts && wait < policy_.backoff_limit_us; ++i) {
+        wait *= 2;
+    }
+    return Nanoseconds{std::min<uint64_t>(wait, policy_.backoff_limit_us) * microsecond};
+}
+
+void Supervisor::restart(uint64_t restarts) {
+    Scheduler& here = this_scheduler();
+    const Nanoseconds wait = backoff(restarts);
+    print("cell %.*s: restart %lu of %lu, after %lu us", RUMPK_TEXT(cell_->name()), restarts + 1,
+          uint64_t{policy_.limit}, wait.value() / microsecond);
+    const Instant beginning = Instant{machine().now()} + wait;
+    cell_->restore(description_);
+    const InterruptsMasked masked;
+    console().renew_rings(*fiber_, renewed_bit);
+    (void)here.wait(renewed_bit, Instant::never());
+    (void)here.wait(0, beginning);
+    restarted_[restarts_++ % restarted_.size()] = Instant{machine().now()};
+    cell_->begin_again(description_.first_budget);
+    here.go_on_in(Tier::photon);
+}
+
+// One cell: with it the machine ends.
+void Supervisor::give_up(uint64_t restarts) {
+    if (covered()) {
+        print("cell %.*s: no further restart after %lu within %lu ms", RUMPK_TEXT(cell_->name()), restarts,
+              uint64_t{policy_.window_us} / 1000);
+    }
+    const InterruptsMasked masked;
+    machine_end(RUMPK_EXIT_PANIC);
+    for (;;) {
+        (void)this_scheduler().wait(
+            0, Instant::never()); // nobody else is given the core but the console's driver
+    }
+}
+
+} // namespace rumpk

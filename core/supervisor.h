@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// What becomes of a cell that has ended: a fiber of the kernel says what the cell has done wrong, and lets it
+// begin anew, if its manifest wants that and it has not happened too often; else the image ends.
+//
+// From the end on this fiber alone is given the core, until no fiber of the cell is left. It is of the
+// highest tier then: nothing of whoever was interrupted lies on that tier's interrupt stack. What takes long
+// it does in the tier that is the cell's own.
+#pragma once
+
+#include <span>
+
+#include "core/boot_table.h"
+#include "core/fiber.h"
+
+namespace rumpk {
+
+// Of one core: a fault that ended a cell, and whose.
+struct CellFault {
+    hal_fault what{};
+    const Fiber* fiber = nullptr; // its block says who it was, as long as the cell has not begun anew
+};
+
+// Why a cell has ended.
+enum class CellEnd : uint8_t {
+    by_itself,
+    by_fault,  // of its own code
+    by_kernel, // which ended its first or its last fiber, and has said so
+};
+
+class Supervisor {
+  public:
+    // Boot only. The fiber is ready then.
+    void prepare(Cell& cell, const BootCell& description, const rumpk_boot_supervisor& policy);
+
+    // In the fault, on the core where it came: keeps what is to be said of it.
+    void note_fault(const hal_fault& fault, const Fiber& fiber);
+    // Masked, on the home core: the cell has ended, and no other of its fibers runs from now on. The running
+    // one has ended, or is forgotten before the core is left. `core`: where a fault has been noted.
+    void ended(CellEnd how, CoreId core);
+
+    // Does the cell begin anew when its own code faults?
+    [[nodiscard]] bool restarts() const { return parts::restart && policy_.policy != RUMPK_RESTART_NEVER; }
+    // The same when it ends by itself?
+    [[nodiscard]] bool restarts_always() const {
+        return parts::restart && policy_.policy == RUMPK_RESTART_ALWAYS;
+    }
+
+    [[noreturn]] void run();
+
+  private:
+    enum : uint64_t { ended_bit = 1, renewed_bit = 2 };
+
+    [[nodiscard]] bool covered() const;
+    [[nodiscard]] uint64_t restarts_in_window() const;
+    [[nodiscard]] Nanoseconds backoff(uint64_t restarts) const;
+    void restart(uint64_t restarts);
+    [[noreturn]] void give_up(uint64_t restarts);
+
+    Cell* cell_ = nullptr;
+    Fiber* fiber_ = nullptr;
+    BootCell description_;
+    rumpk_boot_supervisor policy_{};
+    std::span<CellFault> faults_;  // by core
+    std::span<Instant> restarted_; // when, the last `limit` times; the n-th is at n % limit
+    uint64_t restarts_ = 0;
+
+    // The end that is being dealt with. Written by ended() while the fiber waits for one.
+    CellEnd how_{};
+    CoreId core_{};
+};
+
+} // namespace rumpk
