@@ -138,8 +138,10 @@ struct hal_user {
     int (*make_gate)(uint64_t calls[RUMPK_CALL_COUNT]);
     /* [masked] Goes on unmasked at user privilege with entry(argument), the stack pointer at `user_stack` and
      * every other integer register 0; returning from there is halt(0, FIBER). Its calls run on the stack that
-     * ends at `kernel_stack`, 16-byte aligned like the other. Does not return. */
-    void (*enter)(uint64_t entry, uint64_t argument, uint64_t user_stack, uint64_t kernel_stack);
+     * ends at `kernel_stack`, 16-byte aligned like the other. `guard`: a page that faults while this program
+     * runs, even if it is mapped, where there is no MMU; 0: none. Does not return. */
+    void (*enter)(uint64_t entry, uint64_t argument, uint64_t user_stack, uint64_t kernel_stack,
+                  uint64_t guard);
 };
 
 struct hal {
@@ -218,10 +220,14 @@ struct hal {
     int (*device_enable)(uint32_t line);
     void (*device_done)(uint32_t line);
 
-    /* 7. Memory. The kernel's own map is the HAL's and stands when core starts. */
+    /* 7. Memory. The kernel's own map is the HAL's and stands when core starts.
+     * With RUMPK_FEATURE_PMP instead of _MMU nothing is translated: a physical address other than the address
+     * is EINVAL, as is all memory but windows and the SysTable. What is mapped without HAL_MAP_USER is not
+     * kept: the kernel touches it all the same, before and after, and protect and unmap say ENOENT of it. */
 
     /* [masked] Page-aligned; size > 0. Maps in the one address space. EINVAL (alignment, W with X,
-     * an address the kernel owns), EEXIST (something is there), ENOMEM (no page for tables). */
+     * an address the kernel owns), EEXIST (something is there), ENOMEM (no page for tables, or no
+     * protected region is left). */
     int (*map)(uint64_t address, uint64_t physical, uint64_t size, uint32_t rights);
     /* [masked] Changes rights of what map has mapped, or takes it away. ENOENT where nothing is. */
     int (*protect)(uint64_t address, uint64_t size, uint32_t rights);

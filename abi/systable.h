@@ -88,8 +88,15 @@ struct rumpk_systable {
     struct rumpk_framebuffer framebuffer;
 };
 
-/* Windows: cell k's is [A + k * SIZE, A + (k + 1) * SIZE), end exclusive. */
+/* Windows: cell k's is [A + k * SIZE, A + (k + 1) * SIZE), end exclusive. Where nothing translates addresses
+ * they lie in memory, and the build hands to both sides where the first does. */
+#ifdef RUMPK_WINDOWS_IN_MEMORY
+#define RUMPK_WINDOW_A RUMPK_WINDOWS_IN_MEMORY
+#define RUMPK_WINDOWS_ARE_MEMORY 1
+#else
 #define RUMPK_WINDOW_A 0x08000000ull
+#define RUMPK_WINDOWS_ARE_MEMORY 0
+#endif
 #define RUMPK_WINDOW_SIZE 0x08000000ull
 #define RUMPK_WINDOW_COUNT 7u
 

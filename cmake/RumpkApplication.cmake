@@ -58,7 +58,7 @@ function(rumpk_image IMAGE CELL MANIFEST)
     rumpk_kernel_name(KERNEL ${ARGN})
     set(FILE "${CMAKE_BINARY_DIR}/${KERNEL}${RUMPK_KERNEL_SUFFIX}")
     add_custom_command(OUTPUT "${IMAGE}"
-        COMMAND ${RUMPK_PYTHON} "${RUMPK_PACKER}" --kind ${RUMPK_IMAGE_KIND} --arch ${RUMPK_ARCH}
+        COMMAND ${RUMPK_PYTHON} "${RUMPK_PACKER}" --kind ${RUMPK_IMAGE_KIND} --arch ${RUMPK_ARCH} ${RUMPK_PACKER_FLAGS}
             --kernel "${FILE}" --symbols "$<TARGET_FILE:${KERNEL}>" --cell "$<TARGET_FILE:${CELL}>"
             --manifest "${MANIFEST}" --output "${IMAGE}"
         DEPENDS ${KERNEL} "${FILE}" ${CELL} "${MANIFEST}" "${RUMPK_PACKER}"

@@ -6,6 +6,7 @@
 #   RUMPK_ARCH               a folder of hal/arch
 #   RUMPK_SYSTABLE_ADDRESS   one of abi/systable.h's addresses, as a number
 #   RUMPK_HAL_MEMORY_END     where the megabyte ends that hal/board keeps for itself, if it is a board
+#   RUMPK_WINDOWS_IN_MEMORY  optional: where window A is, if nothing translates addresses (abi/systable.h)
 #   RUMPK_MACHINE_SOURCES    its files, for hal/CMakeLists.txt
 #   RUMPK_IMAGE_KIND         raw (a binary that firmware loads) or process (an executable of the host)
 #   RUMPK_KERNEL_LINK_FLAGS  options and libraries of the kernel's link
@@ -36,6 +37,13 @@ if(RUMPK_SANITIZE)
     set(RUMPK_SANITIZE_FLAGS -fsanitize=${RUMPK_SANITIZE} -fno-sanitize-recover=all)
 endif()
 
+set(RUMPK_WINDOWS_DEFINED "")
+if(RUMPK_WINDOWS_IN_MEMORY)
+    set(RUMPK_WINDOWS_DEFINED RUMPK_WINDOWS_IN_MEMORY=${RUMPK_WINDOWS_IN_MEMORY}ull)
+    list(APPEND RUMPK_CELL_LINK_FLAGS -Wl,--defsym=RUMPK_WINDOWS_IN_MEMORY=${RUMPK_WINDOWS_IN_MEMORY})
+    list(APPEND RUMPK_PACKER_FLAGS --windows ${RUMPK_WINDOWS_IN_MEMORY})
+endif()
+
 rumpk_options(kernel_options
     --target=${RUMPK_TARGET} ${RUMPK_KERNEL_FLAGS} ${RUMPK_MACHINE_KERNEL_FLAGS}
     "-D_LIBCPP_VERBOSE_ABORT(...)=__builtin_trap()" # what a library would throw for is a fault of the kernel
@@ -44,7 +52,7 @@ rumpk_options(kernel_options
     ${RUMPK_LIBC_INCLUDE})
 target_compile_definitions(kernel_options INTERFACE
     RUMPK_SYSTABLE_ADDRESS=${RUMPK_SYSTABLE_ADDRESS} "RUMPK_MACHINE=\"${RUMPK_MACHINE}\"" "RUMPK_ARCH=\"${RUMPK_ARCH}\""
-    $<$<BOOL:${RUMPK_HAL_MEMORY_END}>:RUMPK_HAL_MEMORY_END=${RUMPK_HAL_MEMORY_END}>)
+    $<$<BOOL:${RUMPK_HAL_MEMORY_END}>:RUMPK_HAL_MEMORY_END=${RUMPK_HAL_MEMORY_END}> ${RUMPK_WINDOWS_DEFINED})
 
 rumpk_options(hosted_options
     ${RUMPK_MACHINE_KERNEL_FLAGS} -D_GNU_SOURCE -Os -g ${RUMPK_SECTIONS} ${RUMPK_WARNINGS} ${RUMPK_SANITIZE_FLAGS}
@@ -59,7 +67,7 @@ rumpk_options(cell_options
     -fno-asynchronous-unwind-tables -fno-unwind-tables
     "$<$<COMPILE_LANGUAGE:CXX>:${RUMPK_NO_RUNTIME_CXX};${RUMPK_FREESTANDING_CXX}>"
     ${RUMPK_LIBC_INCLUDE})
-target_compile_definitions(cell_options INTERFACE RUMPK_SYSTABLE_ADDRESS=${RUMPK_SYSTABLE_ADDRESS})
+target_compile_definitions(cell_options INTERFACE RUMPK_SYSTABLE_ADDRESS=${RUMPK_SYSTABLE_ADDRESS} ${RUMPK_WINDOWS_DEFINED})
 target_include_directories(cell_options INTERFACE "${PROJECT_SOURCE_DIR}/membrane/include")
 
 include(RumpkKernel)

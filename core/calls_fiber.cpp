@@ -161,7 +161,7 @@ Result<Fiber*> make_fiber(Cell& cell, const Requester& by, const rumpk_spawn_arg
     fiber->spawner = by.who.id;
     const bool pooled = stack->empty();
     fiber->stack = pooled ? cell.pooled_stack(cell.slot_of(*fiber)) : *stack;
-    const bool guarded = pooled && cell.stacks_guarded();
+    const bool guarded = pooled && cell.stacks_guarded() && Cell::rights_hold(parts::cells);
     fiber->canary = guarded ? nullptr : static_cast<uint64_t*>(fiber->stack.pointer());
     fiber->entry = reinterpret_cast<rumpk_entry>(static_cast<uintptr_t>(args.entry));
     fiber->argument = args.argument;

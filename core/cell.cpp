@@ -53,7 +53,7 @@ Result<void> Cell::check(AddressRange range, Rights rights) const {
 uint32_t Cell::slot_of_pooled_stack(AddressRange part) const {
     const VirtAddr stacks = main_stack_.end();
     if (part.base >= stacks) {
-        const uint64_t slot = (part.base - stacks) / (stacks_guarded() ? 2 * page : pooled_stack_size_) + 1;
+        const uint64_t slot = (part.base - stacks) / pooled_stack_step() + 1;
         if (slot < fibers_.size() && pooled_stack(static_cast<uint32_t>(slot)).contains(part)) {
             return static_cast<uint32_t>(slot);
         }
@@ -79,8 +79,9 @@ AddressRange Cell::reached_apart(AddressRange range) const {
         return shown(map_pool.physical(range.base));
     }
     if (const uint32_t slot = slot_of_pooled_stack(range); slot != 0) {
-        return shown(pooled_stacks_ + uint64_t{slot - 1} * pooled_stack_size_ +
-                     (range.base - pooled_stack(slot).base));
+        return shown(windows_are_memory ? PhysAddr{range.base.value()}
+                                        : pooled_stacks_ + uint64_t{slot - 1} * pooled_stack_size_ +
+                                              (range.base - pooled_stack(slot).base));
     }
     return {};
 }

@@ -121,6 +121,13 @@ class Cell {
     // Bytes of a pooled stack. Of a page: above an unmapped one. Less: with a canary.
     [[nodiscard]] uint32_t pooled_stack_size() const { return pooled_stack_size_; }
     [[nodiscard]] bool stacks_guarded() const { return pooled_stack_size_ == HAL_PAGE_SIZE; }
+    // Does the processor hold the cell to its rights? At kernel privilege not where nothing translates
+    // addresses: a guard page is memory like all other there, and every stack has a canary.
+    static constexpr bool rights_hold(bool apart) { return apart || !windows_are_memory; }
+    // From one pooled stack to the next.
+    [[nodiscard]] uint64_t pooled_stack_step() const {
+        return stacks_guarded() ? 2 * HAL_PAGE_SIZE : pooled_stack_size_;
+    }
     // Where a slot's pooled stack and rings are: pure functions of the slot.
     [[nodiscard]] AddressRange pooled_stack(uint32_t slot) const;
     [[nodiscard]] AddressRange ring_space(uint32_t slot) const;

@@ -27,6 +27,11 @@ void Cell::add_region(AddressRange range, PhysAddr physical, Rights rights) {
     regions_[region_count_++] = {range, rights, parts::cells || parts::restart ? physical : PhysAddr{}};
 }
 
+// Memory that will be behind a part of the window.
+static PhysAddr take_for(VirtAddr place, uint64_t bytes, std::string_view what, uint64_t alignment = page) {
+    return windows_are_memory ? PhysAddr{place.value()} : boot_memory().take_pages(bytes, what, alignment);
+}
+
 // Physical memory behind a part of the window, for good.
 static void map_or_stop(std::string_view cell, AddressRange range, PhysAddr physical, Rights rights) {
     if (range.empty()) {
@@ -58,7 +63,7 @@ void Cell::load(const BootCell& description) {
         refuse(name_, describe(program.error()));
     }
     entry_ = program->entry();
-    const PhysAddr physical = boot_memory().take_pages(description.memory, name_, large_page);
+    const PhysAddr physical = take_for(window_.base, description.memory, name_, large_page);
     std::byte* const memory = boot_memory().touch(physical);
     for (const ElfSegment& segment : program->segments()) {
         load_segment(segment, description.elf, memory);
@@ -80,12 +85,15 @@ void Cell::map_stacks(uint32_t main_stack) {
     main_stack_ = {window_.base + RUMPK_WINDOW_STACKS + page, main_stack};
     const uint64_t pooled = fibers_.size() - 1;
     const PhysAddr physical =
-        boot_memory().take_pages(align_up(main_stack + pooled * pooled_stack_size_, page), "fiber stacks");
+        take_for(main_stack_.base, align_up(main_stack + pooled * pooled_stack_size_, page), "fiber stacks");
     map_or_stop(name_, main_stack_, physical, right_read | right_write);
     add_region(main_stack_, physical, right_read | right_write);
     pooled_stacks_ = physical + main_stack;
-    if (!stacks_guarded()) {
-        const AddressRange all{main_stack_.end(), align_up(pooled * pooled_stack_size_, page)};
+    // Where windows are memory guard pages lie among the stacks, and whose program runs may not touch its
+    // own.
+    if (!stacks_guarded() || windows_are_memory) {
+        const uint64_t step = windows_are_memory ? pooled_stack_step() : pooled_stack_size_;
+        const AddressRange all{main_stack_.end(), align_up(pooled * step, page)};
         map_or_stop(name_, all, physical + main_stack, right_read | right_write);
         return;
     }
@@ -104,14 +112,14 @@ void Cell::map_rings(uint32_t fiber_rings) {
     ring_bytes_ = fiber_rings;
     ring_area_ = {window_.base + RUMPK_WINDOW_RINGS, uint64_t{fiber_rings} * fibers_.size()};
     if (!ring_area_.empty()) {
-        const PhysAddr physical = boot_memory().take_pages(ring_area_.size, "fiber rings");
+        const PhysAddr physical = take_for(ring_area_.base, ring_area_.size, "fiber rings");
         map_or_stop(name_, ring_area_, physical, right_read | right_write);
         add_region(ring_area_, physical, right_read | right_write);
     }
     constexpr uint64_t size =
         ring_pages(rx_geometry()) + ring_pages(tx_geometry()) + ring_pages(event_geometry());
     VirtAddr next = window_.base + RUMPK_WINDOW_BOOT_RINGS;
-    const PhysAddr physical = boot_memory().take_pages(size, "boot rings");
+    const PhysAddr physical = take_for(next, size, "boot rings");
     map_or_stop(name_, {next, size}, physical, right_read | right_write);
     add_region({next, size}, physical, right_read | right_write);
     make_boot_ring(RUMPK_RING_RX, rx_geometry(), next);
@@ -151,6 +159,9 @@ void Cell::make_first_fiber(uint32_t budget) {
     first.tier = home_tier_;
     first.core = home_core_;
     first.stack = main_stack_;
+    if (!rights_hold(parts::cells)) {
+        first.canary = static_cast<uint64_t*>(main_stack_.pointer());
+    }
     first.entry = reinterpret_cast<rumpk_entry>(static_cast<uintptr_t>(entry_.value()));
     // The cell's name: a program finds its own name there.
     std::ranges::copy(name_.substr(0, sizeof(first.name)), first.name);
@@ -183,7 +194,7 @@ void Cell::prepare(const BootCell& description) {
 
     const AddressRange area{window_.base + RUMPK_WINDOW_MAP, description.map_memory};
     if (!area.empty()) {
-        const PhysAddr physical = boot_memory().take_pages(area.size, "map");
+        const PhysAddr physical = take_for(area.base, area.size, "map");
         map_pool.prepare(area, physical, boot_memory().take_objects<uint8_t>(area.size / page, "map"));
         // So that map, which is masked for a page, need not make tables. Without room for them it says so
         // then.

@@ -47,6 +47,11 @@ void Cell::restore(const BootCell& description) {
     scrub(main_stack_);
     for (uint32_t slot = 1; slot < fibers_.size(); ++slot) {
         scrub(pooled_stack(slot));
+        if (windows_are_memory && stacks_guarded()) {
+            // Memory of the cell's, kept from a fiber only while that runs on the stack above.
+            __builtin_memset(AddressRange{pooled_stack(slot).base - page, page}.pointer(), 0, page);
+            let_others_run();
+        }
     }
     scrub(ring_area_);
     VirtAddr event = boot_rings_[RUMPK_RING_EVENT].base;
@@ -92,7 +97,7 @@ void Cell::scrub(AddressRange range) {
     }
 }
 
-// What the cell cannot write is as it was.
+// What the cell cannot write is as it was, where rights hold.
 void Cell::reload(const BootCell& description) {
     const ElfLimits limits{static_cast<uint16_t>(machine().boot->elf_machine),
                            {window_.base, RUMPK_WINDOW_MAP},
@@ -100,7 +105,7 @@ void Cell::reload(const BootCell& description) {
     const auto program = ElfProgram::read(description.elf, limits);
     ensure(program.has_value()); // it was when the cell began
     for (const ElfSegment& segment : program->segments()) {
-        if (!segment.rights.contains(right_write)) {
+        if (rights_hold(parts::cells) && !segment.rights.contains(right_write)) {
             continue;
         }
         // Whole pages are mapped, and what the program's own bytes leave of the first and the last is the
@@ -118,6 +123,9 @@ void Cell::reload(const BootCell& description) {
                             memory - before + from);
             }
             let_others_run();
+        }
+        if (!rights_hold(parts::cells) && segment.rights.contains(right_execute)) {
+            machine().code_written(segment.memory.base.value(), segment.memory.size);
         }
     }
 }

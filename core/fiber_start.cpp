@@ -32,8 +32,13 @@ void run_fiber(void* argument) {
 // The same at user privilege. The context is the kernel's own, on the fiber's stack for calls.
 void run_apart(void* argument) {
     const Fiber& self = *static_cast<Fiber*>(argument);
+    const Cell& cell = *self.cell;
+    const uint32_t slot = cell.slot_of(self);
+    const bool guarded =
+        self.stack.base == cell.pooled_stack(slot).base && (slot == 0 || cell.stacks_guarded());
     machine().user->enter(reinterpret_cast<uintptr_t>(self.entry), self.argument, self.stack.end().value(),
-                          self.cell->call_stack(self.cell->slot_of(self)).end().value());
+                          cell.call_stack(slot).end().value(),
+                          guarded ? self.stack.base.value() - HAL_PAGE_SIZE : 0);
 }
 
 // The code that the shell sees: an application's own codes end at 123.

@@ -14,6 +14,10 @@ extern const struct hal* machine_table;
     return *machine_table;
 }
 
+// Nothing translates addresses: a window is memory, its frames are its addresses, and only a cell at user
+// privilege is kept from touching what it has no rights to.
+inline constexpr bool windows_are_memory = RUMPK_WINDOWS_ARE_MEMORY != 0;
+
 // Interrupts are masked while one of these lives. Everything a core shares with
 // its own interrupts (run queue, deadlines, fibers) is touched only under one.
 class [[nodiscard]] InterruptsMasked {

@@ -10,6 +10,7 @@
 
 #include "abi/hal.h"
 #include "hal/board/core.h"
+#include "hal/board/regions.h"
 #include "hal/devicetree/machine_tree.h"
 
 namespace rumpk::hal {
@@ -43,6 +44,14 @@ bool translation_is_on();
 // not only leaves were.
 void translation_changed(uint64_t address, uint64_t size, bool tables_changed);
 void code_written(uint64_t address, uint64_t size);
+
+// Or, where no address is translated (memory_flat.cpp), code_written and
+
+// nullptr, or what is wrong with this processor. [boot]
+const char* protection_begin();
+// From the return on every core lets programs at user privilege touch these alone. False: the processor
+// cannot; nothing has changed. [masked, one core at a time]
+[[nodiscard]] bool protection_change(const Regions& regions);
 
 // --- 3. Traps and time
 

@@ -43,6 +43,13 @@ constexpr AddressRange fixed_memory = between(kernel_memory::base, kernel_memory
 // The SysTable's page, and behind it the gate's.
 constexpr AddressRange systable_pages{RUMPK_SYSTABLE_ADDRESS, 2 * HAL_PAGE_SIZE};
 
+// Of that block of memory, what windows may have.
+constexpr AddressRange windows_in(AddressRange memory) {
+    const uint64_t end = memory.end() < window_places.end() ? memory.end() : window_places.end();
+    return memory.base <= window_places.base && end > window_places.base ? between(window_places.base, end)
+                                                                         : AddressRange{};
+}
+
 AddressRange kernel_image() {
     return between(image::text_base(), image::end());
 }
@@ -164,6 +171,16 @@ void lay_out_memory(const MachineTree& tree, AddressRange blob, hal_boot& boot) 
     for (const AddressRange& range : {kernel_image(), image_pages, fixed_memory, systable_pages}) {
         fits = memory.reserve(range) && fits;
     }
+    if (windows_are_memory) {
+        fits = memory.reserve(window_places) && fits;
+        bool mapped = false;
+        for (const AddressRange& range : tree.memory) {
+            mapped = mapped || memory_map_windows(windows_in(range));
+        }
+        if (!mapped) {
+            refuse_tree("no memory where cells' windows are");
+        }
+    }
     if (!fits) {
         refuse_tree("too many pieces of memory");
     }
@@ -234,7 +251,7 @@ extern "C" [[noreturn]] void hal_boot_main(uint64_t core, uint64_t tree_address)
     boot_facts.boot_core = core_index();
     boot_facts.elf_machine = arch_facts.elf_machine;
     boot_facts.interrupt_stack_size = trap_stack_size;
-    boot_facts.features = RUMPK_FEATURE_MMU;
+    boot_facts.features = memory_features;
     boot_facts.systable_address = RUMPK_SYSTABLE_ADDRESS;
     boot_facts.arguments = tree.arguments;
     boot_facts.seed = tree.seed;

@@ -43,6 +43,8 @@ bool is_for_core(uint64_t address, uint64_t size) {
 
 } // namespace
 
+constinit const uint64_t memory_features = RUMPK_FEATURE_MMU;
+
 [[gnu::noinline]] const char* memory_begin() {
     pool = PagePool(kernel_memory::base, kernel_memory::pool_end);
     bool mapped = tables.begin(&pool) &&
@@ -103,6 +105,10 @@ bool memory_map_systable(uint64_t frame) {
         *word = 0;
     }
     return true;
+}
+
+uint64_t memory_take_gate() {
+    return memory_take_page();
 }
 
 bool memory_map_gate(uint64_t frame) {

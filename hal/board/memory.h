@@ -10,6 +10,9 @@
 //   RUMPK_SYSTABLE_ADDRESS   the table's frame, RW- until core/ seals it
 //   behind it, one page      the gate, R-X at user privilege (abi/hal.h); not mapped without one
 //   0x1_0000_0000 ..         device registers, RW-
+//
+// Where no address is translated (memory_flat.cpp): everything where it is, windows in memory, and what a
+// program at user privilege may touch is all that is kept.
 #pragma once
 
 #include <cstdint>
@@ -40,6 +43,12 @@ constexpr uint64_t emergency_top(uint32_t place) {
 constexpr uint64_t pool_end = emergency_top(HAL_MAX_CORES);
 } // namespace kernel_memory
 
+// What holds rights: RUMPK_FEATURE_MMU, memory.cpp, or RUMPK_FEATURE_PMP, memory_flat.cpp.
+extern const uint64_t memory_features;
+// There windows are memory of the machine, which nobody else gets.
+constexpr bool windows_are_memory = RUMPK_WINDOWS_ARE_MEMORY != 0;
+constexpr AddressRange window_places{RUMPK_WINDOW_A, RUMPK_WINDOW_COUNT* RUMPK_WINDOW_SIZE};
+
 // Builds the kernel's map and turns the MMU on. [boot] nullptr, or what is wrong.
 const char* memory_begin();
 
@@ -53,6 +62,10 @@ uint64_t memory_take_page();
 void memory_hide(AddressRange pages);
 // Shows that frame, zeroed, at the SysTable's address. [boot] False: no page is left.
 [[nodiscard]] bool memory_map_systable(uint64_t frame);
+// Only where windows are memory: as much of it as there is for them. [boot] False: not one window's.
+[[nodiscard]] bool memory_map_windows(AddressRange memory);
+// A frame for the gate; 0: no page is left. [boot]
+uint64_t memory_take_gate();
 // Shows that frame as the gate. [boot] False: no page is left.
 [[nodiscard]] bool memory_map_gate(uint64_t frame);
 // Makes registers reachable; returns their virtual address, 0 if no page is left. [boot]
@@ -63,7 +76,7 @@ uint64_t memory_early_device(uint64_t physical);
 bool memory_may_be_mapped(uint64_t address);
 
 // What a lowest table maps: as hal_boot says.
-constexpr uint64_t table_span = PageTables::page_size(1);
+constexpr uint64_t table_span = windows_are_memory ? RUMPK_WINDOW_SIZE : PageTables::page_size(1);
 
 int map(uint64_t address, uint64_t physical, uint64_t size, uint32_t rights);
 int protect(uint64_t address, uint64_t size, uint32_t rights);

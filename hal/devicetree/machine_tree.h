@@ -20,8 +20,11 @@ struct TreeHart {
 
     uint64_t id = 0;         // what firmware calls it; ids may have gaps
     uint32_t controller = 0; // phandle of its local interrupt controller; 0: none was seen
-    uint32_t context = 0;    // its supervisor-mode context at the PLIC
+    uint32_t context = 0;    // its context at the PLIC, of the mode in which the kernel runs
 };
+
+// Of RISC-V: the cause by which the tree names that context. The architecture's, who knows the mode.
+extern const uint32_t tree_external_cause;
 
 struct TreeDevice {
     AddressRange registers; // size 0: the machine has none

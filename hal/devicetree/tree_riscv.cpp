@@ -102,16 +102,15 @@ bool TreeReader::check() {
 }
 
 // interrupts-extended: pairs of a hart's local controller and a cause. A pair's
-// number is the context's; cause 9 is the supervisor external interrupt.
+// number is the context's.
 bool TreeReader::resolve_contexts() {
-    constexpr uint32_t supervisor_external = 9;
     constexpr uint64_t first_context = 0x200000;
     constexpr uint64_t context_size = 0x1000;
     for (uint32_t context = 0; context < contexts_.length / 8; ++context) {
         uint32_t controller = contexts_.u32(8 * context);
         uint32_t cause = contexts_.u32(8 * context + 4);
         for (TreeHart& hart : machine_.harts) {
-            if (cause == supervisor_external && controller != 0 && hart.controller == controller) {
+            if (cause == tree_external_cause && controller != 0 && hart.controller == controller) {
                 hart.context = context;
             }
         }

@@ -20,6 +20,10 @@ ROOT = HERE.parents[1]
 # program is the one of the hosted machine.
 ARCHITECTURES = {
     "riscv64": (["--target=riscv64-unknown-elf", "-march=rv64gc", "-mabi=lp64d", "-mcmodel=medany"], "0x83000000"),
+    # Where nothing translates addresses a program is linked for the memory that its window is (hal/machine/*/machine.cmake).
+    "riscv64-flat": (["--target=riscv64-unknown-elf", "-march=rv64gc", "-mabi=lp64d", "-mcmodel=medany",
+                      "-DRUMPK_WINDOWS_IN_MEMORY=0x88000000ull", "-Wl,--defsym=RUMPK_WINDOWS_IN_MEMORY=0x88000000"],
+                     "0x83000000"),
     "aarch64": (["--target=aarch64-unknown-elf", "-march=armv8-a", "-mno-outline-atomics"], "0x50000000"),
     "x86_64": (["--target=x86_64-unknown-linux-gnu", "-mno-red-zone", "-fno-pic", "-mcmodel=small"], "0x50000000"),
 }

@@ -217,6 +217,13 @@ class Cell(unittest.TestCase):
         self.refused(make_elf([(CODE, 0x10000, b"c", 1)], entry=0x10000), "linked with membrane/cell.ld")
         self.refused(make_elf([(CODE, WINDOW, b"c", (64 << 20) + 1)]), "outside the window")
 
+    def test_another_window(self):
+        """Of a machine that translates no addresses."""
+        there = 0x88000000
+        image.check_cell(make_elf([(CODE, there, b"c", 1)], entry=there), "riscv64", cell(), there)
+        with self.assertRaisesRegex(elf.ElfError, "outside the window's 0x88000000..0x8c000000"):
+            image.check_cell(make_elf(), "riscv64", cell(), there)
+
     def test_memory_too_small(self):
         self.refused(make_elf([(CODE, WINDOW, b"c", 20000)]), 'does not fit in memory = "16K".*needs "20K"',
                      memory="16K")

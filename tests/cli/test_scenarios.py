@@ -41,8 +41,17 @@ class Reading(unittest.TestCase):
     MINIMAL = 'about = "x"\napp = "hello"\nlimit_seconds = 5\n'
 
     def test_every_machine_and_variant(self):
-        titles = {one.title for one in self.load(self.MINIMAL + "[expect]\ncode = 0\n")}
+        titles = {one.title for one in self.load(self.MINIMAL + "[expect]\ncode = 0\n", long=True)}
         self.assertEqual(titles, {f"one {name}" for name in [*machines.names(), "host-asan"]})
+
+    def test_machines_that_differ_in_little(self):
+        """A test of all machines leaves out what their `tested` does not name; who asks for it gets it."""
+        text = self.MINIMAL + "[expect]\ncode = 0\n"
+        self.assertNotIn("one qemu-riscv64-pmp", {one.title for one in self.load(text)})
+        for options in ({"machine": "qemu-riscv64-pmp"}, {"only": "one *"}, {"long": True}):
+            self.assertIn("one qemu-riscv64-pmp", {one.title for one in self.load(text, **options)})
+        (self.folder / "one.toml").rename(self.folder / "hello.toml")
+        self.assertIn("hello qemu-riscv64-pmp", {one.title for one in scenarios.load(folder=self.folder)})
 
     def test_celled_images(self):
         expect = "[expect]\ncode = 0\n[on.qemu-riscv64-cells.expect]\ncode = 3\n"
@@ -200,7 +209,7 @@ class TestCommand(unittest.TestCase):
         self.assertEqual(built("unit/abi_test"), ["tests", "tests-tsan"])
         self.assertEqual(built("unit/abi_test tests"), ["tests", "tests-tsan"])  # a part of the other's name as well
         self.assertEqual(built("fuzz/elf*"), ["fuzz"])
-        self.assertEqual(built("count/nothing *"), ["host", "host-asan", "qemu-aarch64", "qemu-riscv64"])
+        self.assertEqual(built("count/nothing *"), ["host", "host-asan", "qemu-aarch64", "qemu-riscv64", "qemu-riscv64-pmp"])
         self.assertEqual(built("count/nothing host"), ["host", "host-asan"])
         self.assertEqual(built("count/nothing *", "host"), ["host"])
         self.assertIn("qemu-riscv64", built("check/tidy"))

@@ -52,7 +52,7 @@ struct Test {
 // Before hal.start, and after it. Interrupts are masked at the beginning and the end of each.
 extern const Test tests_of_table[], tests_of_maps[];
 extern const Test tests_of_interrupts[], tests_of_timer[], tests_of_contexts[], tests_of_switches[];
-extern const Test tests_of_faults[], tests_of_user[], tests_of_cores[], tests_of_console[];
+extern const Test tests_of_rights[], tests_of_faults[], tests_of_user[], tests_of_cores[], tests_of_console[];
 
 // Other things the image can do: `rumpk.contract=<name>` among the boot arguments.
 struct Mode {

@@ -207,6 +207,7 @@ extern "C" void rumpk_core_main(const struct hal* table) {
     run(tests_of_timer);
     run(tests_of_contexts);
     run(tests_of_switches);
+    run(tests_of_rights);
     run(tests_of_faults);
     run(tests_of_user);
     run(tests_of_cores);

@@ -12,10 +12,12 @@ namespace {
 struct hal_context main_context, program_context;
 unsigned kernel_stack = 1; // of the program's calls
 uint64_t user_stack = place_user_data + page;
+uint64_t guard = 0;
 
 // The script lies at the beginning of the program's data, which the kernel touches elsewhere.
 rumpk_probe_user_script& script() {
-    return *reinterpret_cast<rumpk_probe_user_script*>(const_cast<uint64_t*>(frame_touch(frame_user_data)));
+    return *reinterpret_cast<rumpk_probe_user_script*>(
+        const_cast<uint64_t*>(touch_at(place_user_data, frame_user_data)));
 }
 
 enum class Ended : uint8_t { no, returned, faulted, preempted };
@@ -62,7 +64,7 @@ void note_fault(const struct hal_fault* fault) {
 void enter(void*) {
     Stack own = stack(kernel_stack);
     machine->user->enter(place_user_code, place_user_data, user_stack,
-                         reinterpret_cast<uint64_t>(own.base) + own.size);
+                         reinterpret_cast<uint64_t>(own.base) + own.size, guard);
 }
 
 // Runs the program until it has returned, has faulted or a hook has switched away.
@@ -77,7 +79,7 @@ Ended run() {
 }
 
 void prepare(const rumpk_probe_user_script& wanted) {
-    auto* code = reinterpret_cast<volatile uint8_t*>(frame_touch(frame_user_code));
+    auto* code = reinterpret_cast<volatile uint8_t*>(touch_at(place_user_code, frame_user_code));
     for (uint64_t i = 0; i < rumpk_probe_user_size; i++) {
         code[i] = rumpk_probe_user[i];
     }
@@ -111,7 +113,13 @@ void call_at_user(void*) {
     reinterpret_cast<void (*)()>(place_user_code)();
 }
 
+// Protected regions do not bind it.
 void the_kernel_does_not_touch_what_a_program_does() {
+    if (flat) {
+        EXPECT(!faults(read_at_user, nullptr));
+        EXPECT(!faults(write_at_user, nullptr));
+        return;
+    }
     for (auto* access : {read_at_user, write_at_user, call_at_user}) {
         EXPECT(faults(access, nullptr));
         EXPECT_EQUAL(caught.where, HAL_FAULT_CONTEXT);
@@ -199,7 +207,49 @@ void a_program_reaches_what_is_its_own() {
     expect_fault_at(page_of(machine->boot->kernel_text_base));
     expect_fault_at(reinterpret_cast<uint64_t>(&machine));
     expect_fault_at(frame(frame_user_data) + machine->boot->direct_map);
+    expect_fault_at(place_user_data + page);
     expect_fault_at(reinterpret_cast<uint64_t>(stack(common_interrupts).base));
+}
+
+void expect_read_at(uint64_t address) {
+    prepare_then(1, address);
+    EXPECT(run() == Ended::returned);
+}
+
+void a_change_of_rights_takes_effect() {
+    constexpr uint32_t to_read = HAL_MAP_READ | HAL_MAP_USER;
+    const uint64_t physical = frame_at(place_user_other, frame_user_other);
+    expect_fault_at(place_user_other);
+    EXPECT_EQUAL(machine->map(place_user_other, physical, page, to_read), 0);
+    EXPECT_EQUAL(machine->map(place_user_other, physical, page, to_read), -RUMPK_EEXIST);
+    expect_read_at(place_user_other);
+    expect_read_at(place_user_code);
+    EXPECT_EQUAL(machine->protect(place_user_other, page, to_read | HAL_MAP_EXEC), 0);
+    expect_read_at(place_user_other);
+    EXPECT_EQUAL(machine->protect(place_user_other, page, HAL_MAP_READ), 0); // the kernel's alone
+    expect_fault_at(place_user_other);
+    EXPECT_EQUAL(machine->unmap(place_user_other, page), flat ? -RUMPK_ENOENT : 0);
+    EXPECT_EQUAL(machine->map(place_user_other, physical, page, to_read | HAL_MAP_WRITE), 0);
+    expect_read_at(place_user_other);
+    EXPECT_EQUAL(machine->unmap(place_user_other, page), 0);
+    expect_fault_at(place_user_other);
+    EXPECT_EQUAL(machine->unmap(place_user_other, page), -RUMPK_ENOENT);
+}
+
+// With an MMU pages that are not mapped do this.
+void a_guard_holds_while_its_program_runs() {
+    const uint64_t physical = frame_at(place_user_other, frame_user_other);
+    EXPECT_EQUAL(machine->map(place_user_other, physical, page, HAL_MAP_READ | HAL_MAP_USER), 0);
+    guard = place_user_other;
+    if (flat) {
+        expect_fault_at(place_user_other);
+        expect_fault_at(place_user_other + page - 8);
+    } else {
+        expect_read_at(place_user_other);
+    }
+    guard = 0;
+    expect_read_at(place_user_other);
+    EXPECT_EQUAL(machine->unmap(place_user_other, page), 0);
 }
 
 // Whatever the program makes of its stack pointer: here it is where a handler's would be.
@@ -260,6 +310,8 @@ const Test tests_of_user[] = {
     {"no other call arrives", no_other_call_arrives},
     {"time is answered in the gate", time_is_answered_in_the_gate},
     {"a program reaches what is its own", a_program_reaches_what_is_its_own},
+    {"a change of rights takes effect", a_change_of_rights_takes_effect},
+    {"a guard holds while its program runs", a_guard_holds_while_its_program_runs},
     {"a program's stack says nothing of the kernel", a_programs_stack_says_nothing_of_the_kernel},
     {"an interrupt comes in and goes back", an_interrupt_comes_in_and_goes_back},
     {"a preempted program's calls come in where they did", a_preempted_programs_calls_come_in_where_they_did},

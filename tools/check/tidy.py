@@ -20,7 +20,7 @@ from .base import Check, Finding, Tree, run_tool
 
 TIDY = "clang-tidy-19"
 # In this order: a file is looked at as the first of these compiles it.
-PRESETS = ("qemu-riscv64", "host", "tests", "fuzz", "tests-tsan")
+PRESETS = ("qemu-riscv64", "qemu-riscv64-pmp", "host", "tests", "fuzz", "tests-tsan")
 CACHE = "build/check/tidy"
 # How many paths the analyzer follows. In what is shipped a function may take a third of the usual number of steps,
 # which halves the whole check; all of them where it is asked to look deeply. What only tests or measures is analysed

@@ -14,8 +14,7 @@ from typing import NamedTuple
 SYMBOLIZER = "llvm-symbolizer-19"
 ROOT = Path(__file__).resolve().parents[2]
 
-# The windows of abi/systable.h: an address in here is the application's.
-_WINDOWS = range(0x08000000, 0x08000000 + 7 * 0x08000000)
+_WINDOWS_SIZE = 7 * 0x08000000  # all windows of abi/systable.h
 _FRAME = re.compile(rb"rumpk: +#(\d+) 0x([0-9a-fA-F]+)\s*$")
 _PREFIX = b"rumpk: "
 
@@ -29,6 +28,7 @@ class Symbols(NamedTuple):
     kernel: Path | None
     application: Path | None
     kernel_base: object = None
+    windows: int = 0x08000000  # where they begin: an address in one is the application's
 
 
 class Filter:
@@ -89,7 +89,7 @@ def complete(lines, symbols):
     base = symbols.kernel_base() if symbols.kernel_base else 0
     asked = {}  # file -> [(index, address in the file)]
     for index, (number, address) in enumerate(frames):
-        in_window = address in _WINDOWS
+        in_window = symbols.windows <= address < symbols.windows + _WINDOWS_SIZE
         file = symbols.application if in_window else symbols.kernel
         if file is None or (base is None and not in_window):
             continue

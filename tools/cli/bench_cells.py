@@ -24,15 +24,18 @@ FIGURES = (*COUNTED,)
 
 
 def measure(_runs, only):
-    """Each figure as it is measured. The same each time: by instructions."""
-    machine = machines.load(EMULATED)
+    """Each figure as it is measured, on the first machine and on the others that keep cells apart. The same each time: by
+    instructions."""
+    first = machines.load(EMULATED)
+    others = [machine for machine in map(machines.load, machines.names()) if machine.cells and machine != first]
     said = {}
     for name, (application, what, apart, target) in COUNTED.items():
         if not scenarios.wanted(name, only):
             continue
-        if (application, apart) not in said:
-            said[application, apart] = counts(machine, application, apart)
-        yield exact(name, EMULATED, said[application, apart][what], "instructions", target=target)
+        for machine in (first, *others):
+            if (machine, application, apart) not in said:
+                said[machine, application, apart] = counts(machine, application, apart)
+            yield exact(name, machine.name, said[machine, application, apart][what], "instructions", target=target)
 
 
 def counts(machine, application, apart):
@@ -55,11 +58,12 @@ def packed(application, machine):
     """The application's celled image."""
     built = build.application(application, machine.name)
     folder = build.target(machine.name, [parts.kernel({"cells"})], "the kernel that keeps cells apart")
-    output = common.BUILD / "bench" / f"{application}.img"
+    output = common.BUILD / "bench" / f"{application}-{machine.name}.img"
     output.parent.mkdir(parents=True, exist_ok=True)
     manifest = build.find(application).folder / "cell.toml"
     try:
-        image.build("raw", machine.arch, folder / f"{parts.kernel({'cells'})}.elf", built.app_elf, manifest, output)
+        image.build("raw", machine.arch, folder / f"{parts.kernel({'cells'})}.elf", built.app_elf, manifest, output,
+                    machine.windows)
     except image.ImageError as error:
         common.fail(str(error))
     return output

@@ -23,8 +23,7 @@ if __package__ in (None, ""):
 from . import common, elf, manifest, parts  # noqa: E402  (found through the path above)
 
 PAGE = 4096
-WINDOW_A = 0x08000000
-MAX_END = WINDOW_A + manifest.WINDOW_MAP
+WINDOW_A = 0x08000000  # where addresses are translated
 MAGIC = 0x474D4952  # "RIMG"
 VERSION = 1
 FUSED = 1
@@ -46,8 +45,8 @@ class Program(NamedTuple):
     elf: bytes
 
 
-def check_cell(data: bytes, arch: str, cell: manifest.Cell) -> elf.Elf:
-    """The ELF of a cell, if a kernel would take it. elf.ElfError says why not."""
+def check_cell(data: bytes, arch: str, cell: manifest.Cell, window: int = WINDOW_A) -> elf.Elf:
+    """The ELF of a cell, if a kernel would take it in the window at that address. elf.ElfError says why not."""
     program = elf.Elf(data)
     if program.machine != elf.MACHINES[arch]:
         known = {number: name for name, number in elf.MACHINES.items()}
@@ -61,26 +60,26 @@ def check_cell(data: bytes, arch: str, cell: manifest.Cell) -> elf.Elf:
             raise elf.ElfError("it uses thread-local storage, which a cell does not have")
         if segment.type == elf.PT_GNU_STACK and segment.flags & elf.PF_X:
             raise elf.ElfError("it wants an executable stack")
-    check_segments(program, cell)
+    check_segments(program, cell, window)
     if not any(s.flags & elf.PF_X and s.address <= program.entry < s.end for s in program.loads):
         raise elf.ElfError(f"its entry {program.entry:#x} is in no executable segment")
     return program
 
 
-def check_segments(program: elf.Elf, cell: manifest.Cell) -> None:
+def check_segments(program: elf.Elf, cell: manifest.Cell, window: int) -> None:
     """Inside the window, inside the cell's memory, never writable and executable, pages of their own."""
     if not program.loads:
         raise elf.ElfError("it has nothing to load")
     if len(program.loads) > MAX_SEGMENTS:
         raise elf.ElfError(f"it has {len(program.loads)} segments, and a kernel takes {MAX_SEGMENTS}")
-    before = None
+    before, most = None, window + manifest.WINDOW_MAP
     for segment in sorted(program.loads, key=lambda one: one.address):
         where = f"its segment {segment.address:#x}..{segment.end:#x}"
-        if segment.address < WINDOW_A or segment.end > MAX_END:
-            raise elf.ElfError(f"{where} is outside the window's {WINDOW_A:#x}..{MAX_END:#x}: "
+        if segment.address < window or segment.end > most:
+            raise elf.ElfError(f"{where} is outside the window's {window:#x}..{most:#x}: "
                                "cells are linked with membrane/cell.ld")
-        if segment.end > WINDOW_A + cell.memory:
-            need = -(-(segment.end - WINDOW_A) // PAGE) * PAGE
+        if segment.end > window + cell.memory:
+            need = -(-(segment.end - window) // PAGE) * PAGE
             raise elf.ElfError(f"{where} does not fit in memory = \"{common.size_text(cell.memory)}\": "
                                f"the program alone needs \"{common.size_text(need)}\"")
         if segment.flags & elf.PF_W and segment.flags & elf.PF_X:
@@ -124,21 +123,22 @@ def pack(kind: str, kernel: bytes, programs: list[Program], fused: bool = True) 
     return padded + table + TRAILER.pack(len(padded), MAGIC, 0)
 
 
-def build(kind: str, arch: str, kernel: Path, cell_elf: Path, cell_toml: Path, output: Path) -> None:
+def build(kind: str, arch: str, kernel: Path, cell_elf: Path, cell_toml: Path, output: Path,
+          window: int = WINDOW_A) -> None:
     """Reads, checks, packs and writes; the output is replaced whole or not at all. A kernel that has the part
     `cells`, by its name, gets a celled image."""
     apart = "cells" in parts.of_kernel(kernel)
     restarts = "restart" in parts.of_kernel(kernel)
     try:
         cell = manifest.load(cell_toml)
-        program = check_cell(cell_elf.read_bytes(), arch, cell)
+        program = check_cell(cell_elf.read_bytes(), arch, cell, window)
     except manifest.ManifestError as error:
         raise ImageError(str(error)) from error
     except elf.ElfError as error:
         raise ImageError(f"{common.relative(cell_elf)} cannot be a cell: {error}") from error
     if cell.isolated and not apart:
         raise ImageError(f"{common.relative(cell_toml)}: isolation = \"cells\", and this machine has no kernel that keeps "
-                         "cells apart: qemu-riscv64 has")
+                         "cells apart: qemu-riscv64 and qemu-riscv64-pmp have")
     if cell.supervisor.policy != "never" and not restarts:
         raise ImageError(f"{common.relative(cell_toml)}: supervisor wants a kernel that restarts cells, and "
                          f"{common.relative(kernel)} is none")
@@ -166,10 +166,11 @@ def main() -> int:
     for name in ("kernel", "cell", "manifest", "output"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--symbols", type=Path, help="the kernel's ELF with symbols, if not --kernel")
+    parser.add_argument("--windows", type=lambda text: int(text, 0), default=WINDOW_A, help="where window A is")
     args = parser.parse_args()
     try:
         args.output.parent.mkdir(exist_ok=True)
-        build(args.kind, args.arch, args.kernel, args.cell, args.manifest, args.output)
+        build(args.kind, args.arch, args.kernel, args.cell, args.manifest, args.output, args.windows)
         link(args.output.with_suffix(".kernel.elf"), args.symbols or args.kernel)
         link(args.output.with_suffix(".elf"), args.cell)
     except (ImageError, OSError) as error:

@@ -9,6 +9,7 @@ from . import common
 
 FOLDER = common.ROOT / "hal" / "machine"
 DEFAULT = "qemu-riscv64"
+WINDOWS = 0x08000000  # where window A is if addresses are translated (abi/systable.h)
 
 
 class Machine(NamedTuple):
@@ -21,6 +22,8 @@ class Machine(NamedTuple):
     memory_minimum: int  # bytes
     max_cores: int
     cells: bool = False  # it has kernels that keep cells apart
+    windows: int = WINDOWS  # where window A is; anywhere else it is memory, and nothing is translated
+    tested: tuple[str, ...] = ("*",)  # scenarios that a test of all machines runs on it; --machine and --long run every one
     carries_code: bool = True  # the emulator ends with power_off's code; else only the console's framing has it
 
     def command(self, image: Path, memory: int | None = None, cores: int = 1) -> list[str]:
@@ -47,7 +50,7 @@ def load(name: str) -> Machine:
             name=facts["name"], arch=facts["arch"], kind=facts["kind"], emulator=facts.get("emulator", ""),
             arguments=tuple(facts.get("arguments", ())), memory_default=common.size(memory["default"]),
             memory_minimum=common.size(memory["minimum"]), max_cores=facts["cores"]["maximum"],
-            cells=facts.get("cells", False), carries_code=facts.get("carries_code", True),
+            cells=facts.get("cells", False), windows=facts.get("windows", WINDOWS), tested=tuple(facts.get("tested", ["*"])), carries_code=facts.get("carries_code", True),
         )
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
         common.fail(f"{common.relative(file)}: {type(error).__name__}: {error}")

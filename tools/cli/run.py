@@ -90,7 +90,7 @@ def main(args) -> int:
     port = port_of(args.gdb_port) if args.gdb else None
     events, file = trace_of(args, machine, cores)
     target = target_of(args.application, machine, events > 0)
-    symbols = backtrace.Symbols(target.kernel, target.application)
+    symbols = backtrace.Symbols(target.kernel, target.application, windows=machine.windows)
     watch = monitor.Monitor(target.image.stem, machine.name, events)
     options = session.Options(timeout, args.verbose, port is not None, symbols, watch)
     try:

@@ -132,7 +132,8 @@ def load(long=False, only=None, machine=None, folder=None):
         except tomllib.TOMLDecodeError as error:
             common.fail(f"{common.relative(file)}: {error}")
         out += _of_file(file, text, builds, long)
-    return [one for one in out if wanted(one.title, only)]
+    chosen = machine or long or only
+    return [one for one in out if wanted(one.title, only) and (chosen or wanted(one.title, one.machine.tested))]
 
 
 def wanted(title, only):
@@ -293,7 +294,8 @@ def repacked(scenario, folder):
     stripped = built / f"{name}.stripped"
     path = Path(folder, f"{app}.img")
     image.build("process" if machine.kind == "process" else "raw", machine.arch,
-                stripped if stripped.is_file() else built / f"{name}.elf", scenario.image.with_suffix(".elf"), cell, path)
+                stripped if stripped.is_file() else built / f"{name}.elf", scenario.image.with_suffix(".elf"), cell, path,
+                machine.windows)
     image.link(path.with_suffix(".kernel.elf"), built / f"{name}.elf")
     image.link(path.with_suffix(".elf"), scenario.image.with_suffix(".elf"))
     return path

@@ -181,10 +181,12 @@ def mutants(long):
 
 # What tests/contract does not run everywhere: preset -> reasons that it may give.
 _SKIPS = {
-    "host": (),
-    "host-asan": ("sanitizers want to be loaded first, and all address space",),
+    "host": ("of machines that translate no addresses",),
+    "host-asan": ("of machines that translate no addresses",
+                  "sanitizers want to be loaded first, and all address space",),
 }
-_SKIPS_EMULATED = ("of machines that are processes", "sanitizers want to be loaded first, and all address space")
+_SKIPS_EMULATED = ("of machines that are processes", "of machines that translate addresses",
+                   "of machines that translate no addresses", "sanitizers want to be loaded first, and all address space")
 
 
 def contract(_long):
@@ -211,7 +213,7 @@ def golden(_long):
     out = []
     for name in machines.names():
         machine = machines.load(name)
-        files = sorted(GOLDEN.glob(f"*-{machine.arch}.elf"))
+        files = sorted(GOLDEN.glob(f"*-{_built_for(machine)}.elf"))
         if not files:
             out.append(Test(f"golden {name}", lambda m=machine: _no_golden(m)))
         for file in files:
@@ -221,18 +223,24 @@ def golden(_long):
     return out
 
 
+def _built_for(machine):
+    """How tests/abi/build.py calls what a golden program depends on: one is linked for the place of its window."""
+    return machine.arch + ("" if machine.windows == machines.WINDOWS else "-flat")
+
+
 def _no_golden(machine):
-    raise Failure(f"tests/abi has no golden program for {machine.arch}")
+    raise Failure(f"tests/abi has no golden program for {_built_for(machine)}")
 
 
 def _golden(machine, file, celled=False):
-    manifest = GOLDEN / (file.stem.removesuffix(f"-{machine.arch}") + ".toml")
+    manifest = GOLDEN / (file.stem.removesuffix(f"-{_built_for(machine)}") + ".toml")
     kind = "process" if machine.kind == "process" else "raw"
     name = parts.kernel(parts.PARTS if celled else parts.ALL)
     kernel = common.BUILD / machine.name / (f"{name}.stripped" if kind == "process" else f"{name}.elf")
     image = common.BUILD / machine.name / f"{file.stem}{CELLS if celled else ''}.img"
     checked(
         [sys.executable, common.ROOT / "tools/cli/image.py", "--kind", kind, "--arch", machine.arch, "--kernel", kernel,
+         "--windows", hex(machine.windows),
          "--cell", file, "--manifest", manifest, "--output", image],
         60,
     )

@@ -127,7 +127,7 @@ def chosen(args):
     from . import suites
 
     tests = [
-        suites.Test(one.title, lambda s=one: scenarios.run(s)) for one in scenarios.load(args.long, machine=args.machine)
+        suites.Test(one.title, lambda s=one: scenarios.run(s)) for one in scenarios.load(args.long, args.only, args.machine)
     ]
     for suite in (suites.contract, suites.golden):
         tests += suite(args.long)

@@ -2,10 +2,8 @@
 //
 // Which core this is, and how another one is started and woken.
 #include "hal/arch/riscv64/csr.h"
-#include "hal/arch/riscv64/sbi.h"
+#include "hal/arch/riscv64/platform.h"
 #include "hal/board/arch.h"
-
-extern "C" void hal_secondary_entry();
 
 namespace rumpk::hal {
 
@@ -16,24 +14,22 @@ constinit const ArchFacts arch_facts = {
     .frame_return = -8,
 };
 
-// sscratch holds the core's address whenever compiled code runs: tp belongs to the fibers and gp to nobody.
+// xscratch holds the core's address whenever compiled code runs: tp belongs to the fibers and gp to nobody.
 Core& this_core() {
     Core* core;
-    asm("csrr %0, sscratch" : "=r"(core));
+    asm("csrr %0, " RUMPK_CSR_NAME(XSCRATCH) : "=r"(core));
     return *core;
 }
 
 void this_core_set(Core& core) {
-    write_sscratch(reinterpret_cast<uint64_t>(&core));
+    write_scratch(reinterpret_cast<uint64_t>(&core));
 }
 
 int core_bring_up(Core& core) {
     // What this core has written, the new one's struct and stack among it, is in memory before
-    // firmware is told: it hands over by a device, which C++'s release would not order.
+    // it is told to start: that goes by a device, which C++'s release would not order.
     asm volatile("fence rw, rw" ::: "memory");
-    sbi::Result result = sbi::hart_start(core.id, reinterpret_cast<uint64_t>(&hal_secondary_entry),
-                                         reinterpret_cast<uint64_t>(&core));
-    return result.error == 0 ? 0 : result.error == sbi::already_available ? -RUMPK_EEXIST : -RUMPK_EIO;
+    return platform::start(core);
 }
 
 void core_wake(uint32_t core) {
@@ -45,7 +41,7 @@ void core_wake(uint32_t core) {
     // Pairs with the fence of the software interrupt's handler (trap.cpp): without it the
     // interrupt, which travels through a device, could overtake the caller's stores.
     asm volatile("fence rw, rw" ::: "memory");
-    sbi::send_ipi({1, cores[core].id});
+    platform::ring(cores[core]);
 }
 
 } // namespace rumpk::hal

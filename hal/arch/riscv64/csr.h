@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Control and status registers of supervisor mode (privileged specification 1.12,
-// chapter 4; stimecmp: Sstc 1.0). The numbers are in the assembler.
+// Control and status registers of the kernel's mode (privileged specification 1.12, chapters 3 and
+// 4), by the names of mode.h. The numbers are in the assembler.
 #pragma once
 
 #include <cstdint>
@@ -10,43 +10,46 @@
 
 namespace rumpk::hal {
 
-// sstatus 4.1.1
-constexpr uint64_t sstatus_sie = SSTATUS_SIE;
+constexpr uint64_t status_ie = XSTATUS_IE;
 
-// sie and sip 4.1.3, by the cause that each bit stands for
-constexpr uint64_t cause_software = 1;
-constexpr uint64_t cause_timer = 5;
-constexpr uint64_t cause_external = 9;
+// xie and xip, by the cause that each bit stands for
+constexpr uint64_t cause_software = XCAUSE_SOFTWARE;
+constexpr uint64_t cause_timer = XCAUSE_TIMER;
+constexpr uint64_t cause_external = XCAUSE_EXTERNAL;
 constexpr uint64_t interrupt_bit(uint64_t cause) {
     return uint64_t{1} << cause;
 }
 
+// The register's name for inline assembly: RUMPK_CSR_NAME(XSTATUS).
+#define RUMPK_CSR_NAME(csr) RUMPK_CSR_NAME_AS_IS(csr)
+#define RUMPK_CSR_NAME_AS_IS(text) #text
+
 // All are compiler barriers: what stands before and after stays there.
-#define RUMPK_CSR_FUNCTIONS(csr)                                                                             \
-    inline uint64_t read_##csr() {                                                                           \
+#define RUMPK_CSR_FUNCTIONS(name, csr)                                                                       \
+    inline uint64_t read_##name() {                                                                          \
         uint64_t value;                                                                                      \
-        asm volatile("csrr %0, " #csr : "=r"(value)::"memory");                                              \
+        asm volatile("csrr %0, " RUMPK_CSR_NAME(csr) : "=r"(value)::"memory");                               \
         return value;                                                                                        \
     }                                                                                                        \
-    inline void write_##csr(uint64_t value) {                                                                \
-        asm volatile("csrw " #csr ", %0" ::"rK"(value) : "memory");                                          \
+    inline void write_##name(uint64_t value) {                                                               \
+        asm volatile("csrw " RUMPK_CSR_NAME(csr) ", %0" ::"rK"(value) : "memory");                           \
     }                                                                                                        \
-    inline void set_##csr(uint64_t bits) {                                                                   \
-        asm volatile("csrs " #csr ", %0" ::"rK"(bits) : "memory");                                           \
+    inline void set_##name(uint64_t bits) {                                                                  \
+        asm volatile("csrs " RUMPK_CSR_NAME(csr) ", %0" ::"rK"(bits) : "memory");                            \
     }                                                                                                        \
-    inline void clear_##csr(uint64_t bits) {                                                                 \
-        asm volatile("csrc " #csr ", %0" ::"rK"(bits) : "memory");                                           \
+    inline void clear_##name(uint64_t bits) {                                                                \
+        asm volatile("csrc " RUMPK_CSR_NAME(csr) ", %0" ::"rK"(bits) : "memory");                            \
     }
 
-RUMPK_CSR_FUNCTIONS(sstatus)
-RUMPK_CSR_FUNCTIONS(sie)
-RUMPK_CSR_FUNCTIONS(sip)
-RUMPK_CSR_FUNCTIONS(stvec)
-RUMPK_CSR_FUNCTIONS(sscratch)
-RUMPK_CSR_FUNCTIONS(scause)
-RUMPK_CSR_FUNCTIONS(stval)
-RUMPK_CSR_FUNCTIONS(satp)
-RUMPK_CSR_FUNCTIONS(stimecmp)
+RUMPK_CSR_FUNCTIONS(status, XSTATUS)
+RUMPK_CSR_FUNCTIONS(ie, XIE)
+RUMPK_CSR_FUNCTIONS(ip, XIP)
+RUMPK_CSR_FUNCTIONS(tvec, XTVEC)
+RUMPK_CSR_FUNCTIONS(scratch, XSCRATCH)
+RUMPK_CSR_FUNCTIONS(cause, XCAUSE)
+RUMPK_CSR_FUNCTIONS(tval, XTVAL)
+RUMPK_CSR_FUNCTIONS(satp, satp)
+RUMPK_CSR_FUNCTIONS(stimecmp, stimecmp)
 
 #undef RUMPK_CSR_FUNCTIONS
 

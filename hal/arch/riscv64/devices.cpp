@@ -3,7 +3,7 @@
 
 #include "hal/arch/riscv64/csr.h"
 #include "hal/arch/riscv64/mmio.h"
-#include "hal/arch/riscv64/sbi.h"
+#include "hal/arch/riscv64/platform.h"
 #include "hal/board/arch.h"
 #include "hal/board/machine_facts.h"
 #include "hal/board/memory.h"
@@ -16,7 +16,7 @@ namespace rumpk::hal {
 
 namespace {
 
-constinit Ns16550<Mmio> serial; // firmware prints as long as it is not present
+constinit Ns16550<Mmio> serial; // platform.h prints as long as it is not present
 constinit Plic<Mmio> plic;
 constinit uint64_t rtc = 0;      // address of its registers; 0: none
 constinit uint64_t finisher = 0; // likewise
@@ -101,7 +101,7 @@ void console_put(uint32_t, const uint8_t* buffer, uint64_t size) {
         return;
     }
     for (uint64_t index = 0; index < size; ++index) {
-        sbi::console_put(buffer[index]);
+        platform::early_put(buffer[index]);
     }
 }
 
@@ -112,7 +112,7 @@ void console_flush() {
 }
 
 void power_off(uint32_t code) {
-    clear_sstatus(sstatus_sie);
+    clear_status(status_ie);
     console_flush();
     // Before the tree was read the machine's own fact counts, so that the code
     // gets through even when the tree is what is wrong.
@@ -120,7 +120,7 @@ void power_off(uint32_t code) {
     if (registers != 0) {
         sifive_test_finish<Mmio>(registers, code);
     }
-    sbi::shutdown(code != 0);
+    platform::off(code != 0);
     stop();
 }
 
@@ -130,7 +130,7 @@ void end_early(uint32_t code) {
 }
 
 void stop() {
-    write_sie(0);
+    write_ie(0);
     for (;;) {
         asm volatile("wfi");
     }

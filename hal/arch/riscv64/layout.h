@@ -7,6 +7,7 @@
 #ifndef RUMPK_RISCV64_LAYOUT_H
 #define RUMPK_RISCV64_LAYOUT_H
 
+#include "hal/arch/riscv64/mode.h"
 #include "hal/board/layout.h"
 
 /* struct Core's scratch words */
@@ -58,18 +59,14 @@
 #define GATE_STUB_SIZE 8
 #define GATE_END_OF_FIBER (CALLS * GATE_STUB_SIZE)
 
-/* scause, 4.1.8, table 4.2 */
+/* xcause, 3.1.15, 4.1.8 */
 #define CAUSE_CALL_OF_USER 8
 
-/* scounteren, 4.1.5: rdtime at user privilege */
-#define SCOUNTEREN_TM 2
+/* xcounteren, 3.1.11, 4.1.5: rdtime at the next lower privilege */
+#define XCOUNTEREN_TM 2
 
-/* sstatus, 4.1.1 */
-#define SSTATUS_SIE (1 << 1)
-#define SSTATUS_SPIE (1 << 5)
-#define SSTATUS_SPP (1 << 8)
-#define SSTATUS_FS_INITIAL (1 << 13)
-#define SSTATUS_FS (3 << 13)
+/* xstatus, 3.1.6, 4.1.1: what both modes have alike */
+#define XSTATUS_FS_INITIAL (1 << 13)
 
 /* What a test finisher takes for "ended, with this exit code" (hal/device/sifive_test.h) */
 #define FINISHER_FAIL 0x3333

@@ -47,14 +47,14 @@ hal_context_switch_unmask:
     jal     hal_context_switch
     ld      ra, -SWITCH_SIZE - REGISTER_SIZE(sp)
     li      a0, 0
-    csrsi   sstatus, SSTATUS_SIE
+    csrsi   XSTATUS, XSTATUS_IE
     ret
 
 /* void hal_context_switch(hal_context* from, const hal_context* to) */
     .globl  hal_context_switch
 hal_context_switch:
     callee_saved sd
-    csrr    t0, sstatus
+    csrr    t0, XSTATUS
     bltz    t0, .Lfrom_float
     sd      zero, SWITCH_FLOAT - SWITCH_SIZE(sp)
     sd      sp, 0(a0)
@@ -76,8 +76,8 @@ hal_context_switch:
     bnez    t1, .Lto_float
     /* The next has no FP state yet: to nearest, no flags, and Dirty becomes Clean. */
     fscsr   zero
-    li      t0, SSTATUS_FS_INITIAL
-    csrc    sstatus, t0
+    li      t0, XSTATUS_FS_INITIAL
+    csrc    XSTATUS, t0
     j       .Lgo_on
 .Lto_float:
     ld      t0, SWITCH_FCSR - SWITCH_SIZE(sp)
@@ -90,13 +90,13 @@ hal_context_switch:
     .globl  hal_context_preempt
 hal_context_preempt:
     addi    sp, sp, -PREEMPT_SIZE
-    csrr    t0, sstatus
+    csrr    t0, XSTATUS
     sd      t0, PREEMPT_STATUS(sp)
     bgez    t0, 1f /* as above */
     caller_saved_float fsd
 1:  sd      ra, PREEMPT_RA(sp)
     /* A fault's handler that leaves has dealt with it (trap.S). */
-    csrr    t0, sscratch
+    csrr    t0, XSCRATCH
     sd      zero, CORE_REPORTING(t0)
     /* Ends the interrupted code's reservation: its SC must not succeed after others
      * have run in between (unprivileged specification, 8.2: an SC to a scratch word). */

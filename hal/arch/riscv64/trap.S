@@ -22,29 +22,29 @@
     .globl  hal_trap_entry
     .balign 4 /* stvec, direct mode: 4.1.2 */
 hal_trap_entry:
-    csrrw   t0, sscratch, t0
+    csrrw   t0, XSCRATCH, t0
     sd      sp, CORE_TRAP_SP(t0)
     sd      t1, CORE_TRAP_T1(t0)
-    csrr    t1, scause
+    csrr    t1, XCAUSE
     bgez    t1, hal_trap_from_kernel /* the highest bit says interrupt: 4.1.8 */
 
     ld      sp, CORE_INTERRUPT_TOP(t0)
     addi    sp, sp, -FRAME_SIZE
     fill_frame
     addi    s0, sp, FRAME_SIZE
-    csrr    a0, scause
+    csrr    a0, XCAUSE
     call    hal_trap_interrupt
 
     .globl  hal_trap_return
 hal_trap_return:
     ld      t0, FRAME_PC(sp)
-    csrw    sepc, t0
+    csrw    XEPC, t0
     ld      t0, FRAME_STATUS(sp)
-    csrw    sstatus, t0
+    csrw    XSTATUS, t0
     ld      s0, FRAME_PREVIOUS(sp)
     caller_saved ld
     ld      sp, 2 * REGISTER_SIZE(sp)
-    sret
+    XRET
 
     .globl  hal_trap_from_kernel /* t0 = this core, whose scratch words and sscratch hold sp, t1 and t0 */
 hal_trap_from_kernel:
@@ -74,6 +74,6 @@ hal_trap_report:
     addi    s0, sp, FRAME_SIZE
     mv      a0, sp
     call    hal_trap_fault
-    csrr    t0, sscratch
+    csrr    t0, XSCRATCH
     sd      zero, CORE_REPORTING(t0)
     j       hal_trap_return /* the handler has mended the cause */

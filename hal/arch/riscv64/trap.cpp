@@ -8,7 +8,7 @@
 #include "hal/arch/riscv64/csr.h"
 #include "hal/arch/riscv64/devices.h"
 #include "hal/arch/riscv64/frame.h"
-#include "hal/arch/riscv64/sbi.h"
+#include "hal/arch/riscv64/platform.h"
 #include "hal/arch/riscv64/trap.h"
 #include "hal/board/arch.h"
 #include "hal/board/clock.h"
@@ -17,7 +17,6 @@
 
 extern "C" {
 void hal_trap_entry();
-uint64_t hal_probe_stimecmp();
 }
 
 namespace rumpk::hal {
@@ -28,17 +27,7 @@ constinit Clock clock;
 
 namespace {
 
-constinit bool has_sstc = false;
-
 constexpr uint64_t never = RUMPK_NEVER;
-
-void program_timer(uint64_t ticks) {
-    if (has_sstc) {
-        write_stimecmp(ticks);
-    } else {
-        sbi::set_timer(ticks);
-    }
-}
 
 // 4.1.8, table 4.2
 const char* name_of(uint64_t cause) {
@@ -65,15 +54,15 @@ const char* name_of(uint64_t cause) {
 
 constexpr const char* register_names =
     "ra\0sp\0gp\0tp\0t0\0t1\0t2\0s0\0s1\0a0\0a1\0a2\0a3\0a4\0a5\0a6\0"
-    "a7\0s2\0s3\0s4\0s5\0s6\0s7\0s8\0s9\0s10\0s11\0t3\0t4\0t5\0t6\0sstatus";
-constexpr uint32_t register_count = 32; // x1..x31, and sstatus
+    "a7\0s2\0s3\0s4\0s5\0s6\0s7\0s8\0s9\0s10\0s11\0t3\0t4\0t5\0t6\0" RUMPK_CSR_NAME(XSTATUS);
+constexpr uint32_t register_count = 32; // x1..x31, and xstatus
 static_assert(register_count <= HAL_REGISTERS);
 
 void describe(const TrapFrame& frame, hal_fault& fault) {
-    fault.cause = read_scause();
+    fault.cause = read_cause();
     fault.what = name_of(fault.cause);
     fault.pc = frame.pc;
-    fault.address = read_stval();
+    fault.address = read_tval();
     fault.stack_pointer = frame.x[2];
     fault.frame_pointer = frame.x[8];
     fault.count = register_count;
@@ -93,18 +82,18 @@ void describe(const TrapFrame& frame, hal_fault& fault) {
         devices_distrust(); // saying so has faulted
         break;
     case 2:
-        sbi::shutdown(true); // ending has
+        platform::off(true); // ending has
         [[fallthrough]];
     default:
         stop();
     }
     say("\nrumpk: ");
-    say(name_of(read_scause()));
+    say(name_of(read_cause()));
     say(where);
     say(", pc ");
     say_hex(frame.pc);
     say(", address ");
-    say_hex(read_stval());
+    say_hex(read_tval());
     say("\n");
     end_early(RUMPK_EXIT_PANIC);
 }
@@ -116,18 +105,16 @@ constexpr uint32_t trap_stack_size =
     sizeof(TrapFrame) + std::max(sizeof(PreemptFrame) + sizeof(SwitchFrame), sizeof(hal_fault)) + 256;
 
 void trap_catch_faults() {
-    write_stvec(reinterpret_cast<uint64_t>(&hal_trap_entry));
+    write_tvec(reinterpret_cast<uint64_t>(&hal_trap_entry));
 }
 
-// A processor may have Sstc and firmware not have opened it.
 const char* timer_begin(const MachineTree& tree) {
     clock = Clock(tree.timebase);
-    has_sstc = tree.sstc && hal_probe_stimecmp() != 0;
-    return has_sstc ? "Sstc" : "SBI";
+    return platform::timer_begin(tree);
 }
 
 void trap_begin() {
-    set_sie(interrupt_bit(cause_external) | interrupt_bit(cause_software));
+    set_ie(interrupt_bit(cause_external) | interrupt_bit(cause_software));
 }
 
 void start(const hal_events* wanted) {
@@ -137,17 +124,17 @@ void start(const hal_events* wanted) {
 
 uint64_t interrupts_mask() {
     uint64_t before;
-    asm volatile("csrrc %0, sstatus, %1" : "=r"(before) : "rK"(sstatus_sie) : "memory");
-    return before & sstatus_sie;
+    asm volatile("csrrc %0, " RUMPK_CSR_NAME(XSTATUS) ", %1" : "=r"(before) : "rK"(status_ie) : "memory");
+    return before & status_ie;
 }
 
 void interrupts_restore(uint64_t before) {
     if (before != 0) {
-        set_sstatus(sstatus_sie);
+        set_status(status_ie);
     }
 }
 
-// 3.3.3: WFI ends when an enabled interrupt is pending, whether sstatus.SIE lets it through or not.
+// 3.3.3: WFI ends when an enabled interrupt is pending, whether xstatus.IE lets it through or not.
 void interrupts_wait() {
     asm volatile("wfi" ::: "memory");
 }
@@ -181,12 +168,12 @@ uint64_t ticks_ns(uint64_t ticks) {
 
 void timer_set(uint64_t when) {
     if (when == never) {
-        clear_sie(interrupt_bit(cause_timer));
-        program_timer(~uint64_t{0});
+        clear_ie(interrupt_bit(cause_timer));
+        platform::timer_program(~uint64_t{0});
         return;
     }
-    set_sie(interrupt_bit(cause_timer)); // masked: an old compare value disturbs nobody
-    program_timer(clock.ticks(when));
+    set_ie(interrupt_bit(cause_timer)); // masked: an old compare value disturbs nobody
+    platform::timer_program(clock.ticks(when));
 }
 
 } // namespace rumpk::hal
@@ -199,14 +186,14 @@ extern "C" void hal_trap_interrupt(uint64_t cause) {
     // Of those that are pending the software interrupt ranks above the timer's (privileged specification,
     // 4.1.3), and a core that has more messages rings itself: it would keep its own timer away. One-shot, the
     // timer keeps nobody away.
-    if (cause == cause_software && (read_sip() & read_sie() & interrupt_bit(cause_timer)) != 0) {
+    if (cause == cause_software && (read_ip() & read_ie() & interrupt_bit(cause_timer)) != 0) {
         cause = cause_timer;
     }
     switch (cause) {
     case cause_timer:
         // Disarmed by its enable bit: cheaper than a call of firmware, and a compare value that
         // stays in the past disturbs nobody.
-        clear_sie(interrupt_bit(cause_timer));
+        clear_ie(interrupt_bit(cause_timer));
         trap_events->timer();
         break;
     case cause_external:
@@ -216,7 +203,7 @@ extern "C" void hal_trap_interrupt(uint64_t cause) {
         break;
     case cause_software:
         // First cleared, then served: a bell from here on raises it again.
-        clear_sip(interrupt_bit(cause_software));
+        platform::bell_taken();
         // Pairs with the fence of core_wake: without it the handler could load what was there
         // before the bell. A CSR write is ordered as device output (unprivileged specification,
         // 9.1): a later bell must not be cleared after the handler has looked.

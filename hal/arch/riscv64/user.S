@@ -12,22 +12,27 @@
  * sstatus.SUM is never set: the kernel does not touch a page that a program can.
  */
 #include "hal/arch/riscv64/save.inc"
+#if RUMPK_MACHINE_MODE
+#include "hal/arch/riscv64/machine/guard.inc"
+#else
+#include "hal/arch/riscv64/supervisor/guard.inc"
+#endif
 
     .text
 
 /* stvec, once a program runs on this core. */
     .balign 4 /* direct mode: 4.1.2 */
 user_trap_entry:
-    csrrw   t0, sscratch, t0
+    csrrw   t0, XSCRATCH, t0
     sd      sp, CORE_TRAP_SP(t0)
     sd      t1, CORE_TRAP_T1(t0)
-    csrr    t1, scause
+    csrr    t1, XCAUSE
     bltz    t1, interrupt /* 4.1.8 */
     addi    t1, t1, -CAUSE_CALL_OF_USER
     beqz    t1, gate
-    csrr    t1, sstatus
-    andi    t1, t1, SSTATUS_SPP
-    bnez    t1, hal_trap_from_kernel
+    csrr    t1, XSTATUS
+    slli    t1, t1, XSTATUS_PP_TO_SIGN
+    bltz    t1, hal_trap_from_kernel
     /* A program's stack pointer says nothing about what the kernel was doing. */
     sd      t0, CORE_REPORTING(t0)
     ld      sp, CORE_INTERRUPT_TOP(t0)
@@ -42,11 +47,12 @@ interrupt:
     fill_frame
     sd      gp, 3 * REGISTER_SIZE(sp)
     addi    s0, sp, FRAME_SIZE
-    csrr    a0, scause
+    csrr    a0, XCAUSE
     call    hal_trap_interrupt
-    csrr    t0, sscratch
+    csrr    t0, XSCRATCH
     ld      t1, FRAME_CALL_STACK(sp)
     sd      t1, CORE_CALL_STACK(t0)
+    set_guard t1, t2, t3
     ld      gp, 3 * REGISTER_SIZE(sp)
     j       hal_trap_return
 
@@ -56,12 +62,12 @@ gate:
     ld      sp, CORE_CALL_STACK(t0)
     addi    sp, sp, -CALL_SIZE
     ld      t1, CORE_TRAP_SP(t0)
-    csrw    sscratch, t0
+    csrw    XSCRATCH, t0
     sd      t1, CALL_SP(sp)
     sd      gp, CALL_GP(sp)
     sd      ra, CALL_RA(sp)
     sd      s0, CALL_PREVIOUS(sp)
-    csrr    t1, sepc
+    csrr    t1, XEPC
     addi    t1, t1, 4 /* behind the ecall */
     sd      t1, CALL_PC(sp)
     addi    s0, sp, CALL_SIZE
@@ -71,43 +77,46 @@ gate:
     lla     t1, hal_user_calls
     add     t1, t1, a7
     ld      t1, 0(t1)
-    csrsi   sstatus, SSTATUS_SIE
+    csrsi   XSTATUS, XSTATUS_IE
     jalr    t1
-    csrci   sstatus, SSTATUS_SIE
+    csrci   XSTATUS, XSTATUS_IE
 gate_return:
-    csrr    t0, sscratch
+    csrr    t0, XSCRATCH
     addi    t1, sp, CALL_SIZE
     sd      t1, CORE_CALL_STACK(t0)
+    set_guard t1, t2, t3
     ld      t1, CALL_PC(sp)
-    csrw    sepc, t1
+    csrw    XEPC, t1
     ld      gp, CALL_GP(sp)
     ld      ra, CALL_RA(sp)
     ld      s0, CALL_PREVIOUS(sp)
     ld      sp, CALL_SP(sp)
 /* Masked, with what the program keeps in place: the rest is nobody's but the kernel's. */
 to_user:
-    li      t0, SSTATUS_SPP
-    csrc    sstatus, t0
-    li      t0, SSTATUS_SPIE
-    csrs    sstatus, t0
+    li      t0, XSTATUS_PP
+    csrc    XSTATUS, t0
+    li      t0, XSTATUS_PIE
+    csrs    XSTATUS, t0
     .irp n, 5, 6, 7, 11, 12, 13, 14, 15, 16, 17, 28, 29, 30, 31
     li      x\n, 0
     .endr
-    sret
+    XRET
 no_such_call:
     li      a0, -ERROR_NOSYS
     j       gate_return
 
-/* void hal_user_enter(uint64_t entry, uint64_t argument, uint64_t user_stack, uint64_t kernel_stack) */
+/* void hal_user_enter(uint64_t entry, uint64_t argument, uint64_t user_stack, uint64_t kernel_stack, uint64_t guard) */
     .globl  hal_user_enter
 hal_user_enter:
-    csrci   sstatus, SSTATUS_SIE
+    csrci   XSTATUS, XSTATUS_IE
     lla     t0, user_trap_entry
-    csrw    stvec, t0
-    csrwi   scounteren, SCOUNTEREN_TM
-    csrr    t0, sscratch
+    csrw    XTVEC, t0
+    csrwi   XCOUNTEREN, XCOUNTEREN_TM
+    csrr    t0, XSCRATCH
+    keep_guard a3, a4
     sd      a3, CORE_CALL_STACK(t0)
-    csrw    sepc, a0
+    set_guard a3, t1, t2
+    csrw    XEPC, a0
     mv      a0, a1
     mv      sp, a2
     li      ra, RUMPK_SYSTABLE_ADDRESS + PAGE_SIZE + GATE_END_OF_FIBER

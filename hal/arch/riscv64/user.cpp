@@ -27,7 +27,8 @@ extern const std::byte hal_gate_end[];
 // By number: what the trap entry calls.
 constinit std::array<uint64_t, RUMPK_CALL_COUNT> hal_user_calls = {};
 
-void hal_user_enter(uint64_t entry, uint64_t argument, uint64_t user_stack, uint64_t kernel_stack);
+void hal_user_enter(uint64_t entry, uint64_t argument, uint64_t user_stack, uint64_t kernel_stack,
+                    uint64_t guard);
 }
 
 namespace rumpk::hal {
@@ -35,7 +36,7 @@ namespace rumpk::hal {
 namespace {
 
 int make_gate(uint64_t* calls) {
-    const uint64_t frame = memory_take_page();
+    const uint64_t frame = memory_take_gate();
     if (frame == 0) {
         return -RUMPK_ENOMEM;
     }

@@ -2,6 +2,7 @@
 #
 # QEMU's RISC-V `virt` machine, started by OpenSBI in supervisor mode.
 set(RUMPK_ARCH riscv64)
+set(RUMPK_RISCV64_MODE supervisor)
 set(RUMPK_SYSTABLE_ADDRESS 0x83000000)
 set(RUMPK_HAL_MEMORY_END 0x83000000)
 set(RUMPK_IMAGE_KIND raw)
@@ -9,4 +10,5 @@ set(RUMPK_MACHINE_SOURCES facts.cpp)
 set(RUMPK_MACHINE_KERNEL_FLAGS "")
 set(RUMPK_KERNEL_LINKER_SCRIPT "${CMAKE_CURRENT_LIST_DIR}/kernel.ld")
 set(RUMPK_KERNEL_LINK_FLAGS -nostdlib -static -Wl,-T,${RUMPK_KERNEL_LINKER_SCRIPT}
-    -Wl,-z,max-page-size=4096 -Wl,--defsym=RUMPK_HAL_MEMORY_END=${RUMPK_HAL_MEMORY_END})
+    -Wl,-z,max-page-size=4096 -Wl,--defsym=RUMPK_HAL_MEMORY_END=${RUMPK_HAL_MEMORY_END}
+    -Wl,--defsym=RUMPK_KERNEL_BASE=0x80200000) # OpenSBI's fw_dynamic enters there: the first 2 MiB are firmware's

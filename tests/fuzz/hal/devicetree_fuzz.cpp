@@ -10,6 +10,8 @@
 
 using namespace rumpk::hal;
 
+const uint32_t rumpk::hal::tree_external_cause = 9;
+
 namespace {
 
 void require(bool holds) {

@@ -10,6 +10,8 @@
 #include "tests/unit/hal/tree_model.h"
 
 using namespace rumpk::hal;
+
+const uint32_t rumpk::hal::tree_external_cause = 9; // as in supervisor mode
 using namespace hal_test;
 
 namespace {

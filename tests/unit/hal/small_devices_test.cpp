@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "hal/device/clint.h"
 #include "hal/device/goldfish_rtc.h"
 #include "hal/device/plic.h"
 #include "hal/device/sifive_test.h"
@@ -65,6 +66,22 @@ TEST_F(Devices, PlicRefusesLinesThatAreNotThere) {
     EXPECT_FALSE(plic.enable(0, ~0u));
     EXPECT_TRUE(written.empty());
     EXPECT_TRUE(plic.enable(0, 96));
+}
+
+TEST_F(Devices, ClintHasAWordAndATimerForEachHart) {
+    Clint<Access> clint(base);
+    clint.ring(3);
+    EXPECT_EQ(registers[base + 12], 1u);
+    clint.quiet(3);
+    EXPECT_EQ(registers[base + 12], 0u);
+    written.clear();
+    clint.set_timer(2, 0x123456789abcdef0);
+    EXPECT_EQ(registers[base + 0x4010], 0x9abcdef0u);
+    EXPECT_EQ(registers[base + 0x4014], 0x12345678u);
+    // In between it is never earlier than the old value and the new one.
+    ASSERT_EQ(written.size(), 3u);
+    EXPECT_EQ(written[0], (std::pair<uint64_t, uint32_t>{base + 0x4014, ~0u}));
+    EXPECT_EQ(written[1].first, base + 0x4010);
 }
 
 TEST_F(Devices, FinisherTellsCodes) {

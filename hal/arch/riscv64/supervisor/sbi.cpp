@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "hal/arch/riscv64/sbi.h"
+#include "hal/arch/riscv64/supervisor/sbi.h"
 
 #include "hal/arch/riscv64/layout.h"
 

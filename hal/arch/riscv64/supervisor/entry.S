@@ -10,7 +10,7 @@
     .globl  _start
 _start:
     csrw    sie, zero
-    csrci   sstatus, SSTATUS_SIE
+    csrci   sstatus, XSTATUS_IE
     csrw    satp, zero
 
     /* The stack and the page tables lie at fixed addresses. Where the
@@ -24,7 +24,7 @@ _start:
 
     lla     t0, cores
     csrw    sscratch, t0
-    li      t0, SSTATUS_FS_INITIAL
+    li      t0, XSTATUS_FS_INITIAL
     csrs    sstatus, t0
     li      s0, 0 /* backtraces end here */
     li      ra, 0
@@ -62,7 +62,7 @@ no_memory:
     .balign 4
 hal_secondary_entry:
     csrw    sie, zero
-    csrci   sstatus, SSTATUS_SIE
+    csrci   sstatus, XSTATUS_IE
     csrw    sscratch, a1
     lla     t0, hal_trap_entry
     csrw    stvec, t0
@@ -71,7 +71,7 @@ hal_secondary_entry:
     sfence.vma
     csrw    satp, t0
     sfence.vma
-    li      t0, SSTATUS_FS_INITIAL
+    li      t0, XSTATUS_FS_INITIAL
     csrs    sstatus, t0
     ld      sp, CORE_START_STACK(a1)
     li      s0, 0

@@ -2,7 +2,7 @@
 //
 // The MMU, and what has to follow a store to page tables or code.
 #include "hal/arch/riscv64/csr.h"
-#include "hal/arch/riscv64/sbi.h"
+#include "hal/arch/riscv64/supervisor/sbi.h"
 #include "hal/board/arch.h"
 #include "hal/board/cores.h"
 

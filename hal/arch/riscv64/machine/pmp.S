@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Writing the entries of physical memory protection (privileged specification 1.12, 3.7).
+ */
+#include "hal/arch/riscv64/layout.h"
+#include "hal/arch/riscv64/machine/guard.inc"
+
+    .text
+
+/* void hal_pmp_load(const Entries*): this hart's. The kernel itself is not bound by them, so it does not
+ * matter in which order they change. */
+    .globl  hal_pmp_load
+hal_pmp_load:
+    .irp n, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    ld      t0, \n * REGISTER_SIZE(a0)
+    csrw    pmpaddr\n, t0
+    .endr
+    ld      t0, ENTRIES_CONFIG(a0)
+    csrw    pmpcfg0, t0
+    ld      t0, ENTRIES_CONFIG + REGISTER_SIZE(a0)
+    csrw    pmpcfg2, t0
+    pmp_fence t0
+    ret
+
+/* uint64_t hal_pmp_probe(void): 1 if this hart has all entries. 3.7.1: those that it lacks read as 0. */
+    .globl  hal_pmp_probe
+hal_pmp_probe:
+    li      t0, -1
+    csrw    pmpaddr15, t0
+    csrrw   t0, pmpaddr15, zero
+    snez    a0, t0
+    ret

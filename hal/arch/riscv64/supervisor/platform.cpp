@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What firmware does, or lets supervisor mode do (Sstc 1.0).
+#include "hal/arch/riscv64/platform.h"
+
+#include "hal/arch/riscv64/csr.h"
+#include "hal/arch/riscv64/supervisor/sbi.h"
+
+extern "C" {
+void hal_secondary_entry();
+uint64_t hal_probe_stimecmp();
+}
+
+namespace rumpk::hal {
+
+// Its contexts at the interrupt controller: supervisor external interrupts.
+constinit const uint32_t tree_external_cause = cause_external;
+
+namespace platform {
+
+namespace {
+constinit bool has_sstc = false;
+}
+
+void early_put(uint8_t byte) {
+    sbi::console_put(byte);
+}
+
+void off(bool failed) {
+    sbi::shutdown(failed);
+}
+
+// A processor may have Sstc and firmware not have opened it.
+const char* timer_begin(const MachineTree& tree) {
+    has_sstc = tree.sstc && hal_probe_stimecmp() != 0;
+    return has_sstc ? "Sstc" : "SBI";
+}
+
+void timer_program(uint64_t ticks) {
+    if (has_sstc) {
+        write_stimecmp(ticks);
+    } else {
+        sbi::set_timer(ticks);
+    }
+}
+
+int start(Core& core) {
+    sbi::Result result = sbi::hart_start(core.id, reinterpret_cast<uint64_t>(&hal_secondary_entry),
+                                         reinterpret_cast<uint64_t>(&core));
+    return result.error == 0 ? 0 : result.error == sbi::already_available ? -RUMPK_EEXIST : -RUMPK_EIO;
+}
+
+void ring(const Core& core) {
+    sbi::send_ipi({1, core.id});
+}
+
+void bell_taken() {
+    clear_ip(interrupt_bit(cause_software));
+}
+
+} // namespace platform
+} // namespace rumpk::hal
