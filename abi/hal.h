@@ -125,7 +125,8 @@ enum hal_console_channel {
 #define HAL_MAP_READ (1u << 0)
 #define HAL_MAP_WRITE (1u << 1)
 #define HAL_MAP_EXEC (1u << 2) /* with WRITE: EINVAL, always */
-/* At user privilege, and there alone: the kernel's own accesses fault. Only where hal.user is not NULL. */
+/* At user privilege, and there alone: the kernel does not execute there, and where the processor can tell its
+ * loads and stores fault (RISC-V; Arm with PAN). Only where hal.user is not NULL. */
 #define HAL_MAP_USER (1u << 3)
 
 /* Programs at user privilege. */

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "abi/hal.h"
+#include "hal/board/clock.h"
 #include "hal/board/core.h"
 #include "hal/board/regions.h"
 #include "hal/devicetree/machine_tree.h"
@@ -70,6 +71,8 @@ void interrupts_restore(uint64_t before);
 void interrupts_wait();
 void interrupt_stack(void* stack_base, uint64_t stack_size);
 
+// Of the timebase; written by timer_begin.
+extern Clock clock;
 // The clock and this machine's timer; returns the timer's name. [boot]
 const char* timer_begin(const MachineTree& tree);
 uint64_t now();

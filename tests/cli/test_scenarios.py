@@ -58,8 +58,8 @@ class Reading(unittest.TestCase):
         plain = {one.title for one in self.load(self.MINIMAL + expect)}
         self.assertNotIn("one qemu-riscv64-cells", plain)
         both = self.load(self.MINIMAL + "cells = true\nbuild = true\n" + expect)
-        self.assertEqual({one.title for one in both} - plain, {"one qemu-riscv64-cells"})
-        (celled,) = self.load(self.MINIMAL + 'cells = "only"\n' + expect)
+        self.assertEqual({one.title for one in both} - plain, {"one qemu-aarch64-cells", "one qemu-riscv64-cells"})
+        (_, celled) = self.load(self.MINIMAL + 'cells = "only"\n' + expect)
         self.assertEqual((celled.title, celled.facts["expect"]["code"]), ("one qemu-riscv64-cells", 3))
         self.assertEqual(celled.image, ROOT / "build/qemu-riscv64/images/hello.img")
         self.assertEqual(self.load(self.MINIMAL + expect, machine="qemu-riscv64-cells"), [])
@@ -212,6 +212,7 @@ class TestCommand(unittest.TestCase):
         self.assertEqual(built("count/nothing *"), ["host", "host-asan", "qemu-aarch64", "qemu-riscv64", "qemu-riscv64-pmp"])
         self.assertEqual(built("count/nothing host"), ["host", "host-asan"])
         self.assertEqual(built("count/nothing *", "host"), ["host"])
+        self.assertEqual(built("attack/break qemu-aarch64-cells"), ["qemu-aarch64"])
         self.assertIn("qemu-riscv64", built("check/tidy"))
         self.assertEqual(built("no such test"), [])
 

@@ -43,6 +43,8 @@ struct rumpk_probe_user_script {
 };
 extern const uint8_t rumpk_probe_user[];
 extern const uint64_t rumpk_probe_user_size;
+// Not 0: on this processor a load or store of the kernel's where a program may load or store is a fault.
+uint64_t rumpk_probe_kept_out(void);
 }
 
 #endif

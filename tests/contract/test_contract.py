@@ -59,6 +59,14 @@ def setUpModule():
         raise FileNotFoundError(f"{IMAGE} is not built: ninja -C {BUILD} contract")
 
 
+# Processors besides the one that the machine has without further words.
+OTHERS = {
+    "qemu-aarch64": ("cortex-a72", "max"),
+    "qemu-riscv64": ("rv64,sstc=off",),
+    "qemu-riscv64-pmp": ("rv64,mmu=off,s=off,h=off",),
+}
+
+
 class Contract(unittest.TestCase):
     def holds(self, cores, further=()):
         done = subprocess.run(command(cores=cores) + list(further), stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT)
@@ -84,9 +92,12 @@ class Contract(unittest.TestCase):
         # so the six that the contract does not start spin in its WFI loop, on processors that the tests need.
         self.holds(MACHINE.max_cores, () if MACHINE.kind == "process" else ("-icount", "shift=0,sleep=off"))
 
-    @unittest.skipIf(not FLAT, "of machines that translate no addresses")
-    def test_a_processor_without_supervisor_mode(self):
-        self.holds(2, ("-cpu", "rv64,mmu=off,s=off,h=off"))
+    if PROCESSORS := OTHERS.get(MACHINE.name):
+
+        def test_other_processors(self):
+            for processor in self.PROCESSORS:
+                with self.subTest(processor):
+                    self.holds(2, ("-cpu", processor))
 
     def test_the_code_comes_out(self):
         self.assertEqual(run("rumpk.contract=code").returncode, 77 if MACHINE.carries_code else 0)

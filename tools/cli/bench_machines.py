@@ -22,6 +22,11 @@ def calls(machine):
     return {"fused.null_call.instructions": said["null_call"], "fused.time.instructions": said["time"]}
 
 
+def gates(machine):
+    said = bench_cells.counts(machine, bench_cells.PRICE, apart=True) | bench_cells.counts(machine, bench_cells.SUBMIT, apart=True)
+    return {name: said[what] for name, (_, what, apart, _) in bench_cells.COUNTED.items() if apart}
+
+
 def submit(machine):
     return {"ring.submit.instructions": bench_rings.submit_emulated(machine)}
 
@@ -36,6 +41,7 @@ def park(machine):
 MEASURED = {
     boot: ("image.kernel_hello_bytes", "boot.kernel_instructions"),
     calls: ("fused.null_call.instructions", "fused.time.instructions"),
+    gates: tuple(name for name, (_, _, apart, _) in bench_cells.COUNTED.items() if apart),
     bench_fibers.counted: tuple(bench_fibers.COUNTED),
     submit: ("ring.submit.instructions",),
     park: tuple(f"ring.park_wake.instructions{what}" for what in ("", "/median", "/worst")),

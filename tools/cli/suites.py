@@ -181,12 +181,11 @@ def mutants(long):
 
 # What tests/contract does not run everywhere: preset -> reasons that it may give.
 _SKIPS = {
-    "host": ("of machines that translate no addresses",),
-    "host-asan": ("of machines that translate no addresses",
-                  "sanitizers want to be loaded first, and all address space",),
+    "host": (),
+    "host-asan": ("sanitizers want to be loaded first, and all address space",),
 }
 _SKIPS_EMULATED = ("of machines that are processes", "of machines that translate addresses",
-                   "of machines that translate no addresses", "sanitizers want to be loaded first, and all address space")
+                   "sanitizers want to be loaded first, and all address space")
 
 
 def contract(_long):

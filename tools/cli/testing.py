@@ -173,7 +173,8 @@ def _needed(preset, titles):
         return any(title.startswith("unit") and title.endswith(f" {preset}") for title in titles)
     if preset == "fuzz":
         return any(title.startswith("fuzz/") for title in titles)
-    return any(title.endswith(f" {preset}") or title.startswith("check") for title in titles)
+    ends = (f" {preset}", f" {preset}{scenarios.CELLS}")
+    return any(title.endswith(ends) or title.startswith("check") for title in titles)
 
 
 def _build(preset, targets):

@@ -24,6 +24,7 @@ set(RUMPK_ARCH_SOURCES
     translation.cpp
     trap.S
     trap.cpp)
+set(RUMPK_ARCH_USER_SOURCES user.S)
 set(RUMPK_HAL_SOURCES
     board/boot.cpp
     board/copy.cpp

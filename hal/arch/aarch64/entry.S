@@ -147,7 +147,9 @@ hal_secondary_entry:
     isb
     msr     sctlr_el1, x6
     isb
-    ldr     x0, [x19, #CORE_START_STACK]
+    tbnz    x6, #SCTLR_SPAN_BIT, 1f
+    .inst   MSR_PAN_1
+1:  ldr     x0, [x19, #CORE_START_STACK]
     mov     sp, x0
     mov     x0, x19
     bl      use_core

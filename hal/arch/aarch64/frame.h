@@ -17,7 +17,8 @@ struct TrapFrame {
     uint64_t x[31];
     uint64_t sp;     // SP_EL0 of what was interrupted
     uint64_t status; // SPSR_EL1
-    uint64_t where;  // FAULT_*: where a fault came from
+    uint64_t where;  // FAULT_*: where a fault came from; of an interrupt in a kernel with user
+                     // privilege: Core.call_stack (user.S)
     // The frame record that backtraces walk through into what was interrupted.
     uint64_t previous; // x29
     uint64_t pc;       // ELR_EL1
@@ -29,6 +30,20 @@ static_assert(offsetof(TrapFrame, where) == FRAME_WHERE);
 static_assert(offsetof(TrapFrame, previous) == FRAME_PREVIOUS);
 static_assert(offsetof(TrapFrame, pc) == FRAME_PC);
 static_assert(sizeof(TrapFrame) == FRAME_SIZE && FRAME_SIZE % 16 == 0);
+
+// Pushed by the gate (user.S) at the top of the stack on which a program's call runs: what the calling
+// convention says a callee preserves and compiled code does not.
+struct CallFrame {
+    uint64_t sp;       // SP_EL0
+    uint64_t lr;       // x30
+    uint64_t previous; // as in TrapFrame: x29 and ELR_EL1
+    uint64_t pc;
+};
+static_assert(offsetof(CallFrame, sp) == CALL_SP);
+static_assert(offsetof(CallFrame, lr) == CALL_LR);
+static_assert(offsetof(CallFrame, previous) == CALL_PREVIOUS);
+static_assert(offsetof(CallFrame, pc) == CALL_PC);
+static_assert(sizeof(CallFrame) == CALL_SIZE && CALL_SIZE % 16 == 0);
 
 // Pushed by context_switch and built by context_make: what a callee preserves
 // (AAPCS64, 6.1: x19-x28, frame pointer and link register, the low halves of

@@ -13,6 +13,7 @@
 #define FRAME_SP 248
 #define FRAME_STATUS 256
 #define FRAME_WHERE 264
+#define FRAME_CALL_STACK FRAME_WHERE /* of an interrupt */
 #define FRAME_PREVIOUS 272
 #define FRAME_PC 280
 #define FRAME_SIZE 288
@@ -28,6 +29,26 @@
 #define PREEMPT_LR 512
 #define PREEMPT_SIZE 528
 
+/* struct CallFrame */
+#define CALL_SP 0
+#define CALL_LR 8
+#define CALL_PREVIOUS 16
+#define CALL_PC 24
+#define CALL_SIZE 32
+
+/* The gate's page: a stub for each call, and then */
+#define GATE_STUB_SIZE 12
+#define GATE_END_OF_FIBER (CALLS * GATE_STUB_SIZE)
+
+/* ESR_EL1.EC, and the one of SVC from AArch64 */
+#define ESR_CLASS_SHIFT 26
+#define CLASS_CALL_OF_USER 0x15
+
+/* CNTKCTL_EL1: EL0 reads the virtual counter, and nothing else of the timers */
+#define CNTKCTL_EL0VCTEN (1 << 1)
+
+/* SPSR_EL1: EL0, IRQs let through; D, A and F masked as at EL1 */
+#define SPSR_EL0_UNMASKED 0x340
 /* SPSR_EL1 and SPSR_EL2: EL1 with SP_EL0, all of D, A, I, F masked */
 #define SPSR_EL1T_MASKED 0x3c4
 /* DAIFSet, DAIFClr: IRQ alone; all four */
@@ -51,6 +72,11 @@
 #define CPACR_FPEN (3 << 20)
 /* SCTLR_EL1 with MMU and caches off: its RES1 bits in ARMv8.0 (LSMAOE, nTLSMD, SPAN, EIS, TSCXT, EOS) */
 #define SCTLR_EL1_RES1 0x30d00800
+
+/* SCTLR_EL1.SPAN: clear, an exception sets PAN; it is where the processor has no PAN */
+#define SCTLR_SPAN_BIT 23
+/* msr pan, #1 (C6.2.204), which armv8-a's assembler does not know */
+#define MSR_PAN_1 0xd500419f
 
 /* PSCI 1.1, 5.9 */
 #define PSCI_SYSTEM_OFF 0x84000008

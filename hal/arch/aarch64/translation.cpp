@@ -35,8 +35,11 @@ constexpr uint64_t tcr_of(uint64_t physical_size) {
            physical_size << 32;
 }
 
-// SCTLR_EL1, D19.2.119: MMU, both caches, stack alignment; nothing writable is executable.
-constexpr uint64_t sctlr_on = SCTLR_EL1_RES1 | 1 << 0 | 1 << 2 | 1 << 3 | 1 << 12 | 1 << 19;
+// SCTLR_EL1, D19.2.119: MMU, both caches, stack alignment at EL1 and EL0; nothing writable is executable. EL0
+// may execute DC ZVA, WFE and read CTR_EL0, which harm nobody; not WFI, nor what else it would have to be
+// let.
+constexpr uint64_t sctlr_on =
+    SCTLR_EL1_RES1 | 1 << 0 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 12 | 1 << 14 | 1 << 15 | 1 << 18 | 1 << 19;
 constexpr uint64_t sctlr_span = 1 << 23; // of the RES1 bits: clear, PAN is set by each exception
 
 // CTR_EL0: bytes of the smallest line.
@@ -100,6 +103,9 @@ const char* translation_begin(uint64_t root, AddressRange memory) {
     asm volatile("tlbi vmalle1\n\tic iallu\n\tdsb nsh\n\tisb" ::: "memory");
     write_sctlr(hal_mmu.sctlr);
     isb();
+    if (pan != 0) {
+        asm volatile(".inst %0" ::"i"(MSR_PAN_1) : "memory");
+    }
     return nullptr;
 }
 

@@ -10,40 +10,9 @@
  * explain it stay as they were. A fault during the report of a fault is reported by
  * the HAL itself, there as well.
  */
-#include "hal/arch/aarch64/layout.h"
+#include "hal/arch/aarch64/save.inc"
 
     .arch   armv8-a
-
-/* One list serves save and restore: x2-x18 and x30, at x1. x0 and x1 lie in the core. */
-.macro caller_saved pair, single
-    \pair   x2, x3, [x1, #2 * REGISTER_SIZE]
-    \pair   x4, x5, [x1, #4 * REGISTER_SIZE]
-    \pair   x6, x7, [x1, #6 * REGISTER_SIZE]
-    \pair   x8, x9, [x1, #8 * REGISTER_SIZE]
-    \pair   x10, x11, [x1, #10 * REGISTER_SIZE]
-    \pair   x12, x13, [x1, #12 * REGISTER_SIZE]
-    \pair   x14, x15, [x1, #14 * REGISTER_SIZE]
-    \pair   x16, x17, [x1, #16 * REGISTER_SIZE]
-    \single x18, [x1, #18 * REGISTER_SIZE]
-    \single x30, [x1, #30 * REGISTER_SIZE]
-.endm
-
-/* On entry: x1 = the frame, sp = SP_EL1 = the core. On exit sp = SP_EL0 = the frame, x29 its
- * frame record, and the frame says all but x19-x29. */
-.macro fill_frame
-    caller_saved stp, str
-    ldp     x2, x3, [sp, #CORE_SCRATCH]
-    stp     x2, x3, [x1]
-    mrs     x2, sp_el0
-    mrs     x3, spsr_el1
-    mrs     x4, elr_el1
-    str     x2, [x1, #FRAME_SP]
-    str     x3, [x1, #FRAME_STATUS]
-    stp     x29, x4, [x1, #FRAME_PREVIOUS]
-    msr     spsel, #0
-    mov     sp, x1
-    add     x29, x1, #FRAME_PREVIOUS
-.endm
 
     .text
 /* VBAR_EL1: sixteen entries of 128 bytes, D1.3.2.5. */
@@ -52,7 +21,7 @@
 hal_trap_vectors:
     /* From EL1 on SP_EL0: all that there is. */
     stp     x0, x1, [sp, #CORE_SCRATCH]
-    b       fault
+    b       hal_trap_from_kernel
     .balign 128
     stp     x0, x1, [sp, #CORE_SCRATCH]
     b       interrupt
@@ -60,7 +29,7 @@ hal_trap_vectors:
     b       . /* FIQ: group 0, never enabled */
     .balign 128
     stp     x0, x1, [sp, #CORE_SCRATCH]
-    b       fault /* SError: an asynchronous abort */
+    b       hal_trap_from_kernel /* SError: an asynchronous abort */
     /* From EL1 on SP_EL1: an exception in these very lines, whose cause is lost. */
     .rept   4
     .balign 128
@@ -79,7 +48,8 @@ interrupt:
     fill_frame
     bl      hal_trap_interrupt
 
-trap_return:
+    .globl  hal_trap_return
+hal_trap_return:
     mov     x1, sp
     ldr     x2, [x1, #FRAME_STATUS]
     ldp     x29, x3, [x1, #FRAME_PREVIOUS]
@@ -92,7 +62,8 @@ trap_return:
     ldp     x0, x1, [x1]
     eret
 
-fault:
+    .globl  hal_trap_from_kernel /* sp = this core, whose scratch words hold x0 and x1 */
+hal_trap_from_kernel:
     ldr     x1, [sp, #CORE_REPORTING]
     cbnz    x1, in_report
     mov     x1, #1
@@ -114,6 +85,8 @@ in_handler:
 in_report:
     ldr     x1, [sp, #CORE_EMERGENCY_TOP]
     mov     x0, #FAULT_REPORT
+    .globl  hal_trap_report /* x1 = the stack for it, x0 = FAULT_*, sp as above */
+hal_trap_report:
 3:  sub     x1, x1, #FRAME_SIZE
     str     x0, [x1, #FRAME_WHERE]
     stp     x19, x20, [x1, #19 * REGISTER_SIZE]
@@ -127,9 +100,10 @@ in_report:
     bl      hal_trap_fault
     mrs     x0, tpidr_el1
     str     xzr, [x0, #CORE_REPORTING]
-    b       trap_return /* the handler has mended the cause */
+    b       hal_trap_return /* the handler has mended the cause */
 
 /* Stacks are as they were; the core's own emergency stack is as good as any. */
+    .globl  hal_trap_lost
 hal_trap_lost:
     mrs     x0, tpidr_el1
     ldr     x1, [x0, #CORE_EMERGENCY_TOP]

@@ -20,17 +20,20 @@ namespace rumpk::hal {
 
 constinit const hal_events* trap_events = nullptr;
 
-namespace {
-
 constinit Clock clock;
+
+namespace {
 
 // ESR_EL1 (D19.2.37)
 constexpr uint64_t class_of(uint64_t syndrome) {
     return syndrome >> 26 & 63;
 }
-constexpr uint64_t class_instruction_abort = 0x21; // from EL1, as all here
-constexpr uint64_t class_data_abort = 0x25;
-constexpr uint64_t class_brk = 0x3c;
+constexpr bool is_instruction_abort(uint64_t what) { // from EL0, from EL1
+    return what == 0x20 || what == 0x21;
+}
+constexpr bool is_data_abort(uint64_t what) {
+    return what == 0x24 || what == 0x25;
+}
 constexpr uint64_t status_of(uint64_t syndrome) { // of both aborts
     return syndrome & 63;
 }
@@ -61,16 +64,19 @@ const char* abort_name(uint64_t syndrome, bool fetch) {
 const char* name_of(uint64_t syndrome) {
     switch (class_of(syndrome)) {
     case 0x00:
+    case 0x01: // WFI of EL0
     case 0x0e:
     case 0x18:
         return "illegal instruction";
     case 0x15:
         return "call from kernel mode";
-    case class_instruction_abort:
+    case 0x20:
+    case 0x21:
         return abort_name(syndrome, true);
     case 0x22:
         return "instruction address misaligned";
-    case class_data_abort:
+    case 0x24:
+    case 0x25:
         return abort_name(syndrome, false);
     case 0x26:
         return "stack pointer misaligned";
@@ -78,7 +84,7 @@ const char* name_of(uint64_t syndrome) {
         return "floating-point exception";
     case 0x2f:
         return "system error";
-    case class_brk:
+    case 0x3c:
         return "breakpoint";
     default:
         return "unknown fault";
@@ -88,7 +94,7 @@ const char* name_of(uint64_t syndrome) {
 // FAR_EL1 says something after aborts and misaligned jumps alone.
 uint64_t address_of(uint64_t syndrome) {
     uint64_t what = class_of(syndrome);
-    bool has_address = what == class_instruction_abort || what == class_data_abort || what == 0x22;
+    bool has_address = is_instruction_abort(what) || is_data_abort(what) || what == 0x22;
     return has_address ? read_far() : 0;
 }
 
@@ -258,7 +264,7 @@ extern "C" void hal_trap_fault(const TrapFrame* frame) {
     // A mapping that another core was changing while this one went through it (page_format::before_cut):
     // it stands by now or soon. What is not mapped is reported.
     uint64_t syndrome = read_esr();
-    bool abort = class_of(syndrome) == class_data_abort || class_of(syndrome) == class_instruction_abort;
+    bool abort = is_data_abort(class_of(syndrome)) || is_instruction_abort(class_of(syndrome));
     if (abort && is_translation(status_of(syndrome)) && memory_may_be_mapped(read_far())) {
         return;
     }

@@ -40,7 +40,7 @@ set(RUMPK_ARCH_SOURCES
     switch.S
     trap.S
     trap.cpp)
-set(RUMPK_ARCH_USER_SOURCES user.cpp user.S)
+set(RUMPK_ARCH_USER_SOURCES user.S)
 set(RUMPK_HAL_SOURCES
     board/boot.cpp
     board/copy.cpp

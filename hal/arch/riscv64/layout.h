@@ -45,16 +45,6 @@
 #define CALL_PC 40
 #define CALL_SIZE 48
 
-/* abi/call.h and abi/errno.h, as far as the gate speaks them; asserted in user.cpp */
-#define CALLS 13
-#define CALL_NUMBER_HALT 11
-#define SCOPE_FIBER 0
-#define CLOCK_MONOTONIC 0
-#define CLOCK_WALL 1
-#define ERROR_NODEV 19
-#define ERROR_INVAL 22
-#define ERROR_NOSYS 38
-
 /* The gate's page: a stub for each call, and then */
 #define GATE_STUB_SIZE 8
 #define GATE_END_OF_FIBER (CALLS * GATE_STUB_SIZE)

@@ -9,7 +9,6 @@
 #include "hal/arch/riscv64/devices.h"
 #include "hal/arch/riscv64/frame.h"
 #include "hal/arch/riscv64/platform.h"
-#include "hal/arch/riscv64/trap.h"
 #include "hal/board/arch.h"
 #include "hal/board/clock.h"
 #include "hal/board/report.h"

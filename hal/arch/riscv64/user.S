@@ -140,6 +140,8 @@ hal_gate:
     .if . - hal_gate != GATE_END_OF_FIBER
     .error "a stub has GATE_STUB_SIZE bytes"
     .endif
+    .globl  hal_gate_halt
+hal_gate_halt:
     /* Where a fiber's function returns to. */
     li      a7, CALL_NUMBER_HALT
     li      a0, 0

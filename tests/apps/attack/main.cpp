@@ -12,20 +12,14 @@
 #include <nexus/fiber.h>
 #include <nexus/meta.h>
 
+#include "tests/apps/attack/kernel.h"
 #include "tests/apps/check.h"
 
 namespace {
 
 constexpr uint64_t page = 4096;
-// Where docs/machines says that the kernel's things are.
 constexpr uint64_t systable = RUMPK_SYSTABLE_ADDRESS;
 constexpr uint64_t gate = systable + page;
-constexpr uint64_t kernel_stack = systable - 64; // of its boot: the end of its own memory
-constexpr uint64_t kernel_memory = systable + (1 << 20);
-constexpr uint64_t kernel_text = RUMPK_WINDOWS_ARE_MEMORY ? 0x80000000 : 0x80200000;
-constexpr uint64_t firmware = 0x80000000;
-constexpr uint64_t device_window = 0x100000000;
-constexpr uint64_t uart = 0x10000000; // where it is before anything is mapped; in window B
 constexpr uint64_t window_c = RUMPK_WINDOW_A + 2 * RUMPK_WINDOW_SIZE;
 
 volatile uint64_t sink;
@@ -47,10 +41,6 @@ void run_at(uint64_t address) {
     hidden<void()>(address)();
 }
 
-// An instruction that user privilege does not have, by its number: this program is built for every machine,
-// and means something on one.
-#define INSTRUCTION(word) asm volatile(".long " #word ::: "memory")
-
 void run_stack() {
     std::array<uint32_t, 4> code{};
     run_at(std::bit_cast<uintptr_t>(code.data()));
@@ -68,8 +58,9 @@ void below_the_first_stack() {
 // Pointers into what is not the cell's, in every call that takes one.
 void pointers() {
     using nexus::call::raw;
-    constexpr std::array<uint64_t, 9> places = {
-        0, kernel_stack, kernel_memory, kernel_text, firmware, device_window, window_c, gate, ~uint64_t{7}};
+    const std::array<uint64_t, 9> places = {
+        0,        kernel.stack, kernel.memory, kernel.text, kernel.firmware, kernel.device_window,
+        window_c, gate,         ~uint64_t{7}};
     bool refused = true;
     for (const uint64_t at : places) {
         for (const int64_t answer :
@@ -88,7 +79,7 @@ void pointers() {
 // A fiber whose code or stack would be the kernel's.
 void fibers() {
     bool refused = true;
-    for (const uint64_t at : {kernel_memory, kernel_text, gate, systable, device_window}) {
+    for (const uint64_t at : {kernel.memory, kernel.text, gate, systable, kernel.device_window}) {
         rumpk_spawn_args args{};
         args.size = sizeof args;
         args.tier = RUMPK_TIER_GRAVITY;
@@ -144,7 +135,7 @@ void rings() {
 
 // Not on the core that keeps the cell's books, and in a higher tier.
 void from_another_core() {
-    constexpr auto attack = [](uint64_t) { read_at(kernel_memory); };
+    constexpr auto attack = [](uint64_t) { read_at(kernel.memory); };
     if (nexus::spawn(attack, 0, {.name = "far", .tier = nexus::Tier::matter, .core = 1, .bare = true})) {
         for (;;) {
             nexus::yield();
@@ -158,15 +149,15 @@ struct Kind {
 };
 
 constexpr Kind kinds[] = {
-    {"read-kernel-stack", [] { read_at(kernel_stack); }},
-    {"read-kernel-memory", [] { read_at(kernel_memory); }},
-    {"write-kernel-memory", [] { write_at(kernel_memory); }},
-    {"read-kernel-text", [] { read_at(kernel_text); }},
-    {"run-kernel-text", [] { run_at(kernel_text); }},
-    {"read-firmware", [] { read_at(firmware); }},
-    {"read-device", [] { read_at(device_window); }},
-    {"write-device", [] { write_at(device_window); }},
-    {"read-uart", [] { read_at(uart); }},
+    {"read-kernel-stack", [] { read_at(kernel.stack); }},
+    {"read-kernel-memory", [] { read_at(kernel.memory); }},
+    {"write-kernel-memory", [] { write_at(kernel.memory); }},
+    {"read-kernel-text", [] { read_at(kernel.text); }},
+    {"run-kernel-text", [] { run_at(kernel.text); }},
+    {"read-firmware", [] { read_at(kernel.firmware); }},
+    {"read-device", [] { read_at(kernel.device_window); }},
+    {"write-device", [] { write_at(kernel.device_window); }},
+    {"read-uart", [] { read_at(kernel.uart); }},
     {"read-other-window", [] { read_at(window_c); }},
     {"read-guard", below_the_first_stack},
     {"write-systable", [] { write_at(systable); }},
@@ -175,12 +166,13 @@ constexpr Kind kinds[] = {
     {"run-stack", run_stack},
     {"run-heap", run_heap},
     {"run-ring", run_ring},
-    {"read-status-register", [] { INSTRUCTION(0x10002573); }},
-    {"write-page-table-register", [] { INSTRUCTION(0x18051073); }},
-    {"return-from-trap", [] { INSTRUCTION(0x10200073); }},
-    {"flush-translations", [] { INSTRUCTION(0x12000073); }},
-    {"wait-for-interrupt", [] { INSTRUCTION(0x10500073); }},
-    {"break", [] { INSTRUCTION(0x00100073); }},
+    {"read-status-register", [] { kernel.read_status(); }},
+    {"write-page-table-register", [] { kernel.write_page_table(); }},
+    {"return-from-trap", [] { kernel.return_from_trap(); }},
+    {"flush-translations", [] { kernel.flush_translations(); }},
+    {"wait-for-interrupt", [] { kernel.wait_for_interrupt(); }},
+    {"mask-interrupts", [] { kernel.mask_interrupts(); }},
+    {"break", [] { kernel.break_(); }},
     {"from-another-core", from_another_core},
     {"pointers", pointers},
     {"fibers", fibers},

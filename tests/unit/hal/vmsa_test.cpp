@@ -29,6 +29,26 @@ TEST(Vmsa, PagesAndBlocks) {
     EXPECT_EQ(leaf(0x9000000, 0, HAL_MAP_READ | HAL_MAP_WRITE, false, Memory::device), uxn | pxn | 0x9000707);
 }
 
+TEST(Vmsa, WhatIsForEl0IsRunThereAlone) {
+    constexpr uint32_t user = HAL_MAP_USER;
+    EXPECT_EQ(leaf(0x40205000, 0, HAL_MAP_READ | HAL_MAP_WRITE | user, false, Memory::normal),
+              uxn | pxn | 0x40205743);
+    EXPECT_EQ(leaf(0x40205000, 0, HAL_MAP_READ | user, false, Memory::normal), uxn | pxn | 0x402057c3);
+    EXPECT_EQ(leaf(0x40205000, 0, HAL_MAP_READ | HAL_MAP_EXEC | user, false, Memory::normal),
+              pxn | 0x402057c3);
+}
+
+TEST(Vmsa, RightsComeBackAsTheyWere) {
+    for (uint32_t more : {0U, HAL_MAP_WRITE, HAL_MAP_EXEC}) {
+        for (uint32_t user : {0U, HAL_MAP_USER}) {
+            const uint32_t rights = HAL_MAP_READ | more | user;
+            EXPECT_EQ(rights_of(leaf(0x40205000, 0, rights, true, Memory::normal)), rights);
+            const uint64_t other = leaf(0x40205000, 0, HAL_MAP_READ, true, Memory::normal);
+            EXPECT_EQ(with_rights(other, 0, rights), leaf(0x40205000, 0, rights, true, Memory::normal));
+        }
+    }
+}
+
 TEST(Vmsa, TablesAndLeavesAreToldApartByLevel) {
     EXPECT_EQ(table(0x40101000), 0x40101003u);
     EXPECT_FALSE(is_leaf(table(0x40101000), 1));

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// User privilege: making the gate. All else is assembly, user.S.
+// User privilege: making the gate. All else is the architecture's, user.S.
 #include <algorithm>
 #include <array>
 #include <cstddef>
 
 #include "abi/call.h"
-#include "hal/arch/riscv64/frame.h"
-#include "hal/arch/riscv64/trap.h"
 #include "hal/board/arch.h"
+#include "hal/board/layout.h"
 #include "hal/board/memory.h"
 #include "hal/board/table.h"
 
@@ -19,7 +18,8 @@ static_assert(ERROR_NODEV == RUMPK_ENODEV && ERROR_INVAL == RUMPK_EINVAL && ERRO
 static_assert(PAGE_SIZE == HAL_PAGE_SIZE);
 
 extern "C" {
-extern const std::byte hal_gate[];
+extern const std::byte hal_gate[];      // a stub for each call, of one size
+extern const std::byte hal_gate_halt[]; // behind them: where a fiber's function returns to
 extern const std::byte hal_gate_time[];
 extern const std::byte hal_gate_clock[];
 extern const std::byte hal_gate_end[];
@@ -48,8 +48,9 @@ int make_gate(uint64_t* calls) {
     kept[1] = clock.fraction();
     kept[2] = static_cast<uint64_t>(boot_facts.wall_offset);
     std::copy_n(calls, hal_user_calls.size(), hal_user_calls.begin());
+    const uint64_t stub_size = static_cast<uint64_t>(hal_gate_halt - hal_gate) / RUMPK_CALL_COUNT;
     for (uint64_t number = 0; number < RUMPK_CALL_COUNT; ++number) {
-        calls[number] = gate_address + number * GATE_STUB_SIZE;
+        calls[number] = gate_address + number * stub_size;
     }
     calls[RUMPK_CALL_TIME] = gate_address + static_cast<uint64_t>(hal_gate_time - hal_gate);
     if (!memory_map_gate(frame)) {
