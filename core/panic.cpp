@@ -94,7 +94,7 @@ void print_registers(const hal_fault& fault) {
     for (uint32_t i = 0; i < fault.count; i += per_line) {
         KernelLine line;
         for (uint32_t k = i; k < fault.count && k < i + per_line; ++k) {
-            line.format("  %-4s0x%016lx", text_in(fault.names, k), fault.value[k]);
+            line.format("  %-3s 0x%016lx", text_in(fault.names, k), fault.value[k]);
         }
         print(line);
     }
