@@ -51,10 +51,12 @@ bool TreeReader::read_line(const Property& interrupts, uint32_t& line) {
     }
     uint32_t type = interrupts.u32(0);
     uint32_t number = interrupts.u32(4);
-    if (type > 1 || number >= lines_end) {
+    uint32_t first = type == 0 ? first_shared_line : first_own_line;
+    uint32_t end = type == 0 ? lines_end : first_shared_line;
+    if (type > 1 || number >= end - first) {
         return fail(property_interrupts);
     }
-    line = number + (type == 0 ? first_shared_line : first_own_line);
+    line = first + number;
     return true;
 }
 

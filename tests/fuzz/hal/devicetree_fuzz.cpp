@@ -1,37 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Any bytes as a device tree. Nothing outside them is read, and a tree that is
-// accepted must hold what boot relies on.
+// accepted must hold what boot relies on: here what it does on every machine, in
+// riscv_fuzz.cpp and arm_fuzz.cpp what an architecture adds.
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 
-#include "hal/devicetree/machine_tree.h"
+#include "tests/fuzz/hal/devicetree_fuzz.h"
 
 using namespace rumpk::hal;
 
-const uint32_t rumpk::hal::tree_external_cause = 9;
-
 namespace {
 
-void require(bool holds) {
-    if (!holds) {
-        std::abort();
-    }
-}
-
-void check_devices(const MachineTree& machine) {
-    for (const TreeDevice* device : {&machine.serial, &machine.plic, &machine.rtc, &machine.finisher}) {
-        require(device->registers.end() >= device->registers.base);
-        for (const AddressRange& memory : machine.memory) {
-            require(!device->present() || !memory.overlaps(device->registers));
-        }
-    }
-    require(machine.serial.present() && machine.plic.present());
-    require(machine.serial.line >= 1 && machine.serial.line <= machine.plic_lines &&
-            machine.plic_lines <= 1023);
-    for (const hal_virtio& slot : machine.transports) {
-        require(slot.line >= 1 && slot.line <= machine.plic_lines && slot.size >= 0x100);
+void require_apart(const MachineTree& machine, AddressRange registers) {
+    require(registers.end() >= registers.base);
+    for (const AddressRange& memory : machine.memory) {
+        require(registers.size == 0 || !memory.overlaps(registers));
     }
 }
 
@@ -45,10 +30,7 @@ void check(const MachineTree& machine, const char* blob, size_t size) {
         }
     }
     require(machine.boot_hart < machine.harts.size() && machine.harts[machine.boot_hart].id == 0);
-    for (const TreeHart& hart : machine.harts) {
-        require(0x200000 + 0x1000 * (uint64_t{hart.context} + 1) <= machine.plic.registers.size);
-    }
-    require(machine.timebase >= 1000 && machine.timebase <= 1000000000);
+    require(machine.serial.present());
     if (*machine.arguments != '\0') {
         require(machine.arguments >= blob &&
                 machine.arguments + std::strlen(machine.arguments) < blob + size);
@@ -57,7 +39,11 @@ void check(const MachineTree& machine, const char* blob, size_t size) {
         auto seed = reinterpret_cast<const char*>(machine.seed);
         require(seed >= blob && seed + machine.seed_size <= blob + size);
     }
-    check_devices(machine);
+    for (const TreeDevice* device :
+         {&machine.serial, &machine.plic, &machine.gic, &machine.rtc, &machine.finisher}) {
+        require_apart(machine, device->registers);
+    }
+    check_machine(machine);
 }
 
 } // namespace
