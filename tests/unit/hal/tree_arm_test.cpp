@@ -151,7 +151,8 @@ TEST(ArmTree, LinesAreChecked) {
     EXPECT_EQ(serial(words({0, 0xffffffff, 4})), "pl011@9000000: interrupts has a bad value");
     EXPECT_EQ(serial(words({0, 988, 4})), "pl011@9000000: interrupts has a bad value");
     EXPECT_EQ(serial(words({0, 987, 4})), "");
-    EXPECT_EQ(serial(words({1, 16, 4})), "pl011@9000000: interrupts has a bad value"); // a device's, by its number
+    EXPECT_EQ(serial(words({1, 16, 4})),
+              "pl011@9000000: interrupts has a bad value"); // a device's, by its number
     EXPECT_EQ(serial(words({1, 3, 4})), "/: the serial port's interrupt goes nowhere"); // a processor's own
     EXPECT_EQ(changed([](Node& tree) { tree.set("interrupt-parent", words({7})); }),
               "/: the serial port's interrupt goes nowhere");
