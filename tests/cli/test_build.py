@@ -284,7 +284,7 @@ class Inspect(Command):
         loaded = sum(values[f"image.{name}_bytes"] for name in (
             "kernel_text", "kernel_rodata", "kernel_data", "boot_table", "cell_text", "cell_rodata", "cell_data"))
         self.assertEqual(values["image.kernel_hello_bytes"], loaded)
-        self.assertEqual([values[f"image.part_{part}_bytes"] for part in parts.PARTS], [0, 0, 0, 0])
+        self.assertEqual([values[f"image.part_{part}_bytes"] for part in parts.PARTS], [0] * len(parts.PARTS))
         self.assertLess(loaded, values["image.file_bytes"])
         self.assertEqual(values["image.file_bytes"], (ROOT / "build/qemu-riscv64/images/hello.img").stat().st_size)
 
