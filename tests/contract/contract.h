@@ -127,6 +127,12 @@ extern struct hal_fault caught;
 extern uint64_t gate_calls[RUMPK_CALL_COUNT];
 uint64_t gate_function(uint64_t number);
 
+// Runs a program that reads a word of place_user_data over and over, until it is told to go on. Does it
+// return? It faults if not. On any core, one at a time. Masked.
+bool program_waits();
+bool program_has_begun();
+void program_go_on();
+
 // The console's line: a device event that counts itself in console_interrupts, and a numbered
 // line of text, its newline included.
 extern uint64_t console_interrupts;

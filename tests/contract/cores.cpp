@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Other cores: started, woken, apart.
-#include "tests/contract/contract.h"
+#include "tests/contract/places.h"
 
 namespace contract {
 namespace {
@@ -17,6 +17,8 @@ uint64_t masked_there = 1;
 uint64_t on_its_stack = 0;
 uint64_t pinged = 0, ponged = 0, timer_there = 0;
 uint64_t letter = 0; // plain memory, carried by core_wake alone
+uint64_t asked = 0;  // to run program_waits; 0: not any more
+uint64_t answered = 0;
 
 // Asleep: where cores share a processor, as QEMU's do when it counts instructions, a spin would leave the
 // other no time. Somebody has to wake this core; what does not come stops here for ever.
@@ -43,7 +45,12 @@ void other_begins(uint32_t core) {
     use_interrupt_stack(stack(core_interrupts));
     store(begun, 1 + uint64_t{core});
     machine->core_wake(machine->boot->boot_core);
-    wait_until([] { return false; });
+    for (;;) {
+        wait_until([] { return load(asked) != 0; });
+        answered = program_waits() ? 1 : 0;
+        store(asked, 0);
+        machine->core_wake(machine->boot->boot_core);
+    }
 }
 
 void bell() {
@@ -145,6 +152,39 @@ void timers_are_apart() {
     EXPECT_EQUAL(load(counts.timer), before + 1);
 }
 
+// Without a bell from the other, but not for longer than that.
+template <typename Condition>
+bool sleep_until(uint64_t when, Condition condition) {
+    while (!condition() && machine->now() < when) {
+        machine->timer_set(machine->now() + 100 * microsecond);
+        machine->interrupts_wait();
+        machine->interrupts_restore(1);
+        machine->interrupts_mask();
+    }
+    return condition();
+}
+
+// The program on the other core is not disturbed by anything but that its memory is taken away.
+void rights_are_taken_on_every_core() {
+    if (machine->boot->cores < 2 || machine->user == nullptr) {
+        return;
+    }
+    constexpr uint32_t rights = HAL_MAP_READ | HAL_MAP_WRITE | HAL_MAP_USER;
+    const auto answer = [] { return load(asked) == 0; };
+    for (int i = 0; i < 10; i++) {
+        store(asked, 1);
+        machine->core_wake(other);
+        EXPECT(sleep_until(machine->now() + 1000 * millisecond, program_has_begun));
+        EXPECT_EQUAL(machine->unmap(place_user_data, page), 0);
+        EXPECT(sleep_until(machine->now() + 100 * millisecond, answer));
+        program_go_on();
+        wait_until(answer);
+        EXPECT_EQUAL(answered, 0); // it has faulted
+        EXPECT_EQUAL(machine->map(place_user_data, frame_at(place_user_data, frame_user_data), page, rights),
+                     0);
+    }
+}
+
 } // namespace
 
 const Test tests_of_cores[] = {
@@ -153,6 +193,7 @@ const Test tests_of_cores[] = {
     {"core_wake reaches the caller", core_wake_reaches_the_caller},
     {"core_wake loses no bell", core_wake_loses_no_bell},
     {"timers are apart", timers_are_apart},
+    {"rights are taken on every core", rights_are_taken_on_every_core},
     {nullptr, nullptr},
 };
 

@@ -318,6 +318,26 @@ const Test tests_of_user[] = {
     {nullptr, nullptr},
 };
 
+bool program_waits() {
+    kernel_stack = 4; // cores.cpp runs on the others
+    // Its code stands since the first test.
+    rumpk_probe_user_script wanted{};
+    wanted.at_entry = 1;
+    wanted.then = 2;
+    script() = wanted;
+    const bool returned = run() == Ended::returned;
+    kernel_stack = 1;
+    return returned;
+}
+
+bool program_has_begun() {
+    return load(script().at_entry) == 0;
+}
+
+void program_go_on() {
+    store(script().place, 1);
+}
+
 uint64_t gate_function(uint64_t number) {
     static const auto functions = []<uint64_t... n>(std::integer_sequence<uint64_t, n...>) {
         return std::array{reinterpret_cast<uint64_t>(&answer<n>)...};
