@@ -138,9 +138,9 @@ struct hal_user {
      * result alone. */
     int (*make_gate)(uint64_t calls[RUMPK_CALL_COUNT]);
     /* [masked] Goes on unmasked at user privilege with entry(argument), the stack pointer at `user_stack` and
-     * every other integer register 0; returning from there is halt(0, FIBER). Its calls run on the stack that
-     * ends at `kernel_stack`, 16-byte aligned like the other. `guard`: a page that faults while this program
-     * runs, even if it is mapped, where there is no MMU; 0: none. Does not return. */
+     * every other register 0, of floating point, too; returning from there is halt(0, FIBER). Its calls run
+     * on the stack that ends at `kernel_stack`, 16-byte aligned like the other. `guard`: a page that faults
+     * while this program runs, even if it is mapped, where there is no MMU; 0: none. Does not return. */
     void (*enter)(uint64_t entry, uint64_t argument, uint64_t user_stack, uint64_t kernel_stack,
                   uint64_t guard);
 };

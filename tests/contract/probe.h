@@ -31,8 +31,9 @@ struct rumpk_probe_user_script {
     uint64_t call; // the address of a function to call first; 0: none
     uint64_t arguments[6];
     uint64_t result;
-    // What it found: any register that was not 0 at its entry, argument, stack and return address apart; the
-    // same after the call, of those that a call may lose; how many have changed of those that it may not.
+    // What it found: any register, of floating point, too, that was not 0 at its entry, but for argument,
+    // stack and return address; the same after the call, of those that a call may lose; how many have changed
+    // of those that it may not.
     uint64_t at_entry;
     uint64_t left;
     uint64_t changed;

@@ -128,6 +128,8 @@ void the_kernel_does_not_touch_what_a_program_does() {
 
 void a_program_begins_with_nothing_and_returns_to_halt() {
     prepare({});
+    EXPECT(run() == Ended::returned); // and leaves something in registers of all kinds
+    prepare({});
     EXPECT(run() == Ended::returned);
     EXPECT_EQUAL(script().at_entry, 0);
     EXPECT_EQUAL(call_count, 1);

@@ -3,7 +3,7 @@
 
 import subprocess
 
-from . import build, common, framing, image, machines, parts, run, scenarios
+from . import build, common, framing, image, machines, manifest, parts, run, scenarios
 from .bench import exact
 
 EMULATED = "qemu-riscv64"
@@ -20,7 +20,10 @@ COUNTED = {
     "fused.time.instructions": (PRICE, "time", False, None),
     "cell.submit.instructions": (SUBMIT, SUBMIT, True, 10),
 }
-FIGURES = (*COUNTED,)
+RESTART = "restart"  # tests/apps/restart
+RESTARTED = "cell.restart.instructions"
+RESTARTED_TARGET = 200_000
+FIGURES = (*COUNTED, RESTARTED)
 
 
 def measure(_runs, only):
@@ -36,12 +39,15 @@ def measure(_runs, only):
             if (machine, application, apart) not in said:
                 said[machine, application, apart] = counts(machine, application, apart)
             yield exact(name, machine.name, said[machine, application, apart][what], "instructions", target=target)
+    if scenarios.wanted(RESTARTED, only):
+        at = counts(first, RESTART, True, ("measure", "1"))
+        yield exact(RESTARTED, first.name, at["begun"] - at["fault"], "instructions", target=RESTARTED_TARGET)
 
 
-def counts(machine, application, apart):
+def counts(machine, application, apart, arguments=()):
     """What the application says of itself, where an emulated machine executes an instruction a nanosecond."""
     path = packed(application, machine) if apart else build.application(application, machine.name).image
-    command = run.emulator_command(machine, path, machine.memory_default, 1)
+    command = run.emulator_command(machine, path, machine.memory_default, 1, arguments)
     command += ["-seed", "1", "-icount", "shift=0,sleep=off"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False)
     text = b"".join(data for channel, data in framing.Decoder().feed(done.stdout) if channel == framing.STDOUT).decode()
@@ -57,13 +63,13 @@ def counts(machine, application, apart):
 def packed(application, machine):
     """The application's celled image."""
     built = build.application(application, machine.name)
-    folder = build.target(machine.name, [parts.kernel({"cells"})], "the kernel that keeps cells apart")
+    cell = build.find(application).folder / "cell.toml"
+    kernel = parts.kernel({"cells", *parts.of(manifest.load(cell))})
+    folder = build.target(machine.name, [kernel], "the kernel that keeps cells apart")
     output = common.BUILD / "bench" / f"{application}-{machine.name}.img"
     output.parent.mkdir(parents=True, exist_ok=True)
-    manifest = build.find(application).folder / "cell.toml"
     try:
-        image.build("raw", machine.arch, folder / f"{parts.kernel({'cells'})}.elf", built.app_elf, manifest, output,
-                    machine.windows)
+        image.build("raw", machine.arch, folder / f"{kernel}.elf", built.app_elf, cell, output, machine.windows)
     except image.ImageError as error:
         common.fail(str(error))
     return output

@@ -120,6 +120,16 @@ hal_user_enter:
     mv      a0, a1
     mv      sp, a2
     li      ra, RUMPK_SYSTABLE_ADDRESS + PAGE_SIZE + GATE_END_OF_FIBER
+    /* As all others, FP registers; it has no FP state yet, so Dirty becomes Clean (switch.S). */
+    .option push
+    .option arch, +d
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+    fmv.d.x f\n, zero
+    .endr
+    fscsr   zero
+    .option pop
+    li      t0, XSTATUS_FS_INITIAL
+    csrc    XSTATUS, t0
     .irp n, 3, 4, 8, 9, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27
     li      x\n, 0
     .endr

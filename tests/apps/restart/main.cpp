@@ -181,20 +181,19 @@ void find_time_passed() {
     }
 }
 
-// For ./rumpk bench cells.
+// For ./rumpk bench cells: when the first life ends, and when the second one begins, in ns.
 [[noreturn]] void measure() {
+    const auto say_now = [](const char* what) {
+        std::printf("%s %lld\n", what, static_cast<long long>(nexus::now().time_since_epoch().count()));
+        std::fflush(stdout); // the console's driver runs at once, and sends it
+    };
     if (life() == 1) {
         std::memset(zeroed.data(), 0xa5, zeroed.size());
         std::memset(heap().data(), 0xa5, heap().size());
-        std::printf("%lld\n", static_cast<long long>(nexus::now().time_since_epoch().count()));
-        std::fflush(stdout);
-        nexus::sleep_for(std::chrono::milliseconds(1)); // what was printed is out
-        std::printf("%lld\n", static_cast<long long>(nexus::now().time_since_epoch().count()));
-        std::fflush(stdout);
+        say_now("fault");
         read_null();
     }
-    const auto now = nexus::now();
-    std::printf("%lld\n", static_cast<long long>(now.time_since_epoch().count()));
+    say_now("begun");
     std::exit(0);
 }
 

@@ -42,6 +42,16 @@ rumpk_probe_user:
     .irp n, 3, 4, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
     or      t0, t0, x\n
     .endr
+    .option push
+    .option arch, +d
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+    fmv.x.d t1, f\n
+    or      t0, t0, t1
+    fmv.d.x f\n, a0 /* the next program must not find it */
+    .endr
+    frcsr   t1
+    or      t0, t0, t1
+    .option pop
     sd      t0, AT_ENTRY(a0)
     mv      s0, a0
     sd      ra, RETURN(s0)
