@@ -289,11 +289,12 @@ bool Console::listen() {
     if (!decoder_.framed()) {
         return false;
     }
-    std::byte dropped[chunk];
-    size_t got = chunk;
-    while (got == chunk) {
+    constexpr size_t few = chunk / 2; // they are decoded masked as well, and that takes as long again
+    std::byte dropped[few];
+    size_t got = few;
+    while (got == few) {
         const InterruptsMasked masked;
-        got = static_cast<size_t>(machine().console_read(reinterpret_cast<uint8_t*>(dropped), chunk));
+        got = static_cast<size_t>(machine().console_read(reinterpret_cast<uint8_t*>(dropped), few));
         (void)decoder_.decode({dropped, got});
     }
     return true;
