@@ -15,10 +15,11 @@ namespace rumpk {
     __builtin_memcpy(to, from, size);
 }
 
-// The same where both lie at a multiple of eight, and so does the size: a few instructions a word, in place.
-// Each word is read once, whoever writes it meanwhile.
+// The same where both lie at a multiple of eight, and so does the size, which the compiler knows: a load and
+// a store a word, in place. Each word is read once, whoever writes it meanwhile.
 [[gnu::always_inline]] inline void copy_words(void* to, const void* from, size_t size) {
     auto* const in = static_cast<uint64_t*>(const_cast<void*>(from));
+#pragma clang loop unroll(full)
     for (size_t i = 0; i < size / sizeof(uint64_t); ++i) {
         const uint64_t word = std::atomic_ref(in[i]).load(std::memory_order_relaxed);
         void* const place = static_cast<std::byte*>(to) + i * sizeof word;

@@ -21,12 +21,18 @@ void run_fiber(void* argument) {
     entry(value);
     (void)machine().interrupts_mask();
     Cell& cell = *self.cell;
-    if (cell.at_home() && cell.live_fibers() > 1) [[likely]] {
-        // All of the stack is free again, and nobody but this core gives it to another.
-        fiber_end(self, 0);
-        this_scheduler().leave();
+    if (!cell.at_home() || cell.live_fibers() == 1) [[unlikely]] {
+        end_self(0);
     }
-    end_self(0);
+    // All of the stack is free again, and nobody but this core gives it to another.
+    Scheduler& here = this_scheduler();
+    if (Fiber* const next = here.step_aside(); next != nullptr) [[likely]] {
+        self.owned = false;
+        cell.fiber_ended(self, 0);
+        here.go_on_with(*next);
+    }
+    fiber_end(self, 0);
+    here.leave();
 }
 
 // The same at user privilege. The context is the kernel's own, on the fiber's stack for calls.

@@ -361,6 +361,22 @@ void Scheduler::forget(Fiber& fiber) {
     fiber.state = FiberState::free;
 }
 
+Fiber* Scheduler::step_aside() {
+    Fiber& self = *running();
+    if (attention_ != 0 || self.run.next == &self.run) {
+        return nullptr;
+    }
+    ready_.remove(self.run, self.tier);
+    self.state = FiberState::free;
+    return running();
+}
+
+void Scheduler::go_on_with(Fiber& next) {
+    count_switch(next);
+    machine().context_switch(&nobodys_, &next.context);
+    panic("an ended fiber was given the core");
+}
+
 // What ran until now is not looked at: its block may have begun another life, on
 // another core even. Its tier's interrupt stack may be the one that this runs on;
 // nothing comes back to it.

@@ -140,6 +140,11 @@ class Scheduler {
     void forget(Fiber& fiber);
     // After forget() of the running fiber: the core goes on elsewhere.
     [[noreturn]] void leave() { leave(machine().context_switch); }
+    // The same of the running fiber in two steps, where another of its tier is ready and a switch is no more
+    // than that: forgets it and returns who is next, to be gone on with at once. nullptr: not so, nothing has
+    // been done.
+    [[nodiscard]] Fiber* step_aside();
+    [[noreturn]] void go_on_with(Fiber& next);
     // From now on only this fiber, of the kernel, is given the core.
     void run_only(Fiber& fiber) {
         only_ = &fiber;

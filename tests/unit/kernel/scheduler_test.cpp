@@ -288,6 +288,39 @@ TEST(Scheduler, ExchangeRefusesWhatOnlyTheQueueCanDo) {
     EXPECT_TRUE(ended) << "it waited where it was refused";
 }
 
+// Whose end is a switch and no more, and whose is not.
+TEST(Scheduler, WhoEndsStepsAsideForItsOwnTier) {
+    Machine machine(3);
+    std::string order;
+    const auto would_step_aside = [&](const char* name) {
+        order += name;
+        (void)rumpk::machine().interrupts_mask();
+        Scheduler& here = this_scheduler();
+        Fiber* const next = here.step_aside();
+        if (next == nullptr) {
+            rumpk::machine().interrupts_restore(1);
+            return false;
+        }
+        here.go_on_with(*next);
+    };
+    Fiber& above = machine.fiber(Tier::photon, [&] { order += "p"; });
+    machine.scheduler.make_ready(machine.fiber(Tier::gravity, [&] { (void)would_step_aside("a"); }));
+    machine.scheduler.make_ready(machine.fiber(Tier::gravity, [&] { (void)would_step_aside("b"); }));
+    machine.scheduler.make_ready(machine.fiber(Tier::gravity, [&] {
+        EXPECT_FALSE(would_step_aside("c")) << "nobody else of its tier is ready";
+        {
+            const InterruptsMasked masked;
+            this_scheduler().make_ready(machine.fiber(Tier::gravity, [&] { order += "d"; }));
+            this_scheduler().make_ready(above);
+            EXPECT_EQ(this_scheduler().step_aside(), nullptr) << "a higher tier comes first";
+        }
+    }));
+    machine.scheduler.make_ready(machine.fiber(Tier::void_, [&] { order += "v"; }));
+    ASSERT_TRUE(machine.run(steps));
+    EXPECT_EQ(order, "abcpdv");
+    EXPECT_EQ(machine.scheduler.statistics().switches, 6U);
+}
+
 TEST(Scheduler, BellsLatchAndCoalesce) {
     Machine machine(7);
     std::vector<uint64_t> taken;

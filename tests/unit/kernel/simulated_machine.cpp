@@ -137,8 +137,12 @@ void run_body(void* argument) {
     interrupts_restore(1);
     (*static_cast<std::function<void()>*>(argument))();
     (void)interrupts_mask();
-    this_scheduler().forget(*this_scheduler().running());
-    this_scheduler().leave();
+    Scheduler& here = this_scheduler();
+    if (Fiber* const next = here.step_aside(); next != nullptr) {
+        here.go_on_with(*next);
+    }
+    here.forget(*here.running());
+    here.leave();
 }
 
 } // namespace
