@@ -67,9 +67,10 @@ def ends_soon(pid):
 
 
 def setUpModule():
-    """A shell that starts the tests in the background ignores SIGINT, and so would all they start."""
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """A shell that starts the tests in the background ignores SIGINT, nohup SIGHUP, and so would all they start."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
 
 
 class PassThrough(unittest.TestCase):
@@ -268,7 +269,7 @@ class Signals(unittest.TestCase):
         for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
             process, pid = self.start("process_id")
             process.send_signal(number)
-            self.assertEqual(process.wait(30), code)
+            self.assertEqual(process.wait(10), code)
             self.assertTrue(ends_soon(pid))
 
     def test_no_emulator_stays_behind_a_killed_runner(self):
