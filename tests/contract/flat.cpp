@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Memory where nothing translates addresses, and regions say what programs at user privilege may touch: what
 // map and the others refuse, and where the regions end. What they do to programs: user.cpp.
+#include <initializer_list>
+
 #include "tests/contract/accesses.h"
 #include "tests/contract/places.h"
 #include "tests/contract/probe.h"

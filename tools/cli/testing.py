@@ -94,7 +94,7 @@ class Report:
 
 
 def main(args) -> int:
-    from . import build, machines, suites
+    from . import bench_fibers, build, machines, suites
 
     if args.machine is not None and args.machine not in scenarios.VARIANTS.get("host", ()):
         machines.load(args.machine.removesuffix(scenarios.CELLS))
@@ -106,6 +106,8 @@ def main(args) -> int:
         common.say(f"no test has such a name: {' '.join(args.only)}; ./rumpk test --list shows them")
         return 1
     build.setup.ensure()
+    if any(test.title == "check/tidy" for test in chosen(args)):
+        build.setup.ensure_packages(bench_fibers.PACKAGES)  # it looks at the bench's sources, too
     report = Report()
     needed = _builds(args)
     for test in needed:
