@@ -23,7 +23,7 @@ def register(subparsers: argparse._SubParsersAction) -> None:
         description="Runs the project's own checks. Those of the built kernel need `./rumpk build` before.",
     )
     parser.add_argument("--only", metavar="NAME", action="append", help="run this check alone (may be repeated)")
-    parser.add_argument("--deep", action="store_true", help="clang-tidy follows as many paths as it can; takes twice as long")
+    parser.add_argument("--deep", action="store_true", help="clang-tidy follows as many paths as it can, which takes longer")
     parser.add_argument("--list", action="store_true", help="say which checks there are, and stop")
     parser.set_defaults(main=main)
 

@@ -19,22 +19,7 @@
     .globl  hal_trap_vectors
     .balign 2048
 hal_trap_vectors:
-    /* From EL1 on SP_EL0: all that there is. */
-    stp     x0, x1, [sp, #CORE_SCRATCH]
-    b       hal_trap_from_kernel
-    .balign 128
-    stp     x0, x1, [sp, #CORE_SCRATCH]
-    b       interrupt
-    .balign 128
-    b       . /* FIQ: group 0, never enabled */
-    .balign 128
-    stp     x0, x1, [sp, #CORE_SCRATCH]
-    b       hal_trap_from_kernel /* SError: an asynchronous abort */
-    /* From EL1 on SP_EL1: an exception in these very lines, whose cause is lost. */
-    .rept   4
-    .balign 128
-    b       hal_trap_lost
-    .endr
+    vectors_of_kernel
     /* From EL0, 64 and 32 bits: nothing runs there. */
     .rept   8
     .balign 128

@@ -21,21 +21,7 @@
 /* VBAR_EL1, once a program runs on this core: sixteen entries of 128 bytes, D1.3.2.5. */
     .balign 2048
 user_vectors:
-    /* From EL1 on SP_EL0: as in trap.S. */
-    stp     x0, x1, [sp, #CORE_SCRATCH]
-    b       hal_trap_from_kernel
-    .balign 128
-    stp     x0, x1, [sp, #CORE_SCRATCH]
-    b       interrupt
-    .balign 128
-    b       . /* FIQ: group 0, never enabled */
-    .balign 128
-    stp     x0, x1, [sp, #CORE_SCRATCH]
-    b       hal_trap_from_kernel
-    .rept   4
-    .balign 128
-    b       hal_trap_lost
-    .endr
+    vectors_of_kernel
     /* From EL0, 64 bits */
     .balign 128
     stp     x0, x1, [sp, #CORE_SCRATCH]
