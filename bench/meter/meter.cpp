@@ -13,7 +13,8 @@
 // to and with the one that unmasks (its own, or SRET). Firmware is counted as what it is, time in which no
 // interrupt is taken: within a stretch, or as a stretch of its own. WFI executes nothing while it waits; the
 // stretch around it is one. Nothing is counted before a hart unmasks for the first time: boot is not
-// measured.
+// measured. A wake-up begins with the trap that ends elsewhere than where it began, by unmasking and not by
+// SRET: it switched to the fiber that comes to the mark. Where none does, with the last trap before the mark.
 #include "bench/meter/emulator.h"
 
 #include <algorithm>
@@ -58,7 +59,7 @@ struct Longest {
 // Between waking and the mark, a woken fiber may be interrupted once more before it comes to its first
 // instruction; so close behind the last stretch it is the same wake-up that is delayed.
 constexpr uint64_t hardly_unmasked = 32;
-constexpr size_t longest_path = 4096;
+constexpr size_t longest_path = 8192;
 constexpr size_t callers_distance = 8; // instructions of a function that masks, until it returns
 constexpr size_t sites_shown = 16;
 constexpr size_t most_cores = 8;
@@ -69,16 +70,14 @@ struct Core {
     bool deaf = false;    // takes no interrupt
     bool in_firmware = false;
     uint64_t begun = 0;       // of this stretch, in instructions executed
-    uint64_t ended = 0;       // of the last one
-    uint64_t row_begun = 0;   // of the stretches with nothing in between, up to the last or this one
     uint64_t from = 0;        // where this stretch begins: its first caller
     bool returned = false;    // the last instruction was a return, close to the begin
     bool interrupted = false; // a trap was entered and the mark not reached
     uint64_t trap = 0;
     bool of_trap = false;    // this stretch began with a trap
     uint64_t trap_ended = 0; // the last such stretch
-    uint64_t pending = 0;    // the earliest moment at which that trap can have come pending
     std::vector<uint64_t> path;
+    std::vector<uint64_t> way; // since that trap, until the mark
 };
 
 // All of it: made when the plugin is loaded and never destroyed, since the emulator may end in the middle of
@@ -90,8 +89,9 @@ struct Meter {
     std::array<Core, most_cores> cores;
     std::map<std::pair<uint64_t, uint64_t>, Longest> sites; // by begin and end
     std::vector<uint64_t> wakes;
-    std::vector<uint64_t> waits; // as wakes, from the moment at which the interrupt can have come pending
-    uint64_t unclear = 0;        // executed: accesses to sstatus that may mask or not
+    uint64_t longest_wake = 0;
+    std::vector<uint64_t> longest_way; // of the longest of these
+    uint64_t unclear = 0;              // executed: accesses to sstatus that may mask or not
 };
 Meter& meter = *new Meter;
 
@@ -137,20 +137,20 @@ void begin(Core& core, const Instruction& at) {
     core.of_trap = at.kind == Kind::entry;
     core.in_firmware = at.firmware;
     core.begun = core.executed - 1;
-    if (core.begun != core.ended) {
-        core.row_begun = core.begun;
-    }
     core.from = at.address;
     core.returned = false;
     core.path.assign(1, at.address);
 }
 
-// `length` instructions after its begin.
-void end(Core& core, uint64_t to, uint64_t length) {
+// `length` instructions after its begin. `switched`: if it was a trap, it does not go back to where it began.
+void end(Core& core, uint64_t to, uint64_t length, bool switched) {
     core.deaf = false;
-    core.ended = core.begun + length;
     if (core.of_trap) {
-        core.trap_ended = core.ended;
+        core.trap_ended = core.begun + length;
+        if (switched) {
+            core.trap = core.begun;
+            core.way = core.path;
+        }
     }
     Longest& site = meter.sites[{core.from, to}];
     ++site.times;
@@ -169,22 +169,26 @@ void enter_trap(Core& core, const Instruction& at) {
     begin(core, at);
     if (!delayed) {
         core.trap = now;
-        core.pending = core.row_begun;
+        core.way.assign(1, at.address);
     }
     core.interrupted = true;
 }
 
 void reach_mark(Core& core) {
     if (core.interrupted) {
-        meter.wakes.push_back(core.executed - 1 - core.trap);
-        meter.waits.push_back(core.executed - 1 - core.pending);
+        const uint64_t length = core.executed - 1 - core.trap;
+        if (meter.wakes.empty() || length > meter.longest_wake) {
+            meter.longest_wake = length;
+            meter.longest_way = core.way;
+        }
+        meter.wakes.push_back(length);
     }
     core.interrupted = false;
 }
 
 void unmask(Core& core, const Instruction& at) {
     if (core.deaf) {
-        end(core, at.address, core.executed - core.begun);
+        end(core, at.address, core.executed - core.begun, at.kind == Kind::unmask);
     }
     core.running = true;
 }
@@ -193,9 +197,12 @@ void execute(unsigned index, void* data) {
     const Instruction& at = *static_cast<const Instruction*>(data);
     Core& core = meter.cores[index];
     ++core.executed;
+    if (core.interrupted && core.way.size() < longest_path) {
+        core.way.push_back(at.address);
+    }
     if (core.deaf) {
         if (core.in_firmware && !at.firmware) {
-            end(core, at.address, core.executed - 1 - core.begun);
+            end(core, at.address, core.executed - 1 - core.begun, false);
         } else {
             if (core.returned && core.path.size() <= callers_distance) {
                 core.from = at.address;
@@ -260,10 +267,19 @@ void print_spread(std::FILE* file, const char* name, std::vector<uint64_t>& valu
     std::fprintf(file, "%s %zu %lu %lu %lu %lu\n", name, values.size(), at(0), at(500), at(990), at(1000));
 }
 
+void print_path(std::FILE* file, const char* name, const std::vector<uint64_t>& path) {
+    std::fputs(name, file);
+    for (const uint64_t address : path) {
+        std::fprintf(file, " %lx", address);
+    }
+    std::fputs("\n", file);
+}
+
 // Each line begins with what it is:
-//   wake, wait    how many, least, median, 99th percentile, most
+//   wake          how many, least, median, 99th percentile, most
+//   way           the addresses from the trap to the mark of the longest wake, at most 8192
 //   masked        length, how often, begin, end; the longest of each place, the longest first. Behind it:
-//   path          the addresses of the one above, at most 4096
+//   path          the addresses of the one above, at most 8192
 void report(qemu_plugin_id_t, void*) {
     std::FILE* const file = std::fopen(meter.options.out.c_str(), "w");
     if (file == nullptr) {
@@ -271,19 +287,16 @@ void report(qemu_plugin_id_t, void*) {
         return;
     }
     print_spread(file, "wake", meter.wakes);
-    print_spread(file, "wait", meter.waits);
+    print_path(file, "way", meter.longest_way);
     std::fprintf(file, "unclear %lu\n", meter.unclear);
     using Site = std::pair<std::pair<uint64_t, uint64_t>, Longest>;
     std::vector<Site> sorted(meter.sites.begin(), meter.sites.end());
     std::ranges::sort(sorted, [](const Site& a, const Site& b) { return a.second.length > b.second.length; });
     sorted.resize(std::min(sorted.size(), sites_shown));
     for (const auto& [place, longest] : sorted) {
-        std::fprintf(file, "masked %lu %lu %lx %lx\npath", longest.length, longest.times, place.first,
+        std::fprintf(file, "masked %lu %lu %lx %lx\n", longest.length, longest.times, place.first,
                      place.second);
-        for (const uint64_t address : longest.path) {
-            std::fprintf(file, " %lx", address);
-        }
-        std::fputs("\n", file);
+        print_path(file, "path", longest.path);
     }
     std::fclose(file);
 }

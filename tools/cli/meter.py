@@ -40,13 +40,13 @@ class Stretch(NamedTuple):
     times: int
     begin: int
     end: int
-    path: list  # addresses, the first 4096
+    path: list  # addresses, the first 8192
 
 
 class Report(NamedTuple):
-    wake: Spread  # from the trap's entry to the mark
-    wait: Spread  # from the earliest moment at which the interrupt can have come pending
+    wake: Spread  # from the entry of the trap that switches to the mark
     stretches: list  # the longest first
+    way: list  # of the longest wake: addresses, the first 8192
 
     @property
     def masked(self):
@@ -81,18 +81,20 @@ def count(command, entry, mark=None, given=subprocess.DEVNULL):
 
 
 def parse(text):
-    spreads, stretches = {}, []
+    wake, stretches, way = None, [], []
     for line in text.splitlines():
         what, *rest = line.split()
-        if what in ("wake", "wait"):
-            spreads[what] = Spread(*map(int, rest))
+        if what == "wake":
+            wake = Spread(*map(int, rest))
         elif what == "masked":
             stretches.append(Stretch(int(rest[0]), int(rest[1]), int(rest[2], 16), int(rest[3], 16), []))
+        elif what == "way":
+            way = [int(word, 16) for word in rest]
         elif what == "path":
             stretches[-1].path.extend(int(word, 16) for word in rest)
         elif what == "unclear" and rest != ["0"]:
             raise MeterError("the image changes sstatus by a register; the meter cannot see how")
-    return Report(spreads["wake"], spreads["wait"], stretches)
+    return Report(wake, stretches, way)
 
 
 def of_application(machine, built, arguments, mark=None, cores=1, given=subprocess.DEVNULL):
@@ -110,17 +112,22 @@ def of_application(machine, built, arguments, mark=None, cores=1, given=subproce
 def describe(report, symbols, shown=5):
     """The longest stretches, a line each: the functions in the order in which they ran."""
     longest = report.stretches[:shown]
-    names = _names({address for stretch in longest for address in stretch.path}, symbols)
+    names = _names({*report.way, *(address for stretch in longest for address in stretch.path)}, symbols)
     for stretch in longest:
-        runs = []
-        for address in stretch.path:
-            name = names[address]
-            if runs and runs[-1][0] == name:
-                runs[-1][1] += 1
-            else:
-                runs.append([name, 1])
-        way = " ".join(f"{name}:{times}" for name, times in runs[:WAY])
-        yield f"{stretch.length} instructions, {stretch.times} times: {way}"
+        yield f"{stretch.length} instructions, {stretch.times} times: {in_words(stretch.path, names)}"
+    if report.way:
+        yield f"the longest wake, {report.wake.most} instructions: {in_words(report.way, names)}"
+
+
+def in_words(path, names):
+    runs = []
+    for address in path:
+        name = names[address]
+        if runs and runs[-1][0] == name:
+            runs[-1][1] += 1
+        else:
+            runs.append([name, 1])
+    return " ".join(f"{name}:{times}" for name, times in runs[:WAY])
 
 
 def _names(addresses, symbols):
