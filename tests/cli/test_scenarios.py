@@ -63,6 +63,12 @@ class Reading(unittest.TestCase):
         self.assertEqual((celled.title, celled.facts["expect"]["code"]), ("one qemu-riscv64-cells", 3))
         self.assertEqual(celled.image, ROOT / "build/qemu-riscv64/images/hello.img")
         self.assertEqual(self.load(self.MINIMAL + expect, machine="qemu-riscv64-cells"), [])
+        text = self.MINIMAL + 'cells = "only"\n[on.cells.expect]\ncode = 4\n' + expect
+        codes = {one.title: one.facts["expect"]["code"] for one in self.load(text)}
+        self.assertEqual(codes, {"one qemu-aarch64-cells": 4, "one qemu-riscv64-cells": 3})
+
+    def test_a_machine_that_there_is_not(self):
+        self.assertIn("on: unknown key 'qemu-riscv46'", self.refused(self.MINIMAL + "[expect]\ncode = 0\n[on.qemu-riscv46]\nsmp = 2\n"))
 
     def test_cases_machines_and_long(self):
         text = (

@@ -35,7 +35,7 @@
     stderr_lacks = ["regex", ...]     none may be found
     trace = ["regex", ...]            the run writes a trace, which is one, and has a track or event named so
     [[case]] name = "..."             a variant: what it has replaces the file's; tables are merged
-    [on.NAME]                         what differs on one machine, or MACHINE-cells
+    [on.NAME]                         what differs on one machine, in all celled images (`cells`), or on MACHINE-cells
     [long]                            what differs with --long
 """
 
@@ -146,14 +146,16 @@ def _of_file(file, text, builds, long):
     cases = text.pop("case", [{}])
     out = []
     for case in cases:
-        name = file.stem + (f"/{case['name']}" if "name" in case else "")
+        title = file.stem + (f"/{case['name']}" if "name" in case else "")
         for machine, preset in builds:
             facts = merged(text, case)
             facts = merged(facts, facts.get("on", {}).get(machine.name, {}))
             if preset.endswith(CELLS):
                 if not facts.get("cells"):
                     continue
-                facts = merged(facts, facts.get("on", {}).get(preset, {})) | {"build": False}
+                for name in ("cells", preset):
+                    facts = merged(facts, facts.get("on", {}).get(name, {}))
+                facts["build"] = False
             elif facts.get("cells") == "only":
                 continue
             if long:
@@ -162,7 +164,7 @@ def _of_file(file, text, builds, long):
             if preset in VARIANTS.get(machine.name, ()) and (facts.get("build") or not facts.get("variants", True)):
                 continue  # built by name, that is as the machine's own
             if facts.get("machines", "all") == "all" or machine.name in facts["machines"]:
-                out.append(Scenario(name, machine, preset, facts))
+                out.append(Scenario(title, machine, preset, facts))
     return out
 
 
@@ -177,6 +179,8 @@ def _check(file, facts):
     known(facts.get("image", {}), _IMAGE_KEYS, "image: ")
     known(facts.get("tree", {}), device_tree.KEYS, "tree: ")
     known(facts.get("expect", {}), _EXPECT_KEYS, "expect: ")
+    names = machines.names()
+    known(facts.get("on", {}), {"cells", *names, *(name + CELLS for name in names)}, "on: ")
     for key in ("about", "app", "limit_seconds", "expect"):
         if key not in facts:
             common.fail(f"{common.relative(file)}: '{key}' is missing")
