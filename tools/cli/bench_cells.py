@@ -2,8 +2,9 @@
 """The suite `cells`: what it costs that a cell is kept apart. docs/benchmarks.md says what each figure means."""
 
 import subprocess
+import time
 
-from . import build, common, framing, image, machines, manifest, parts, run, scenarios
+from . import build, common, framing, image, inject, machines, manifest, parts, run, scenarios
 from .bench import exact
 
 EMULATED = "qemu-riscv64"
@@ -23,7 +24,13 @@ COUNTED = {
 RESTART = "restart"  # tests/apps/restart
 RESTARTED = "cell.restart.instructions"
 RESTARTED_TARGET = 200_000
-FIGURES = (*COUNTED, RESTARTED)
+# preset -> faults that are injected there
+INJECTED = {"host": 10_000, "qemu-riscv64-cells": 1_000, "qemu-riscv64-pmp-cells": 1_000, "qemu-aarch64-cells": 1_000}
+FAULTS = ("fault.injected", "fault.kernel_faults", "fault.lost_messages")
+FUZZER = "any-arguments"  # tests/apps/any-arguments
+FUZZED = "syscall.fuzz_calls"
+FUZZ_CALLS = 300_000
+FIGURES = (*COUNTED, RESTARTED, *FAULTS, FUZZED)
 
 
 def measure(_runs, only):
@@ -42,6 +49,36 @@ def measure(_runs, only):
     if scenarios.wanted(RESTARTED, only):
         at = counts(first, RESTART, True, ("measure", "1"))
         yield exact(RESTARTED, first.name, at["begun"] - at["fault"], "instructions", target=RESTARTED_TARGET)
+    if any(scenarios.wanted(name, only) for name in FAULTS):
+        for preset, faults in INJECTED.items():
+            yield from injected(preset, faults, only)
+    if scenarios.wanted(FUZZED, only):
+        yield exact(FUZZED, first.name, fuzzed(first), "calls")
+
+
+def injected(preset, faults, only):
+    """What came of so many faults: each run from another seed, which is said if it goes wrong."""
+    seed = time.time_ns() % (1 << 32)
+    build.target(preset.removesuffix(scenarios.CELLS), ["kernels", f"images/{inject.APP}.img"], "an application that ends again and again")
+    outcome = inject.run(preset, faults, seed)
+    if outcome.wrong:
+        tell = common.say if outcome.kernel_faults or outcome.lost else common.fail  # a figure says so, or none does
+        tell(f"{preset}, seed {seed}: {outcome.wrong}")
+    for name, value, unit, target in zip(FAULTS, (outcome.injected, outcome.kernel_faults, outcome.lost),
+                                         ("faults", "faults", "messages"), (None, 0, 0)):
+        if scenarios.wanted(name, only):
+            yield exact(name, preset, value, unit, target=target)
+
+
+def fuzzed(machine):
+    """Calls with any arguments that a cell which is kept apart has made, all of them answered."""
+    command = run.emulator_command(machine, packed(FUZZER, machine), machine.memory_default, 1, (str(FUZZ_CALLS),))
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=10 * SECONDS, check=False)
+    decoder = framing.Decoder()
+    text = b"".join(data for _, data in decoder.feed(done.stdout)).decode(errors="replace")
+    if decoder.panicked or decoder.exit_code != 0 or "FAILED" in text:
+        common.fail(f"{FUZZER} on {machine.name}: {text}")
+    return FUZZ_CALLS
 
 
 def counts(machine, application, apart, arguments=()):

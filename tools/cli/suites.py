@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `./rumpk test` runs besides scenarios: unit tests, the command line's tests, fuzz targets,
-the HAL's contract, golden programs, checks. Each suite gives a list of tests."""
+the HAL's contract, golden programs, injected faults, checks. Each suite gives a list of tests."""
 
 import os
 import re
@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Callable, NamedTuple
 
@@ -248,6 +249,32 @@ def _golden(machine, file, celled=False):
     )
     if "FAILED" in text or not re.search(r"^ok ", text, re.MULTILINE):
         raise Failure(text)
+
+
+# --- Injected faults ------------------------------------------------------------------------------
+
+# preset -> faults: those that every run injects, and with --long 100,000 and some in all.
+_INJECTED = {"host": 400, "host-asan": 200, "qemu-riscv64": 60, "qemu-riscv64-cells": 100, "qemu-riscv64-pmp-cells": 60,
+             "qemu-aarch64-cells": 60}
+_INJECTED_LONG = {"host": 40_000, "host-asan": 20_000, "qemu-riscv64": 5_000, "qemu-riscv64-cells": 15_000,
+                  "qemu-riscv64-pmp": 3_000, "qemu-riscv64-pmp-cells": 8_000, "qemu-aarch64": 3_000, "qemu-aarch64-cells": 8_000}
+
+
+def injections(long):
+    """A cell that ends again and again (inject.py). The seed is another each time with --long, and said."""
+    faults = _INJECTED_LONG if long else _INJECTED
+    return [Test(f"inject {preset}", lambda p=preset, n=count: _inject(p, n, long)) for preset, count in faults.items()]
+
+
+def _inject(preset, faults, long):
+    from . import inject
+
+    seed = time.time_ns() % (1 << 32) if long else 1
+    outcome = inject.run(preset, faults, seed)
+    if outcome.wrong:
+        raise Failure(f"seed {seed}: {outcome.line()}\n{outcome.wrong}")
+    if long:
+        print(f"inject {preset}: seed {seed}, {outcome.line()}", flush=True)
 
 
 # --- Checks ---------------------------------------------------------------------------------------

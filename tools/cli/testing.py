@@ -131,7 +131,7 @@ def chosen(args):
     tests = [
         suites.Test(one.title, lambda s=one: scenarios.run(s)) for one in scenarios.load(args.long, args.only, args.machine)
     ]
-    for suite in (suites.contract, suites.golden):
+    for suite in (suites.contract, suites.golden, suites.injections):
         tests += suite(args.long)
     if args.machine:
         tests = [test for test in tests if test.title.endswith(f" {args.machine}")]
