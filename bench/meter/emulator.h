@@ -11,7 +11,9 @@
 extern "C" {
 
 using qemu_plugin_id_t = uint64_t;
-struct qemu_info_t; // of the emulated machine; not looked at
+struct qemu_info_t {         // of the emulated machine; more follows, which is not looked at
+    const char* target_name; // "riscv64"
+};
 
 struct qemu_plugin_tb;   // a piece of code that is being translated
 struct qemu_plugin_insn; // an instruction in it; both are valid during the callback alone

@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A plugin of the emulator that counts, from outside the guest, how many instructions a RISC-V hart executes
-// while its supervisor-mode interrupts are masked, and from the entry of a trap to a marked instruction.
+// A plugin of the emulator that counts, from outside the guest, how many instructions a core executes while
+// its kernel's interrupts are masked, and from the entry of a trap to a marked instruction.
 // `./rumpk bench fibers` and docs/benchmarks.md say what the figures mean.
 //
 //   out=FILE              where the report goes when the emulator ends
-//   firmware=BASE-END     machine mode's code, hexadecimal as all that follows
+//   firmware=BASE-END     code below the kernel, hexadecimal as all that follows
 //   entry=ADDRESS         the first instruction of the kernel's trap entry
 //   mark=ADDRESS          the first instruction of what an interrupt wakes
 //
-// A stretch is what a hart executes from the instruction that masks (its own, or the trap entry's first) up
-// to and with the one that unmasks (its own, or SRET). Firmware is counted as what it is, time in which no
-// interrupt is taken: within a stretch, or as a stretch of its own. WFI executes nothing while it waits; the
-// stretch around it is one. Nothing is counted before a hart unmasks for the first time: boot is not
-// measured. A wake-up begins with the trap that ends elsewhere than where it began, by unmasking and not by
-// SRET: it switched to the fiber that comes to the mark. Where none does, with the last trap before the mark.
+// A stretch is what a core executes from the instruction that masks (its own, or the trap entry's first) up
+// to and with the one that unmasks (its own, or the return from the trap). Firmware is counted as what it is,
+// time in which no interrupt is taken: within a stretch, or as a stretch of its own. WFI executes nothing
+// while it waits; the stretch around it is one. Nothing is counted before a core unmasks for the first time:
+// boot is not measured. A wake-up begins with the trap that ends elsewhere than where it began, by unmasking
+// and not by returning: it switched to the fiber that comes to the mark. Where none does, with the last trap
+// before the mark.
+#include "bench/meter/decode.h"
 #include "bench/meter/emulator.h"
 
 #include <algorithm>
@@ -30,8 +32,6 @@
 #include <vector>
 
 namespace {
-
-enum class Kind : uint8_t { plain, entry, mask, unmask, unclear, trap_return, function_return, mark };
 
 // An instruction of the guest, as it was translated. Lives for ever: generated code points to it.
 struct Instruction {
@@ -84,6 +84,7 @@ struct Core {
 // an instruction, and asks for the report after it has destroyed what is static.
 struct Meter {
     Options options;
+    Decode* decode = nullptr;
     std::deque<Instruction> instructions;
     std::unordered_map<uint64_t, Instruction*> by_address;
     std::array<Core, most_cores> cores;
@@ -91,45 +92,18 @@ struct Meter {
     std::vector<uint64_t> wakes;
     uint64_t longest_wake = 0;
     std::vector<uint64_t> longest_way; // of the longest of these
-    uint64_t unclear = 0;              // executed: accesses to sstatus that may mask or not
+    uint64_t unclear = 0;              // executed: what may mask or not
 };
 Meter& meter = *new Meter;
 
-// Privileged specification 1.12: 2.1 and 3.3.2, with the CSR instructions of Zicsr.
-Kind kind_of(uint64_t address, uint32_t code) {
-    constexpr uint32_t sret = 0x10200073;
-    constexpr uint32_t ret = 0x00008067;
-    constexpr uint32_t compressed_ret = 0x8082;
-    constexpr uint32_t sstatus = 0x100;
-    constexpr uint32_t system = 0x73;
-    constexpr uint32_t interrupt_enable = 1 << 1; // sstatus.SIE
+Kind kind_of(uint64_t address, uint32_t code, bool firmware) {
     if (address == meter.options.entry) {
         return Kind::entry;
     }
     if (address == meter.options.mark) {
         return Kind::mark;
     }
-    if (code == sret) {
-        return Kind::trap_return;
-    }
-    if (code == ret || code == compressed_ret) {
-        return Kind::function_return;
-    }
-    if ((code & 0x7f) != system || code >> 20 != sstatus) {
-        return Kind::plain;
-    }
-    const uint32_t function = code >> 12 & 7;
-    const uint32_t source = code >> 15 & 31;
-    switch (function) {
-    case 6: // CSRRSI
-        return (source & interrupt_enable) != 0 ? Kind::unmask : Kind::plain;
-    case 7: // CSRRCI
-        return (source & interrupt_enable) != 0 ? Kind::mask : Kind::plain;
-    case 1: // CSRRW: the trap's return, where the enable bit of what it writes is clear as it is already
-        return Kind::plain;
-    default: // a register says what is set or cleared; x0 nothing
-        return source != 0 ? Kind::unclear : Kind::plain;
-    }
+    return firmware ? Kind::plain : meter.decode(code);
 }
 
 void begin(Core& core, const Instruction& at) {
@@ -252,7 +226,7 @@ void translated(qemu_plugin_id_t, qemu_plugin_tb* block) {
         if (known == nullptr || known->code != code) {
             const bool firmware =
                 address >= meter.options.firmware_base && address < meter.options.firmware_end;
-            meter.instructions.push_back({address, code, kind_of(address, code), firmware});
+            meter.instructions.push_back({address, code, kind_of(address, code, firmware), firmware});
             known = &meter.instructions.back();
         }
         qemu_plugin_register_vcpu_insn_exec_cb(instruction, execute, QEMU_PLUGIN_CB_NO_REGS, known);
@@ -331,7 +305,12 @@ extern "C" {
 
 int qemu_plugin_version = 1;
 
-int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t*, int argc, char** argv) {
+int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t* info, int argc, char** argv) {
+    meter.decode = decoder(info->target_name);
+    if (meter.decode == nullptr) {
+        std::fprintf(stderr, "meter: the instructions of %s are not known\n", info->target_name);
+        return 1;
+    }
     for (int i = 0; i < argc; ++i) {
         if (!take_option(argv[i])) {
             std::fprintf(stderr, "meter: what is %s?\n", argv[i]);

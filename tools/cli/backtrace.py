@@ -30,6 +30,9 @@ class Symbols(NamedTuple):
     kernel_base: object = None
     windows: int = 0x08000000  # where they begin: an address in one is the application's
 
+    def in_window(self, address):
+        return self.windows <= address < self.windows + _WINDOWS_SIZE
+
 
 class Filter:
     """Feed it text in pieces; it returns what may be shown now."""
@@ -89,7 +92,7 @@ def complete(lines, symbols):
     base = symbols.kernel_base() if symbols.kernel_base else 0
     asked = {}  # file -> [(index, address in the file)]
     for index, (number, address) in enumerate(frames):
-        in_window = symbols.windows <= address < symbols.windows + _WINDOWS_SIZE
+        in_window = symbols.in_window(address)
         file = symbols.application if in_window else symbols.kernel
         if file is None or (base is None and not in_window):
             continue

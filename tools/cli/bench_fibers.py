@@ -182,37 +182,39 @@ def counted(machine):
 # --- From an interrupt to the fiber, and without interrupts --------------------------------------
 
 
-def wake(load, wakes):
+def wake(machine, load, wakes):
     """Of tests/apps/wake: the meter's report, how late a wake-up was at most, and the symbols that name places."""
-    machine = machines.load(EMULATED)
-    built = build.application(WAKE, EMULATED)
+    built = build.application(WAKE, machine.name)
     given = scenarios.input_file({"input": {"zeros": "64K"}})  # for read(0), which takes so much
     try:
         with given.open("rb") as file:
             report, said = meter.of_application(machine, built, [load, str(wakes)], "wake_mark", given=file)
     except meter.MeterError as error:
-        common.fail(f"{WAKE} {load} on {EMULATED}: {error}")
+        common.fail(f"{WAKE} {load} on {machine.name}: {error}")
     late = re.search(rb"^late (\d+)$", said, re.MULTILINE)
-    return report, int(late[1]), backtrace.Symbols(built.kernel_elf, built.app_elf)
+    return report, int(late[1]), backtrace.Symbols(built.kernel_elf, built.app_elf, windows=machine.windows)
+
+
+def latency(machine, say=lambda _line: None):
+    """Figure -> (value, least, most, runs), of both loads; what is longest is said in words."""
+    reports = [wake(machine, "load", WAKES), wake(machine, "calls", WAKES_OF_CALLS)]
+    for report, _, symbols in reports:
+        for line in meter.describe(report, machine, symbols):
+            say(line)
+    wakes = reports[0][0].wake
+    late = max(late for _, late, _ in reports)
+    masked = max(report.masked for report, _, _ in reports)
+    return {
+        "wake.instructions.max": (wakes.most, wakes.least, wakes.most, wakes.count),
+        "wake.instructions.median": (wakes.median, wakes.least, wakes.most, wakes.count),
+        "wake.instructions.spread": (wakes.ratio, wakes.ratio, wakes.ratio, 1),
+        "wake.masked.instructions.max": (late, late, late, 1),
+        "irq_off.instructions.max": (masked, masked, masked, 1),
+    }
 
 
 def metered(wants):
-    """Both loads; what is longest is said in words, too."""
-    reports = [wake("load", WAKES), wake("calls", WAKES_OF_CALLS)]
-    for report, _, symbols in reports:
-        for line in meter.describe(report, symbols):
-            common.say(line)
-    wakes = reports[0][0].wake
-    late = max(late for _, late, _ in reports)
-    values = {
-        "wake.instructions.max": (wakes.most, wakes.least, wakes.most),
-        "wake.instructions.median": (wakes.median, wakes.least, wakes.most),
-        "wake.instructions.spread": (wakes.ratio, None, None),
-        "wake.masked.instructions.max": (late, None, None),
-        "irq_off.instructions.max": (max(report.masked for report, _, _ in reports), None, None),
-    }
-    for name, (value, least, most) in values.items():
+    for name, values in latency(machines.load(EMULATED), common.say).items():
         if name in wants:
             unit = "" if name.endswith("spread") else "instructions"
-            least, most, runs = (value, value, 1) if least is None else (least, most, wakes.count)
-            yield Figure(name, EMULATED, value, unit, least, most, runs, target=METERED[name])
+            yield Figure(name, EMULATED, values[0], unit, *values[1:], target=METERED[name])

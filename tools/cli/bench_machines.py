@@ -27,6 +27,10 @@ def gates(machine):
     return {name: said[what] for name, (_, what, apart, _) in bench_cells.COUNTED.items() if apart}
 
 
+def latency(machine):
+    return {name: value for name, (value, *_) in bench_fibers.latency(machine).items()}
+
+
 def submit(machine):
     return {"ring.submit.instructions": bench_rings.submit_emulated(machine)}
 
@@ -43,6 +47,7 @@ MEASURED = {
     calls: ("fused.null_call.instructions", "fused.time.instructions"),
     gates: tuple(name for name, (_, _, apart, _) in bench_cells.COUNTED.items() if apart),
     bench_fibers.counted: tuple(bench_fibers.COUNTED),
+    latency: ("wake.instructions.max", "wake.instructions.median", "wake.masked.instructions.max", "irq_off.instructions.max"),
     submit: ("ring.submit.instructions",),
     park: tuple(f"ring.park_wake.instructions{what}" for what in ("", "/median", "/worst")),
 }

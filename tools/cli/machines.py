@@ -24,6 +24,7 @@ class Machine(NamedTuple):
     cells: bool = False  # it has kernels that keep cells apart
     windows: int = WINDOWS  # where window A is; anywhere else it is memory, and nothing is translated
     tested: tuple[str, ...] = ("*",)  # scenarios that a test of all machines runs on it; --machine and --long run every one
+    firmware: tuple[int, int] = (0, 0)  # addresses of what runs below the kernel, from and to
     carries_code: bool = True  # the emulator ends with power_off's code; else only the console's framing has it
 
     def command(self, image: Path, memory: int | None = None, cores: int = 1) -> list[str]:
@@ -50,7 +51,8 @@ def load(name: str) -> Machine:
             name=facts["name"], arch=facts["arch"], kind=facts["kind"], emulator=facts.get("emulator", ""),
             arguments=tuple(facts.get("arguments", ())), memory_default=common.size(memory["default"]),
             memory_minimum=common.size(memory["minimum"]), max_cores=facts["cores"]["maximum"],
-            cells=facts.get("cells", False), windows=facts.get("windows", WINDOWS), tested=tuple(facts.get("tested", ["*"])), carries_code=facts.get("carries_code", True),
+            cells=facts.get("cells", False), windows=facts.get("windows", WINDOWS), tested=tuple(facts.get("tested", ["*"])),
+            firmware=tuple(facts.get("firmware", (0, 0))), carries_code=facts.get("carries_code", True),
         )
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
         common.fail(f"{common.relative(file)}: {type(error).__name__}: {error}")

@@ -12,7 +12,6 @@ from . import backtrace, build, common, framing, run
 
 HOST = "host"  # the preset that builds the plugin
 ENTRY = "hal_trap_entry"  # where the kernel takes traps
-FIRMWARE = (0x8000_0000, 0x8020_0000)  # machine mode's code
 SECONDS = 900
 WAY = 60  # steps of a stretch that are shown
 
@@ -66,11 +65,11 @@ def symbol(elf, name):
     raise MeterError(f"{elf} has no symbol {name}")
 
 
-def count(command, entry, mark=None, given=subprocess.DEVNULL):
-    """Runs the emulator with the plugin. Returns (report, what came over the line)."""
+def count(machine, command, entry, mark=None, given=subprocess.DEVNULL):
+    """Runs the machine's emulator with the plugin. Returns (report, what came over the line)."""
     with tempfile.TemporaryDirectory(prefix="rumpk-meter-") as folder:
         out = Path(folder, "report")
-        options = f"out={out},firmware={FIRMWARE[0]:x}-{FIRMWARE[1]:x},entry={entry:x}"
+        options = f"out={out},firmware={machine.firmware[0]:x}-{machine.firmware[1]:x},entry={entry:x}"
         options += f",mark={mark:x}" if mark is not None else ""
         command = [*command, "-seed", "1", "-icount", "shift=0,sleep=off", "-plugin", f"{plugin()},{options}"]
         done = subprocess.run(command, stdin=given, capture_output=True, timeout=SECONDS, check=False)
@@ -93,7 +92,7 @@ def parse(text):
         elif what == "path":
             stretches[-1].path.extend(int(word, 16) for word in rest)
         elif what == "unclear" and rest != ["0"]:
-            raise MeterError("the image changes sstatus by a register; the meter cannot see how")
+            raise MeterError("the image says by a register what it masks; the meter cannot see it")
     return Report(wake, stretches, way)
 
 
@@ -101,7 +100,7 @@ def of_application(machine, built, arguments, mark=None, cores=1, given=subproce
     """The same of an application's image. Returns (report, its standard output)."""
     command = run.emulator_command(machine, built.image, machine.memory_default, cores, arguments)
     place = symbol(built.app_elf, mark) if mark else None
-    report, line = count(command, symbol(built.kernel_elf, ENTRY), place, given)
+    report, line = count(machine, command, symbol(built.kernel_elf, ENTRY), place, given)
     said = b"".join(data for channel, data in framing.Decoder().feed(line) if channel == framing.STDOUT)
     return report, said
 
@@ -109,10 +108,10 @@ def of_application(machine, built, arguments, mark=None, cores=1, given=subproce
 # --- For people -----------------------------------------------------------------------------------
 
 
-def describe(report, symbols, shown=5):
+def describe(report, machine, symbols, shown=5):
     """The longest stretches, a line each: the functions in the order in which they ran."""
     longest = report.stretches[:shown]
-    names = _names({*report.way, *(address for stretch in longest for address in stretch.path)}, symbols)
+    names = _names({*report.way, *(address for stretch in longest for address in stretch.path)}, machine, symbols)
     for stretch in longest:
         yield f"{stretch.length} instructions, {stretch.times} times: {in_words(stretch.path, names)}"
     if report.way:
@@ -130,13 +129,13 @@ def in_words(path, names):
     return " ".join(f"{name}:{times}" for name, times in runs[:WAY])
 
 
-def _names(addresses, symbols):
+def _names(addresses, machine, symbols):
     """The function of each address, as the linker sees it: what is inlined belongs to its caller."""
     out = {address: f"0x{address:x}" for address in addresses}
     by_file = {}
     for address in addresses:
-        file = symbols.application if address < FIRMWARE[0] else symbols.kernel
-        if address in range(*FIRMWARE) or file is None:
+        file = symbols.application if symbols.in_window(address) else symbols.kernel
+        if address in range(*machine.firmware) or file is None:
             out[address] = "firmware"
         else:
             by_file.setdefault(file, []).append(address)

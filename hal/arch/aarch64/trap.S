@@ -20,6 +20,8 @@
     .balign 2048
 hal_trap_vectors:
     vectors_of_kernel
+    .globl  hal_trap_entry /* where an interrupt of the kernel's privilege enters, for who measures */
+    .set    hal_trap_entry, hal_trap_vectors + 128
     /* From EL0, 64 and 32 bits: nothing runs there. */
     .rept   8
     .balign 128
