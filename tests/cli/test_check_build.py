@@ -183,6 +183,17 @@ class Tidy(Case):
         unit = tidy.Unit("core/a.cpp", "host", f"clang++-19 -Dx='a b' -O1 {precompiled} -Xclang -foo -o a.o -c core/a.cpp")
         self.assertEqual(tidy.options(unit), ["-Dx=a b", "-O1", "-Winvalid-pch", "-Xclang", "-foo"])
 
+    def test_but_for_unit_tests_unless_deeply(self):
+        precompiled = ["-Xclang", "-include-pch", "-Xclang", "/b/x.pch", "-Xclang", "-include", "-Xclang", "/b/x.hxx"]
+        tree = self.plant({})
+        for name, deep, wanted in (
+            ("core/a.cpp", False, []), ("tests/unit/a.cpp", False, precompiled), ("tests/unit/a.cpp", True, []),
+        ):
+            unit = tidy.Unit(name, "host", " ".join(["clang++-19", *precompiled, "-o", "a.o", "-c", name]))
+            with mock.patch.object(tree, "deep", deep):
+                command = tidy.command(tree, unit)
+            self.assertEqual(command[command.index("--") + 1 :], wanted, name)
+
     def test_no_database_is_no_pass(self):
         self.assert_finds(tidy.check_tidy, {"core/a.cpp": ""}, "run ./rumpk build")
 

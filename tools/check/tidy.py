@@ -27,6 +27,8 @@ CACHE = "build/check/tidy"
 # less: unit tests run under sanitizers, test programs on every machine, and nobody ships them. The analyzer would spend
 # four fifths of the whole check there, most of it on the macros of GoogleTest and on printf in long lists of checks.
 TESTS = ("tests/", "bench/")
+# GoogleTest's headers and the library's are read once, as in the build, but where it is asked to look deeply.
+UNIT_TESTS = "tests/unit/"
 
 
 def _analyzer(setting: str) -> tuple[str, ...]:
@@ -98,22 +100,22 @@ def _version() -> str:
 def key_of(tree: Tree, unit: Unit, known: dict[str, set[str]], version: str) -> str:
     digest = hashlib.sha256()
     settings = [tree.text(name) for name in tree.names() if PurePosixPath(name).name == ".clang-tidy"]
-    for part in (version, *settings, unit.command, *arguments(unit, tree.deep)):
+    for part in (version, *settings, *command(tree, unit)):
         digest.update(part.encode() + b"\0")
     for name in sorted(reached(tree, unit.name, known)):
         digest.update(name.encode() + b"\0" + tree.text(name).encode() + b"\0")
     return digest.hexdigest()
 
 
-def options(unit: Unit) -> list[str]:
-    """The compiler's, without what names files, and without headers that the build has precompiled: a file is looked at
-    with what it includes itself."""
+def options(unit: Unit, precompiled: bool = False) -> list[str]:
+    """The compiler's, without what names files. But for `precompiled`, a file is looked at with what it includes itself,
+    not with headers that the build has precompiled."""
     words = iter(shlex.split(unit.command)[1:])
     found: list[str] = []
     for word in words:
         if word in ("-o", "-c"):
             next(words)
-        elif word == "-Xclang" and (option := next(words)) in ("-include-pch", "-include"):
+        elif word == "-Xclang" and (option := next(words)) in ("-include-pch", "-include") and not precompiled:
             next(words), next(words)
         elif word == "-Xclang":
             found += ["-Xclang", option]
@@ -128,11 +130,15 @@ def arguments(unit: Unit, deep: bool) -> tuple[str, ...]:
     return () if deep else SHIPPED
 
 
+def command(tree: Tree, unit: Unit) -> list[str]:
+    compiler = options(unit, precompiled=unit.name.startswith(UNIT_TESTS) and not tree.deep)
+    return [TIDY, "--quiet", *arguments(unit, tree.deep), str(tree.root / unit.name), "--", *compiler]
+
+
 def look(tree: Tree, unit: Unit, key: str) -> list[Finding]:
     remembered = tree.root / CACHE / key
     if not remembered.exists():
-        command = [TIDY, "--quiet", *arguments(unit, tree.deep), str(tree.root / unit.name), "--", *options(unit)]
-        done = run_tool(command, cwd=tree.root / "build" / unit.preset)
+        done = run_tool(command(tree, unit), cwd=tree.root / "build" / unit.preset)
         if done.returncode != 0 and not parse(tree.root, done.stdout):
             # Stopped, or unable to start: that says nothing about the file, so it is not remembered.
             return [Finding(unit.name, 0, f"{TIDY} ended with {done.returncode}: {done.stderr.strip()[-300:]}")]

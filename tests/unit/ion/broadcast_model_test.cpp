@@ -78,7 +78,6 @@ struct Model {
         }
     };
     struct Fence {
-        static constexpr bool one_core = false;
         void light() const { fence(); }
         void heavy() const { fence(); }
         // Only who parks or is expelled needs any; where nobody is, the orders have to do without.

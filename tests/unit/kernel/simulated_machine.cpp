@@ -204,9 +204,9 @@ Budget& Machine::budget(Fiber& fiber, uint32_t run, uint32_t window, bool demota
     return made;
 }
 
-bool Machine::run(uint64_t steps) {
+bool Machine::run(uint64_t most) {
     volatile bool returned = false;
-    world->steps_left = steps;
+    world->steps_left = most;
     getcontext(&world->outside);
     if (!returned) {
         returned = true;

@@ -28,7 +28,7 @@ class Machine {
     Budget& budget(Fiber& fiber, uint32_t run, uint32_t window, bool demotable);
     // Runs until nothing is ready and nothing is pending. False: it did not end
     // within `steps` chances for an interrupt.
-    bool run(uint64_t steps);
+    bool run(uint64_t most);
 
     // Called by fibers. A place where an interrupt may come.
     void chance();
