@@ -140,16 +140,33 @@ struct hal_user {
     /* [masked] Goes on unmasked at user privilege with entry(argument), the stack pointer at `user_stack` and
      * every other register 0, of floating point, too; returning from there is halt(0, FIBER). Its calls run
      * on the stack that ends at `kernel_stack`, 16-byte aligned like the other. `guard`: a page that faults
-     * while this program runs, even if it is mapped, where there is no MMU; 0: none. Does not return. */
+     * while this program runs, even if it is mapped, where there is no MMU; 0: none. `view`: of hal_views, or
+     * 0: what is mapped in no view's window. Does not return. */
     void (*enter)(uint64_t entry, uint64_t argument, uint64_t user_stack, uint64_t kernel_stack,
-                  uint64_t guard);
+                  uint64_t guard, uint64_t view);
+};
+
+/* Views: each shows at user privilege what one program may touch. An address means the same in all. A core
+ * goes from one to another on its way to user privilege, if another program is to run there, and only then.
+ */
+struct hal_views {
+    /* [boot] Makes the view of a window, once all that lies outside of windows is mapped. From then on map,
+     * protect and unmap of addresses in that window are about this view alone; what is the kernel's is in
+     * all. `tagged` 0: as on a processor that cannot tell views apart. *view is what `enter` takes. ENOMEM.
+     */
+    int (*make)(uint32_t window, uint32_t tagged, uint64_t* view);
+    /* [boot] As map, of pages in another's window: they are in this one's view as well from then on. */
+    int (*show)(uint32_t window, uint64_t address, uint64_t physical, uint64_t size, uint32_t rights);
+    /* [any] How often this core had to forget translations because it went to another view. */
+    uint64_t (*flushes)(void);
 };
 
 struct hal {
     uint32_t size; /* sizeof(struct hal): both halves were built from one file */
     uint32_t reserved;
     const struct hal_boot* boot;
-    const struct hal_user* user; /* NULL: everything runs at kernel privilege */
+    const struct hal_user* user;   /* NULL: everything runs at kernel privilege */
+    const struct hal_views* views; /* NULL: one for all */
 
     /* 1. Life of the machine */
 

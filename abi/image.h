@@ -28,8 +28,9 @@ struct rumpk_boot_table {
     uint64_t size;     /* of everything, this table included */
     uint32_t checksum; /* CRC-32 (ISO 3309, as zlib's) of bytes [64, size) */
     uint32_t flags;
-    uint32_t cells; /* 1..RUMPK_WINDOW_COUNT */
-    uint8_t reserved[36];
+    uint32_t cells;   /* 1..RUMPK_WINDOW_COUNT; the image ends with the first */
+    uint32_t console; /* index of the cell whose standard input and output the console is */
+    uint8_t reserved[32];
 };
 
 enum rumpk_restart_policy {
@@ -78,6 +79,7 @@ RUMPK_ASSERT(offsetof(struct rumpk_boot_table, size) == 8);
 RUMPK_ASSERT(offsetof(struct rumpk_boot_table, checksum) == 16);
 RUMPK_ASSERT(offsetof(struct rumpk_boot_table, flags) == 20);
 RUMPK_ASSERT(offsetof(struct rumpk_boot_table, cells) == 24);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_table, console) == 28);
 RUMPK_ASSERT(sizeof(struct rumpk_boot_cell) == 128);
 RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, elf_offset) == 32);
 RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, memory) == 48);

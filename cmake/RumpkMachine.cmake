@@ -20,6 +20,7 @@
 #   RUMPK_CELL_FLAGS         the same for cells
 #   RUMPK_ARCH_SOURCES       its files, for hal/CMakeLists.txt
 #   RUMPK_ARCH_USER_SOURCES  optional: of these what user privilege takes, apart from the others
+#   RUMPK_ARCH_VIEW_SOURCES  optional: and what views take
 set(RUMPK_MACHINE_DIR "${PROJECT_SOURCE_DIR}/hal/machine/${RUMPK_MACHINE}")
 if(NOT EXISTS "${RUMPK_MACHINE_DIR}/machine.cmake")
     message(FATAL_ERROR "no machine '${RUMPK_MACHINE}': hal/machine/${RUMPK_MACHINE}/machine.cmake is not there")

@@ -97,6 +97,7 @@ void write_system_table(const BootTable& table, const Cell& first) {
     entry(RUMPK_CALL_META, rumpk_call_meta);
     for (const rumpk_boot_ring which : {RUMPK_RING_RX, RUMPK_RING_TX, RUMPK_RING_EVENT}) {
         systable.ring[which] = first.describe_boot_ring(which);
+        systable.ring[which].base -= parts::views ? first.id().value() * RUMPK_WINDOW_SIZE : 0;
     }
     if (parts::cells && machine().user->make_gate(systable.call) < 0) {
         stop_boot("the cells' gate cannot be made");
@@ -108,14 +109,15 @@ void write_system_table(const BootTable& table, const Cell& first) {
 }
 
 void prepare_cells(const BootTable& table) {
-    if (table.fused() == parts::cells || table.cell_count() != 1) {
-        stop_boot(parts::cells ? "bad image: this kernel runs celled images of one cell"
-                               : "bad image: this kernel runs fused images of one cell");
+    if (table.fused() == parts::cells || (table.cell_count() != 1 && !parts::views)) {
+        stop_boot(parts::views   ? "bad image: this kernel runs celled images"
+                  : parts::cells ? "bad image: this kernel runs celled images of one cell"
+                                 : "bad image: this kernel runs fused images of one cell");
     }
     const std::span<Cell> all = boot_memory().take_objects<Cell>(table.cell_count(), "cells");
     cells_set(all);
     for (uint32_t i = 0; i < table.cell_count(); ++i) {
-        all[i].prepare(table.cell(i));
+        all[i].prepare(table.cell(i), i == table.console());
         say_cell(all[i]);
     }
     write_system_table(table, all[0]);
@@ -133,13 +135,13 @@ void start_supervisors(const BootTable& table) {
 
 // Drivers run above the applications' home tiers: what they move is what
 // everybody waits for.
-void start_console() {
+void start_console(const BootTable& table) {
     Fiber& fiber = boot_memory().take_objects<Fiber>(1, "console")[0];
     fiber.tier = Tier::matter;
     fiber.core = this_scheduler().core();
     fiber.stack = kernel_stack(console_stack_size, "console stack");
     std::copy_n("console", 7, fiber.name);
-    console().attach(fiber, cells()[0]);
+    console().attach(fiber, cells()[table.console()]);
     machine().context_make(&fiber.context, fiber.stack.pointer(), fiber.stack.size, run_console, nullptr);
     this_scheduler().begin(fiber);
     if (machine().device_enable(machine().boot->console_line) < 0) {
@@ -182,7 +184,7 @@ void rumpk_core_main(const struct hal* table) {
     prepare_cores(image);                      //  6. fibers can be made ready, none runs yet
     prepare_cells(image);                      //  7. memory, program, rings, first fiber; then the SysTable
     table->start(&events_of_core);             //  8. interrupts have somewhere to go; still masked
-    start_console();                           //  9. the driver that moves stdin and stdout
+    start_console(image);                      //  9. the driver that moves stdin and stdout
     start_supervisors(image);                  // 10. who deals with a cell's end
     start_other_cores();                       // 11. they run what this one gives them
     boot_memory().seal();                      // 12. nobody gets memory any more

@@ -202,6 +202,9 @@ Checked<void> check_contents(const rumpk_boot_table& table) {
     if ((table.flags & RUMPK_IMAGE_FUSED) != 0 && table.cells != 1) {
         return wrong(BootTableError::fused_needs_one_cell);
     }
+    if (parts::views && table.console >= table.cells) {
+        return wrong(BootTableError::bad_console);
+    }
     if (table.cells * cell_size > table.size - header_size) {
         return wrong(BootTableError::cells_outside_table);
     }
@@ -270,6 +273,10 @@ BootCell BootTable::cell(uint32_t index) const {
     }
     cell.first_budget = raw.first_budget;
     return cell;
+}
+
+uint32_t BootTable::console() const {
+    return parts::views ? copy_of<rumpk_boot_table>(bytes_, 0).console : 0;
 }
 
 rumpk_boot_supervisor BootTable::supervisor(uint32_t index) const {

@@ -40,7 +40,7 @@ Result<AddressRange> begin(uint32_t call, const char* name, bool descriptor_fits
     if (!descriptor_fits) {
         return error(Errno::badf);
     }
-    if (call != RUMPK_CALL_RANDOM && !who.cell.at_home()) {
+    if (call != RUMPK_CALL_RANDOM && (!who.cell.at_home() || !who.cell.has_console())) {
         return error(Errno::perm); // the console's driver is on the home core
     }
     return buffer_of(who.cell, buffer, length, rights);

@@ -83,7 +83,8 @@ Result<void> ring_channels(const Caller& who, uint64_t bells) {
         }
         ring_anywhere(who.scheduler, *spawner, RUMPK_CHANNEL_RX);
     }
-    if ((bells & RUMPK_CHANNEL_CONSOLE) != 0 || (first && (bells & own_channels) != 0)) {
+    const bool console_ring = first && who.cell.has_console();
+    if ((bells & RUMPK_CHANNEL_CONSOLE) != 0 || (console_ring && (bells & own_channels) != 0)) {
         console().bell();
     }
     return {};
@@ -137,7 +138,7 @@ Result<void> ring_one(const Caller& who, uint64_t address) {
 int64_t wait_for(const Caller& who, uint64_t channels, Instant deadline) {
     const bool first = &who.fiber == &who.cell.first_fiber();
     const bool console_slot = (channels & RUMPK_CHANNEL_CONSOLE) != 0;
-    if (console_slot || (first && (channels & RUMPK_CHANNEL_RX) != 0)) {
+    if (console_slot || (first && who.cell.has_console() && (channels & RUMPK_CHANNEL_RX) != 0)) {
         console().open_input();
     }
     if (console_slot) {

@@ -7,6 +7,8 @@
 #include "core/fiber_start.h"
 #include "core/memory.h"
 #include "core/scheduler.h"
+#include "ion/consumer.h"
+#include "ion/producer.h"
 
 namespace rumpk {
 
@@ -154,6 +156,10 @@ Result<FiberName> Cell::find(FiberId id) {
     return FiberName{&fiber, id};
 }
 
+bool Cell::ends_alone() const {
+    return parts::views && this != all_cells.data();
+}
+
 bool Cell::at_home() const {
     return this_scheduler().is(home_core_);
 }
@@ -208,6 +214,12 @@ void Cell::console_wait_leave(Fiber& fiber) {
     if (fiber.console.link.linked()) {
         List<ConsoleWait>::remove(fiber.console);
     }
+}
+
+// Nobody is at the other ends: input has ended, output is refused.
+void Cell::close_console_rings() {
+    ion::Producer(reached(boot_rings_[RUMPK_RING_RX]).pointer(), rx_geometry()).close();
+    ion::Consumer(reached(boot_rings_[RUMPK_RING_TX]).pointer(), tx_geometry()).close();
 }
 
 void Cell::post_fiber_end(FiberId fiber, int64_t code) {

@@ -44,7 +44,7 @@ class Cell {
 
     // Boot only. Takes memory, loads the program, maps everything, makes the first
     // fiber and gives it to the scheduler. What cannot be done ends the boot with a line.
-    void prepare(const BootCell& description);
+    void prepare(const BootCell& description, bool has_console);
 
     [[nodiscard]] std::string_view name() const { return name_; }
     [[nodiscard]] CellId id() const { return id_; }
@@ -54,6 +54,14 @@ class Cell {
     [[nodiscard]] uint64_t core_set() const { return core_set_; }
     [[nodiscard]] AddressRange window() const { return window_; }
     [[nodiscard]] AddressRange heap() const { return heap_; }
+    // Is there a first cell, with which the image ends, and this is another? It ends alone.
+    [[nodiscard]] bool ends_alone() const;
+    // Are standard input and output of the image its own?
+    [[nodiscard]] bool has_console() const {
+        return !parts::views || capabilities[console_slot].kind == RUMPK_CAP_CONSOLE;
+    }
+    // As user privilege is given it.
+    [[nodiscard]] uint64_t view() const { return parts::views ? view_ : 0; }
     [[nodiscard]] uint32_t fiber_slots() const { return static_cast<uint32_t>(fibers_.size()); }
     [[nodiscard]] Fiber& first_fiber() { return fibers_[0]; }
     // Virtual; empty for a ring that this image does not have.
@@ -171,6 +179,7 @@ class Cell {
     void map_stacks(uint32_t main_stack);
     void map_rings(uint32_t fiber_rings);
     void make_boot_ring(rumpk_boot_ring which, ion::Geometry geometry, VirtAddr& next);
+    void close_console_rings();
     void prepare_budgets(std::span<const rumpk_meta_budget> described);
     void make_first_fiber(uint32_t budget);
     void post_fiber_end(FiberId fiber, int64_t code);
@@ -184,6 +193,7 @@ class Cell {
 
     std::string_view name_;
     CellId id_{};
+    uint64_t view_ = 0;
     AddressRange window_{};
     Tier home_tier_ = Tier::gravity;
     Tier tier_ceiling_ = Tier::gravity;

@@ -8,6 +8,7 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/scheduler.h"
+#include "core/system.h"
 
 namespace rumpk {
 
@@ -126,6 +127,9 @@ void Cell::map_rings(uint32_t fiber_rings) {
     make_boot_ring(RUMPK_RING_TX, tx_geometry(), next);
     make_boot_ring(RUMPK_RING_EVENT, event_geometry(), next);
     event_.emplace(reached(boot_rings_[RUMPK_RING_EVENT]).pointer(), event_geometry());
+    if (!has_console()) {
+        close_console_rings();
+    }
 }
 
 void Cell::make_boot_ring(rumpk_boot_ring which, ion::Geometry geometry, VirtAddr& next) {
@@ -170,7 +174,7 @@ void Cell::make_first_fiber(uint32_t budget) {
     this_scheduler().begin(first);
 }
 
-void Cell::prepare(const BootCell& description) {
+void Cell::prepare(const BootCell& description, bool has_console) {
     name_ = description.name;
     id_ = description.window;
     window_ = {VirtAddr{RUMPK_WINDOW_A + uint64_t{id_.value()} * RUMPK_WINDOW_SIZE}, RUMPK_WINDOW_SIZE};
@@ -179,6 +183,16 @@ void Cell::prepare(const BootCell& description) {
     home_core_ = CoreId{machine().boot->boot_core};
     core_set_ = first_cores(description.cores);
     pooled_stack_size_ = description.fiber_stack;
+    if (!parts::views || has_console) {
+        capabilities[console_slot] = {RUMPK_CAP_CONSOLE, right_read | right_write, 1, 0};
+    }
+    if (!ends_alone()) {
+        capabilities[machine_slot] = {RUMPK_CAP_MACHINE, right_write, 1, 0};
+    }
+    if (parts::cells && parts::views &&
+        machine().views->make(id_.value(), boot_options().untagged_views ? 0 : 1, &view_) < 0) {
+        refuse(name_, "there is no memory for its view");
+    }
 
     load(description);
     fibers_ = boot_memory().take_objects<Fiber>(description.fibers, "fibers");
@@ -204,8 +218,6 @@ void Cell::prepare(const BootCell& description) {
             }
         }
     }
-    capabilities[console_slot] = {RUMPK_CAP_CONSOLE, right_read | right_write, 1, 0};
-    capabilities[machine_slot] = {RUMPK_CAP_MACHINE, right_write, 1, 0};
     prepare_budgets(description.budgets);
     make_first_fiber(description.first_budget);
 }

@@ -57,6 +57,12 @@ void Cell::restore(const BootCell& description) {
     VirtAddr event = boot_rings_[RUMPK_RING_EVENT].base;
     make_boot_ring(RUMPK_RING_EVENT, event_geometry(), event);
     event_.emplace(reached(boot_rings_[RUMPK_RING_EVENT]).pointer(), event_geometry());
+    if (!has_console()) {
+        VirtAddr next = boot_rings_[RUMPK_RING_RX].base;
+        make_boot_ring(RUMPK_RING_RX, rx_geometry(), next);
+        make_boot_ring(RUMPK_RING_TX, tx_geometry(), next);
+        close_console_rings();
+    }
 }
 
 // No fiber lives that could look. Ids go on: those of an earlier life name nobody.

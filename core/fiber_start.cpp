@@ -44,7 +44,7 @@ void run_apart(void* argument) {
         self.stack.base == cell.pooled_stack(slot).base && (slot == 0 || cell.stacks_guarded());
     machine().user->enter(reinterpret_cast<uintptr_t>(self.entry), self.argument, self.stack.end().value(),
                           cell.call_stack(slot).end().value(),
-                          guarded ? self.stack.base.value() - HAL_PAGE_SIZE : 0);
+                          guarded ? self.stack.base.value() - HAL_PAGE_SIZE : 0, cell.view());
 }
 
 // The code that the shell sees: an application's own codes end at 123.
@@ -86,10 +86,11 @@ void machine_end_of(const Cell& cell, int64_t code) {
 
 void cell_end(Cell& cell, int64_t code) {
     Supervisor* const supervisor = cell.supervisor();
-    if (supervisor == nullptr || !supervisor->restarts_always() || console().finishing()) {
+    const bool ends_image = supervisor == nullptr || (!supervisor->restarts_always() && !cell.ends_alone());
+    if (ends_image || console().finishing()) {
         machine_end_of(cell, code);
     } else {
-        supervisor->ended(CellEnd::by_itself, cell.home_core());
+        supervisor->ended(CellEnd::by_itself, cell.home_core(), code);
     }
 }
 

@@ -43,6 +43,8 @@ void read_option(std::string_view word, BootOptions& options) {
     } else if (parts::trace && word.starts_with(trace_option) &&
                read_trace(word.substr(trace_option.size()), options)) {
         // it is read
+    } else if (parts::views && (word == "rumpk.views=tagged" || word == "rumpk.views=untagged")) {
+        options.untagged_views = word == "rumpk.views=untagged";
     } else if (word.starts_with("rumpk.") && options.unknown_count++ == 0) {
         options.unknown = word;
     }

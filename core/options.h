@@ -13,6 +13,7 @@ namespace rumpk {
 struct BootOptions {
     bool console_framed = false; // rumpk.console=framed; =plain is the default
     bool log_verbose = false;    // rumpk.log=verbose; =quiet is the default
+    bool untagged_views = false; // rumpk.views=untagged; =tagged is the default. Of parts::views alone
     uint32_t trace_size = 0;     // rumpk.trace=NN, 04 to 20: each core keeps 2^NN events; 0: none. Without
                                  // parts::trace it is no option
     [[nodiscard]] bool traces() const { return parts::trace && trace_size != 0; }

@@ -9,5 +9,6 @@ const bool budgets = RUMPK_PART_BUDGETS;
 const bool trace = RUMPK_PART_TRACE;
 const bool cells = RUMPK_PART_CELLS;
 const bool restart = RUMPK_PART_RESTART;
+const bool views = RUMPK_PART_VIEWS;
 
 } // namespace rumpk::parts

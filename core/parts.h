@@ -12,5 +12,6 @@ extern const bool budgets; // of run time
 extern const bool trace;   // a record of what the cores do
 extern const bool cells;   // cells at user privilege, apart from the kernel; without it a fused one
 extern const bool restart; // cells that begin anew when they have ended
+extern const bool views;   // several cells, each with a view of its own; together with `cells`
 
 } // namespace rumpk::parts

@@ -59,9 +59,10 @@ void Supervisor::note_fault(const hal_fault& fault, const Fiber& fiber) {
     kept.fiber = &fiber;
 }
 
-void Supervisor::ended(CellEnd how, CoreId core) {
+void Supervisor::ended(CellEnd how, CoreId core, int64_t code) {
     how_ = how;
     core_ = core;
+    code_ = code;
     this_scheduler().run_only(*fiber_);
     this_scheduler().ring(*fiber_, ended_bit);
 }
@@ -75,7 +76,7 @@ void Supervisor::run() {
         }
         const uint64_t restarts = restarts_in_window();
         const bool again = covered() && restarts < policy_.limit;
-        if (again) {
+        if (again || cell_->ends_alone()) {
             cell_->forget_fibers();
             const InterruptsMasked masked;
             here.run_all();
@@ -124,22 +125,29 @@ void Supervisor::restart(uint64_t restarts) {
     const Instant beginning = Instant{machine().now()} + wait;
     cell_->restore(description_);
     const InterruptsMasked masked;
-    console().renew_rings(*fiber_, renewed_bit);
-    (void)here.wait(renewed_bit, Instant::never());
+    if (cell_->has_console()) {
+        console().renew_rings(*fiber_, renewed_bit);
+        (void)here.wait(renewed_bit, Instant::never());
+    }
     (void)here.wait(0, beginning);
     restarted_[restarts_++ % restarted_.size()] = Instant{machine().now()};
     cell_->begin_again(description_.first_budget);
     here.go_on_in(Tier::photon);
 }
 
-// One cell: with it the machine ends.
+// With the first cell the machine ends; another is gone, and nobody waits for this fiber any more.
 void Supervisor::give_up(uint64_t restarts) {
     if (covered()) {
         print("cell %.*s: no further restart after %lu within %lu ms", RUMPK_TEXT(cell_->name()), restarts,
               uint64_t{policy_.window_us} / 1000);
     }
+    if (cell_->ends_alone() && how_ == CellEnd::by_itself) {
+        print("cell %.*s has ended with %ld", RUMPK_TEXT(cell_->name()), code_);
+    }
     const InterruptsMasked masked;
-    machine_end(RUMPK_EXIT_PANIC);
+    if (!cell_->ends_alone()) {
+        machine_end(RUMPK_EXIT_PANIC);
+    }
     for (;;) {
         (void)this_scheduler().wait(
             0, Instant::never()); // nobody else is given the core but the console's driver

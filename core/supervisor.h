@@ -35,8 +35,9 @@ class Supervisor {
     // In the fault, on the core where it came: keeps what is to be said of it.
     void note_fault(const hal_fault& fault, const Fiber& fiber);
     // Masked, on the home core: the cell has ended, and no other of its fibers runs from now on. The running
-    // one has ended, or is forgotten before the core is left. `core`: where a fault has been noted.
-    void ended(CellEnd how, CoreId core);
+    // one has ended, or is forgotten before the core is left. `core`: where a fault has been noted; `code`:
+    // with which it has ended by itself.
+    void ended(CellEnd how, CoreId core, int64_t code = 0);
 
     // Does the cell begin anew when its own code faults?
     [[nodiscard]] bool restarts() const { return parts::restart && policy_.policy != RUMPK_RESTART_NEVER; }
@@ -67,6 +68,7 @@ class Supervisor {
     // The end that is being dealt with. Written by ended() while the fiber waits for one.
     CellEnd how_{};
     CoreId core_{};
+    int64_t code_ = 0;
 };
 
 } // namespace rumpk

@@ -95,6 +95,11 @@ int64_t hal_call_on_stack(void* stack_base, uint64_t stack_size, int64_t (*funct
 
 // Absent, the slot of the HAL's table is NULL.
 extern "C" [[gnu::weak]] const struct hal_user hal_user_table;
+// The same of views: linked into kernels for several cells (views.cpp).
+extern "C" [[gnu::weak]] const struct hal_views hal_views_table;
+// What selects the map with these tables while programs run. `tag`: a number that no other has, from 1 on,
+// for the processor to tell what it keeps of them apart; 0: it is to forget what it kept of another. [boot]
+uint64_t translation_view(uint64_t root, uint32_t tag);
 
 // --- 6. Cores
 

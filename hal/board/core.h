@@ -37,6 +37,9 @@ struct alignas(16) Core {
     // 5. Set by whoever wakes the core, cleared by the core before it looks: a message interrupt is on its
     // way.
     std::atomic<uint32_t> rung;
+
+    // 6. Of assembly: changes of view with which what was kept of translations had to be forgotten.
+    uint64_t view_flushes;
 };
 static_assert(offsetof(Core, scratch) == CORE_SCRATCH);
 static_assert(offsetof(Core, interrupt_base) == CORE_INTERRUPT_BASE);
@@ -45,6 +48,7 @@ static_assert(offsetof(Core, emergency_top) == CORE_EMERGENCY_TOP);
 static_assert(offsetof(Core, reporting) == CORE_REPORTING);
 static_assert(offsetof(Core, start_stack) == CORE_START_STACK);
 static_assert(offsetof(Core, call_stack) == CORE_CALL_STACK);
+static_assert(offsetof(Core, view_flushes) == CORE_VIEW_FLUSHES);
 static_assert(FAULT_CONTEXT == HAL_FAULT_CONTEXT && FAULT_HANDLER == HAL_FAULT_HANDLER &&
               FAULT_REPORT == HAL_FAULT_REPORT && FAULT_USER == HAL_FAULT_USER);
 static_assert(sizeof(Core) % 16 == 0); // assembly may keep a pointer to one in a stack pointer

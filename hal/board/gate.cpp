@@ -28,7 +28,7 @@ extern const std::byte hal_gate_end[];
 constinit std::array<uint64_t, RUMPK_CALL_COUNT> hal_user_calls = {};
 
 void hal_user_enter(uint64_t entry, uint64_t argument, uint64_t user_stack, uint64_t kernel_stack,
-                    uint64_t guard);
+                    uint64_t guard, uint64_t view);
 }
 
 namespace rumpk::hal {

@@ -15,6 +15,7 @@ constexpr uint64_t megapage = 0x200000;
 
 constinit PagePool pool;
 constinit PageTables tables;
+constinit PageTables views[RUMPK_WINDOW_COUNT]; // by window; not begun: it is in the map of all
 constinit uint64_t device_next = device_window;
 constinit uint64_t systable_frame = 0;
 
@@ -31,6 +32,16 @@ bool is_page_range(uint64_t address, uint64_t size) {
 bool are_rights(uint32_t rights) {
     bool writable_code = (rights & HAL_MAP_WRITE) != 0 && (rights & HAL_MAP_EXEC) != 0;
     return rights != 0 && (rights & ~page_format::known_rights) == 0 && !writable_code;
+}
+
+// That of the address's window, or of all.
+PageTables& tables_of(uint64_t address) {
+    const uint64_t above = address - window_places.base; // of what lies below: huge
+    if (!has_views || above >= window_places.size) {
+        return tables;
+    }
+    PageTables& view = views[above / RUMPK_WINDOW_SIZE];
+    return view.root() != 0 ? view : tables;
 }
 
 // Where core/ may map: neither the null page, nor where memory shows itself, nor devices.
@@ -155,8 +166,8 @@ int map(uint64_t address, uint64_t physical, uint64_t size, uint32_t rights) {
     // What core/ has of memory, and otherwise registers.
     bool is_memory = AddressRange{boot_facts.memory_base, boot_facts.memory_size}.contains({physical, size});
     uint64_t before = pool.next();
-    int error = tables.map(address, physical, size, rights, PageTables::Owner::core,
-                           is_memory ? PageTables::Memory::normal : PageTables::Memory::device);
+    int error = tables_of(address).map(address, physical, size, rights, PageTables::Owner::core,
+                                       is_memory ? PageTables::Memory::normal : PageTables::Memory::device);
     translation_changed(address, size, pool.next() != before);
     return error;
 }
@@ -166,7 +177,7 @@ int protect(uint64_t address, uint64_t size, uint32_t rights) {
         return -RUMPK_EINVAL;
     }
     uint64_t before = pool.next();
-    int error = tables.change(address, size, rights);
+    int error = tables_of(address).change(address, size, rights);
     translation_changed(address, size, pool.next() != before);
     return error;
 }
@@ -176,13 +187,29 @@ int unmap(uint64_t address, uint64_t size) {
         return -RUMPK_EINVAL;
     }
     uint64_t before = pool.next();
-    int error = tables.change(address, size, 0);
+    int error = tables_of(address).change(address, size, 0);
     translation_changed(address, size, pool.next() != before);
     return error;
 }
 
 bool memory_may_be_mapped(uint64_t address) {
-    return address < page_format::end_of_addresses && tables.may_map(address);
+    return address < page_format::end_of_addresses && tables_of(address).may_map(address);
+}
+
+// All windows lie in what one entry of a root maps, which is empty in the map of all.
+uint64_t memory_make_view(uint32_t window) {
+    static_assert(window_places.end() <= PageTables::page_size(2));
+    return views[window].begin_beside(tables, 1) ? views[window].root() : 0;
+}
+
+int memory_show_in_view(uint32_t window, uint64_t address, uint64_t physical, uint64_t size,
+                        uint32_t rights) {
+    if (!is_page_range(address, size) || !is_page_range(physical, size) || !are_rights(rights)) {
+        return -RUMPK_EINVAL;
+    }
+    int error = views[window].map(address, physical, size, rights, PageTables::Owner::core);
+    translation_changed(address, size, true);
+    return error;
 }
 
 } // namespace rumpk::hal

@@ -72,6 +72,14 @@ uint64_t memory_take_gate();
 uint64_t memory_map_device(AddressRange registers);
 // The same, for the end of a boot that has failed: address 0 gives 0. MMU on or off.
 uint64_t memory_early_device(uint64_t physical);
+// Can windows have views of their own? As views.cpp or one_view.cpp says, whichever a kernel is linked with:
+// the link leaves out what is not needed.
+extern const bool has_views;
+// Begins a map for what programs see of that window: the kernel's, and nothing in windows. What is mapped
+// there later is in this one alone. Its root; 0: no page is left. [boot]
+uint64_t memory_make_view(uint32_t window);
+// As map, of pages in another's window. [boot]
+int memory_show_in_view(uint32_t window, uint64_t address, uint64_t physical, uint64_t size, uint32_t rights);
 // A walk of the map found nothing at the address: may another one find something? [any]
 bool memory_may_be_mapped(uint64_t address);
 

@@ -44,6 +44,16 @@ bool PageTables::begin(PagePool* pool) {
     return root_ != 0;
 }
 
+bool PageTables::begin_beside(const PageTables& other, uint32_t own_entries) {
+    if (!begin(other.pool_)) {
+        return false;
+    }
+    for (uint32_t index = own_entries; index < entries; ++index) {
+        table_at(root_)[index] = table_at(other.root_)[index];
+    }
+    return true;
+}
+
 // The leaf for the address, or the empty entry where the walk ends.
 PageTables::Slot PageTables::find(uint64_t address) const {
     uint64_t* table = table_at(root_);

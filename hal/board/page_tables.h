@@ -42,7 +42,10 @@ class PageTables {
     constexpr PageTables() = default;
     // An empty map. False: the pool is empty.
     [[nodiscard]] bool begin(PagePool* pool);
-    uint64_t root() const { return root_; }
+    // A map that is the same, by the same tables, but where the first entries of the root lead: there it is
+    // empty, and each goes its own way. False: the pool is empty.
+    [[nodiscard]] bool begin_beside(const PageTables& other, uint32_t own_entries);
+    uint64_t root() const { return root_; } // 0: not begun
 
     // Maps [address, +size), in the largest pages that fit: everything page aligned, below
     // end_of_addresses, size > 0, `rights` HAL_MAP_*. All or nothing.

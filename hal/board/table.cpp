@@ -14,6 +14,7 @@ constinit const struct hal hal_table = {
     .reserved = 0,
     .boot = &boot_facts,
     .user = &hal_user_table,
+    .views = &hal_views_table,
 
     .start = start,
     .power_off = power_off,

@@ -302,7 +302,7 @@ class Pack(unittest.TestCase):
         self.assertEqual(memory[4100:], bytes(len(memory) - 4100))
 
     def table(self, data):
-        magic, version, size, checksum, flags, cells = image.TABLE.unpack_from(data)
+        magic, version, size, checksum, flags, cells, console = image.TABLE.unpack_from(data)
         self.assertEqual((magic, version, flags, cells), (0x474D4952, 1, 1, 1))
         self.assertEqual(size % 4096, 0)
         self.assertEqual(checksum, zlib.crc32(data[64:size]))
@@ -382,7 +382,7 @@ class Parts(unittest.TestCase):
         self.assertEqual(parts.kernel(()), "kernel-plain")
         self.assertEqual(parts.kernel({"trace", "cores"}), "kernel-cores-trace")
         self.assertEqual(parts.kernel(parts.ALL), "kernel")
-        self.assertEqual(parts.kernel(parts.PARTS), "kernel-cores-budgets-trace-cells-restart")
+        self.assertEqual(parts.kernel(parts.PARTS), "kernel-cores-budgets-trace-cells-restart-views")
 
     def test_a_kernel_with_cells_gets_a_celled_image(self):
         with tempfile.TemporaryDirectory() as name:

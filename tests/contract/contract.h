@@ -52,7 +52,8 @@ struct Test {
 // Before hal.start, and after it. Interrupts are masked at the beginning and the end of each.
 extern const Test tests_of_table[], tests_of_maps[];
 extern const Test tests_of_interrupts[], tests_of_timer[], tests_of_contexts[], tests_of_switches[];
-extern const Test tests_of_rights[], tests_of_faults[], tests_of_user[], tests_of_cores[], tests_of_console[];
+extern const Test tests_of_rights[], tests_of_faults[], tests_of_user[], tests_of_views[], tests_of_cores[],
+    tests_of_console[];
 
 // Other things the image can do: `rumpk.contract=<name>` among the boot arguments.
 struct Mode {
@@ -132,6 +133,15 @@ uint64_t gate_function(uint64_t number);
 bool program_waits();
 bool program_has_begun();
 void program_go_on();
+
+// A program in some window: code is frame_user_code, data frame_user_data.
+struct Program {
+    uint64_t code;
+    uint64_t data;
+    uint64_t view;
+};
+// Runs it to read a word there. Does it return? It faults if not. Masked.
+bool program_reads(const Program& program, uint64_t address);
 
 // The console's line: a device event that counts itself in console_interrupts, and a numbered
 // line of text, its newline included.

@@ -210,6 +210,7 @@ extern "C" void rumpk_core_main(const struct hal* table) {
     run(tests_of_rights);
     run(tests_of_faults);
     run(tests_of_user);
+    run(tests_of_views);
     run(tests_of_cores);
     run(tests_of_console);
     put(failures == 0 ? "the contract holds\n" : "the contract is broken\n");

@@ -13,6 +13,7 @@ struct hal_context main_context, program_context;
 unsigned kernel_stack = 1; // of the program's calls
 uint64_t user_stack = place_user_data + page;
 uint64_t guard = 0;
+Program program{place_user_code, place_user_data, 0};
 
 // The script lies at the beginning of the program's data, which the kernel touches elsewhere.
 rumpk_probe_user_script& script() {
@@ -63,8 +64,8 @@ void note_fault(const struct hal_fault* fault) {
 
 void enter(void*) {
     Stack own = stack(kernel_stack);
-    machine->user->enter(place_user_code, place_user_data, user_stack,
-                         reinterpret_cast<uint64_t>(own.base) + own.size, guard);
+    machine->user->enter(program.code, program.data, user_stack,
+                         reinterpret_cast<uint64_t>(own.base) + own.size, guard, program.view);
 }
 
 // Runs the program until it has returned, has faulted or a hook has switched away.
@@ -319,6 +320,18 @@ const Test tests_of_user[] = {
     {"a preempted program's calls come in where they did", a_preempted_programs_calls_come_in_where_they_did},
     {nullptr, nullptr},
 };
+
+bool program_reads(const Program& one, uint64_t address) {
+    const Program before = program;
+    program = one;
+    user_stack = one.data + page;
+    prepare_then(1, address);
+    const Ended how = run();
+    EXPECT(how == Ended::returned || (how == Ended::faulted && caught.address == address));
+    program = before;
+    user_stack = program.data + page;
+    return how == Ended::returned;
+}
 
 bool program_waits() {
     kernel_stack = 4; // cores.cpp runs on the others

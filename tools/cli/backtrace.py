@@ -33,6 +33,16 @@ class Symbols(NamedTuple):
     def in_window(self, address):
         return self.windows <= address < self.windows + _WINDOWS_SIZE
 
+    def of_window(self, address):
+        """That of the cell to which an address belongs: of several each has its window's letter in its name, and
+        `application` leads to the first."""
+        if self.application is None:
+            return None
+        first = self.application.resolve()
+        parts = re.fullmatch(r"(.+\.)[A-G](\.elf)", first.name)
+        letter = "ABCDEFG"[(address - self.windows) // 0x08000000]
+        return first.with_name(f"{parts[1]}{letter}{parts[2]}") if parts else self.application
+
 
 class Filter:
     """Feed it text in pieces; it returns what may be shown now."""
@@ -93,7 +103,7 @@ def complete(lines, symbols):
     asked = {}  # file -> [(index, address in the file)]
     for index, (number, address) in enumerate(frames):
         in_window = symbols.in_window(address)
-        file = symbols.application if in_window else symbols.kernel
+        file = symbols.of_window(address) if in_window else symbols.kernel
         if file is None or (base is None and not in_window):
             continue
         # All but the first are return addresses: the call stands before them.

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from . import common, machines, setup
+from . import cells, common, machines, manifest, setup
 
 # Folders whose files can change what comes out; applications have theirs besides.
 SOURCES = ("abi", "hal", "core", "ion", "drivers", "membrane", "cmake", "tools/cli", "CMakeLists.txt", "CMakePresets.json")
@@ -65,7 +65,8 @@ def main(args) -> int:
 
 def in_tree() -> list[Application]:
     return [Application(file.parent.name, file.parent, False)
-            for parent in IN_TREE for file in sorted((common.ROOT / parent).glob("*/cell.toml"))]
+            for parent in IN_TREE for file in sorted((common.ROOT / parent).glob("*/*.toml"))
+            if file.name in ("cell.toml", cells.FILE)]
 
 
 def find(spec: str) -> Application:
@@ -78,7 +79,7 @@ def find(spec: str) -> Application:
     if not folder.is_dir():
         common.fail(f"no application '{spec}'; there are: {', '.join(one.name for one in known)}, or a folder with a "
                     "cell.toml (./rumpk new DIR writes one)")
-    if not (folder / "cell.toml").is_file():
+    if not (folder / "cell.toml").is_file() and not (folder / cells.FILE).is_file():
         common.fail(f"{spec} is no application: it has no cell.toml (./rumpk new DIR writes one to start from)")
     if not re.fullmatch(r"[A-Za-z0-9._-]+", folder.name) or ";" in str(folder):
         common.fail(f"{folder}: an application's folder is named with letters, digits, '.', '_' and '-'")
@@ -86,9 +87,20 @@ def find(spec: str) -> Application:
 
 
 def with_sources(app: Application) -> Application:
-    if not any(app.folder.glob("*.c")) and not any(app.folder.glob("*.cpp")):
-        common.fail(f"{common.relative(app.folder)} is no application: it has no *.c or *.cpp")
+    try:
+        folders = folders_of(app)
+    except manifest.ManifestError as error:
+        common.fail(str(error))
+    for folder in folders:
+        if not any(folder.glob("*.c")) and not any(folder.glob("*.cpp")):
+            common.fail(f"{common.relative(folder)} is no application: it has no *.c or *.cpp")
     return app
+
+
+def folders_of(app: Application) -> list[Path]:
+    """Where its sources are: of several cells one each."""
+    several = app.folder / cells.FILE
+    return [one.folder for one in cells.load(several).placed] if several.is_file() else [app.folder]
 
 
 # ---- building -------------------------------------------------------------------------------------------
@@ -138,7 +150,7 @@ def inputs_of(app: Application, image: Path) -> str:
     nothing to build and ninja need not be asked. Empty where there is no image."""
     if not image.exists():
         return ""
-    tops = [image, setup.STAMP, app.folder, *(common.ROOT / name for name in SOURCES)]
+    tops = [image, setup.STAMP, app.folder, *folders_of(app), *(common.ROOT / name for name in SOURCES)]
     return "".join(line for top in tops for line in listing(str(top)))
 
 
@@ -180,7 +192,8 @@ def configure(preset: str, outside: list[Path]) -> None:
 
         shutil.rmtree(folder / "CMakeFiles", ignore_errors=True)  # the repository was moved
         cache.unlink()
-    known = [one for one in cached(cache, "RUMPK_APPLICATIONS").split(";") if one and Path(one, "cell.toml").exists()]
+    known = [one for one in cached(cache, "RUMPK_APPLICATIONS").split(";")
+             if one and (Path(one, "cell.toml").exists() or Path(one, cells.FILE).exists())]
     fresh = [str(one) for one in outside if str(one) not in known]
     if (folder / "build.ninja").exists() and cache.exists() and not fresh:
         return

@@ -20,14 +20,14 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     __package__ = "tools.cli"
 
-from . import common, elf, manifest, parts  # noqa: E402  (found through the path above)
+from . import cells, common, elf, manifest, parts  # noqa: E402  (found through the path above)
 
 PAGE = 4096
 WINDOW_A = 0x08000000  # where addresses are translated
 MAGIC = 0x474D4952  # "RIMG"
 VERSION = 1
 FUSED = 1
-TABLE = struct.Struct("<IIQIII36x")
+TABLE = struct.Struct("<IIQIIII32x")
 ENTRY = struct.Struct("<32sQQQQIIIIIIIIIIIHHIII4x")
 BUDGET = struct.Struct("<IIII16s")
 TRAILER = struct.Struct("<QII")
@@ -43,6 +43,7 @@ class Program(NamedTuple):
 
     cell: manifest.Cell
     elf: bytes
+    window: int = 0  # index
 
 
 def check_cell(data: bytes, arch: str, cell: manifest.Cell, window: int = WINDOW_A) -> elf.Elf:
@@ -91,32 +92,33 @@ def check_segments(program: elf.Elf, cell: manifest.Cell, window: int) -> None:
         before = segment
 
 
-def boot_table(programs: list[Program], fused: bool = True) -> bytes:
-    """The table and all that it points to; whole pages."""
+def boot_table(programs: list[Program], fused: bool = True, console: int = 0) -> bytes:
+    """The table and all that it points to; whole pages. `console`: index of the cell whose it is."""
     at = TABLE.size + ENTRY.size * len(programs)
     entries, body, budgets_at = bytearray(), bytearray(), []
-    for cell, _ in programs:
+    for cell, _, _ in programs:
         budgets_at.append(at if cell.budgets else 0)
         body += b"".join(BUDGET.pack(BUDGET.size, one.fibers, one.run, one.window, one.name.encode())
                          for one in cell.budgets)
         at += BUDGET.size * len(cell.budgets)
-    for index, (cell, data) in enumerate(programs):
+    for index, (cell, data, window) in enumerate(programs):
         start = -(-at // PAGE) * PAGE
         body += bytes(start - at) + data
         at = start + len(data)
-        entries += ENTRY.pack(cell.name.encode(), start, len(data), cell.memory, cell.map, index, cell.tier,
+        entries += ENTRY.pack(cell.name.encode(), start, len(data), cell.memory, cell.map, window, cell.tier,
                               cell.ceiling, cell.cores, cell.fibers, cell.stack, cell.fiber_rings,
                               0 if cell.fiber_stack == PAGE else cell.fiber_stack, budgets_at[index],
                               len(cell.budgets), cell.first_budget, manifest.POLICIES.index(cell.supervisor.policy),
                               *cell.supervisor[1:])
     rest = bytes(entries + body) + bytes(-at % PAGE)
-    header = TABLE.pack(MAGIC, VERSION, TABLE.size + len(rest), zlib.crc32(rest), FUSED if fused else 0, len(programs))
+    header = TABLE.pack(MAGIC, VERSION, TABLE.size + len(rest), zlib.crc32(rest), FUSED if fused else 0, len(programs),
+                        console)
     return header + rest
 
 
-def pack(kind: str, kernel: bytes, programs: list[Program], fused: bool = True) -> bytes:
+def pack(kind: str, kernel: bytes, programs: list[Program], fused: bool = True, console: int = 0) -> bytes:
     """The image's bytes; `kernel` is the kernel's ELF."""
-    table = boot_table(programs, fused)
+    table = boot_table(programs, fused, console)
     if kind == "raw":
         return elf.flatten(elf.Elf(kernel)) + table
     padded = kernel + bytes(-len(kernel) % PAGE)
@@ -142,8 +144,31 @@ def build(kind: str, arch: str, kernel: Path, cell_elf: Path, cell_toml: Path, o
     if cell.supervisor.policy != "never" and not restarts:
         raise ImageError(f"{common.relative(cell_toml)}: supervisor wants a kernel that restarts cells, and "
                          f"{common.relative(kernel)} is none")
+    write(kind, kernel, [Program(cell, elf.strip(program))], output, not apart)
+
+
+def build_several(kind: str, arch: str, kernel: Path, elfs: list[Path], rumpk_toml: Path, output: Path,
+                  windows: int = WINDOW_A) -> None:
+    """The same of several cells; their ELFs in rumpk.toml's order."""
     try:
-        data = pack(kind, kernel.read_bytes(), [Program(cell, elf.strip(program))], fused=not apart)
+        listed = cells.load(rumpk_toml)
+    except manifest.ManifestError as error:
+        raise ImageError(str(error)) from error
+    if "views" not in parts.of_kernel(kernel):
+        raise ImageError(f"{common.relative(rumpk_toml)}: this machine has no kernel for several cells: qemu-riscv64 has")
+    programs = []
+    for one, file in zip(listed.placed, elfs, strict=True):
+        try:
+            program = check_cell(file.read_bytes(), arch, one.cell, one.address(windows))
+        except elf.ElfError as error:
+            raise ImageError(f"{common.relative(file)} cannot be cell {one.cell.name} in window {one.letter}: {error}") from error
+        programs.append(Program(one.cell, elf.strip(program), one.window))
+    write(kind, kernel, programs, output, False, listed.console)
+
+
+def write(kind: str, kernel: Path, programs: list[Program], output: Path, fused: bool, console: int = 0) -> None:
+    try:
+        data = pack(kind, kernel.read_bytes(), programs, fused, console)
     except elf.ElfError as error:
         raise ImageError(f"{common.relative(kernel)} cannot be a kernel: {error}") from error
     part = output.with_name(output.name + ".part")
@@ -163,16 +188,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kind", choices=("raw", "process"), required=True)
     parser.add_argument("--arch", choices=sorted(elf.MACHINES), required=True)
-    for name in ("kernel", "cell", "manifest", "output"):
+    for name in ("kernel", "manifest", "output"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--cell", type=Path, action="append", default=[], help="of several, in the manifest's order")
     parser.add_argument("--symbols", type=Path, help="the kernel's ELF with symbols, if not --kernel")
     parser.add_argument("--windows", type=lambda text: int(text, 0), default=WINDOW_A, help="where window A is")
     args = parser.parse_args()
     try:
         args.output.parent.mkdir(exist_ok=True)
-        build(args.kind, args.arch, args.kernel, args.cell, args.manifest, args.output, args.windows)
+        several = args.manifest.name == cells.FILE
+        (build_several if several else build)(args.kind, args.arch, args.kernel, args.cell if several else args.cell[0],
+                                              args.manifest, args.output, args.windows)
         link(args.output.with_suffix(".kernel.elf"), args.symbols or args.kernel)
-        link(args.output.with_suffix(".elf"), args.cell)
+        link(args.output.with_suffix(".elf"), args.cell[0])
     except (ImageError, OSError) as error:
         common.say(str(error))
         return 1

@@ -91,7 +91,8 @@ def kernel_choices(built: build.Built) -> list[Choice]:
     kernel = built.kernel_elf.resolve()
     chosen = set(kernel_parts.of_kernel(kernel))
     names = {part: kernel_parts.kernel(chosen ^ {part}) for part in kernel_parts.PARTS
-             if part != "cells" or built.machine.cells}
+             if (part != "cells" or built.machine.cells)
+             and (part != "views" or (built.machine.views and "cells" in chosen)) and not (part == "cells" and "views" in chosen)}
     build.target(kernel.parent.name, list(names.values()), "kernels to compare with", archs=(built.machine.arch,))
     size = kernel_size(kernel)
     others = {part: kernel_size(kernel.with_name(f"{name}.elf")) for part, name in names.items()}

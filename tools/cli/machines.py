@@ -22,6 +22,7 @@ class Machine(NamedTuple):
     memory_minimum: int  # bytes
     max_cores: int
     cells: bool = False  # it has kernels that keep cells apart
+    views: bool = False  # and such for several cells
     windows: int = WINDOWS  # where window A is; anywhere else it is memory, and nothing is translated
     tested: tuple[str, ...] = ("*",)  # scenarios that a test of all machines runs on it; --machine and --long run every one
     firmware: tuple[int, int] = (0, 0)  # addresses of what runs below the kernel, from and to
@@ -51,7 +52,8 @@ def load(name: str) -> Machine:
             name=facts["name"], arch=facts["arch"], kind=facts["kind"], emulator=facts.get("emulator", ""),
             arguments=tuple(facts.get("arguments", ())), memory_default=common.size(memory["default"]),
             memory_minimum=common.size(memory["minimum"]), max_cores=facts["cores"]["maximum"],
-            cells=facts.get("cells", False), windows=facts.get("windows", WINDOWS), tested=tuple(facts.get("tested", ["*"])),
+            cells=facts.get("cells", False), views=facts.get("views", False),
+            windows=facts.get("windows", WINDOWS), tested=tuple(facts.get("tested", ["*"])),
             firmware=tuple(facts.get("firmware", (0, 0))), carries_code=facts.get("carries_code", True),
         )
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:

@@ -199,8 +199,15 @@ def supervisor(given: object) -> Supervisor:
     return Supervisor(policy, limit, window, first, most)
 
 
-def parse(text: str, name: str) -> Cell:
-    """`name` is the cell's name where the text gives none."""
+def name(value: object) -> str:
+    """A cell's."""
+    if not isinstance(value, str) or not re.fullmatch(rf"[A-Za-z0-9._-]{{1,{NAME_MAX}}}", value):
+        raise ManifestError(f"name = {value!r} is not 1 to {NAME_MAX} letters, digits, '.', '_' or '-'")
+    return value
+
+
+def parse(text: str, default_name: str) -> Cell:
+    """`default_name` is the cell's name where the text gives none."""
     try:
         given = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -208,9 +215,7 @@ def parse(text: str, name: str) -> Cell:
     unknown = sorted(set(given) - set(DEFAULTS) - {"name"})
     if unknown:
         raise ManifestError(f"unknown key '{unknown[0]}'; there are: {', '.join(['name', *DEFAULTS])}")
-    values = {"name": name, **DEFAULTS, **given}
-    if not isinstance(values["name"], str) or not re.fullmatch(rf"[A-Za-z0-9._-]{{1,{NAME_MAX}}}", values["name"]):
-        raise ManifestError(f"name = {values['name']!r} is not 1 to {NAME_MAX} letters, digits, '.', '_' or '-'")
+    values = {"name": default_name, **DEFAULTS, **given}
     fibers = values["fibers"]
     if not isinstance(fibers, int) or isinstance(fibers, bool) or not 1 <= fibers <= MAX_FIBERS:
         raise ManifestError(f"fibers = {fibers!r} is outside 1 to {MAX_FIBERS}")
@@ -223,7 +228,7 @@ def parse(text: str, name: str) -> Cell:
         raise ManifestError(f"isolation = {values['isolation']!r} is neither \"fused\" nor \"cells\"")
     all_budgets, first_budget = budgets(values["budget"], values["first_budget"], fibers)
     cell = Cell(
-        name=values["name"], memory=pages("memory", values["memory"], PAGE, WINDOW_MAP),
+        name=name(values["name"]), memory=pages("memory", values["memory"], PAGE, WINDOW_MAP),
         map=pages("map", values["map"], 0, MAX_MAP), tier=tier("tier", values["tier"]),
         ceiling=tier("ceiling", values["ceiling"]), fibers=fibers,
         stack=pages("stack", values["stack"], PAGE, WINDOW_RINGS - WINDOW_STACKS - PAGE),

@@ -11,17 +11,30 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     __package__ = "tools.cli"
 
-PARTS = ("cores", "budgets", "trace", "cells", "restart")  # RUMPK_PARTS of cmake/RumpkOptions.cmake
+PARTS = ("cores", "budgets", "trace", "cells", "restart", "views")  # RUMPK_PARTS of cmake/RumpkOptions.cmake
 ALL = ("cores", "budgets", "trace")  # RUMPK_ALL_PARTS: those in `kernel`
 WHAT = {"cores": "fibers on more than one core", "budgets": "budgets of run time", "trace": "recording a trace",
-        "cells": "cells at user privilege", "restart": "cells that begin anew"}
+        "cells": "cells at user privilege", "restart": "cells that begin anew", "views": "several cells"}
 
 
 def of(cell) -> tuple[str, ...]:
     """Those that a manifest.Cell makes use of."""
     wanted = {"cores": cell.cores > 1, "budgets": bool(cell.budgets), "trace": cell.trace, "cells": cell.isolated,
               "restart": cell.supervisor.policy != "never"}
-    return tuple(part for part in PARTS if wanted[part])
+    return tuple(part for part in PARTS if wanted.get(part))
+
+
+def of_several(cells) -> tuple[str, ...]:
+    """Those that a cells.Cells makes use of."""
+    wanted = {"cells", "views"}.union(*(of(one.cell) for one in cells.placed))
+    return tuple(part for part in PARTS if part in wanted)
+
+
+def of_file(file) -> tuple[str, ...]:
+    """Those of a cell.toml or a rumpk.toml."""
+    from . import cells, manifest
+
+    return of_several(cells.load(file)) if file.name == cells.FILE else of(manifest.load(file))
 
 
 def kernel(parts) -> str:
@@ -40,7 +53,7 @@ def main() -> int:
 
     for file in sys.argv[1:]:
         try:
-            wanted = of(manifest.load(Path(file)))
+            wanted = of_file(Path(file))
         except manifest.ManifestError:
             wanted = ()  # the packer says what is wrong, when this image is built
         print("-".join(wanted) or "none")

@@ -212,7 +212,7 @@ def target_of(what, machine, trace=False):
     from . import build
 
     if what is None:
-        what = "." if Path("cell.toml").is_file() else "hello"
+        what = "." if Path("cell.toml").is_file() or Path("rumpk.toml").is_file() else "hello"
     built = build.application(what, machine.name, trace=trace)
     return Target(Path(built.image), Path(built.app_elf), Path(built.kernel_elf))
 

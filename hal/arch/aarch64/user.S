@@ -106,7 +106,8 @@ no_such_call:
     mov     x0, #-ERROR_NOSYS
     b       gate_return
 
-/* void hal_user_enter(uint64_t entry, uint64_t argument, uint64_t user_stack, uint64_t kernel_stack, uint64_t guard) */
+/* void hal_user_enter(uint64_t entry, uint64_t argument, uint64_t user_stack, uint64_t kernel_stack, uint64_t guard,
+ * uint64_t view) */
     .globl  hal_user_enter
 hal_user_enter:
     msr     daifset, #DAIF_IRQ

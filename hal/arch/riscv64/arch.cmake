@@ -41,6 +41,7 @@ set(RUMPK_ARCH_SOURCES
     trap.S
     trap.cpp)
 set(RUMPK_ARCH_USER_SOURCES user.S)
+set(RUMPK_ARCH_VIEW_SOURCES "")
 set(RUMPK_HAL_SOURCES
     board/boot.cpp
     board/copy.cpp
@@ -56,5 +57,6 @@ if(RUMPK_MACHINE_MODE)
 else()
     list(APPEND RUMPK_ARCH_SOURCES supervisor/entry.S supervisor/page_format.cpp supervisor/platform.cpp supervisor/sbi.cpp
         supervisor/translation.cpp)
+    set(RUMPK_ARCH_VIEW_SOURCES supervisor/views.cpp)
     list(APPEND RUMPK_HAL_SOURCES board/memory.cpp board/page_tables.cpp)
 endif()

@@ -52,6 +52,10 @@
 /* xcause, 3.1.15, 4.1.8 */
 #define CAUSE_CALL_OF_USER 8
 
+/* satp, 4.1.11: bits of its fields; the ASID is in the middle */
+#define SATP_MODE_SIZE 4
+#define SATP_PPN_SIZE 44
+
 /* xcounteren, 3.1.11, 4.1.5: rdtime at the next lower privilege */
 #define XCOUNTEREN_TM 2
 

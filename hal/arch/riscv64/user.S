@@ -13,9 +13,9 @@
  */
 #include "hal/arch/riscv64/save.inc"
 #if RUMPK_MACHINE_MODE
-#include "hal/arch/riscv64/machine/guard.inc"
+#include "hal/arch/riscv64/machine/reach.inc"
 #else
-#include "hal/arch/riscv64/supervisor/guard.inc"
+#include "hal/arch/riscv64/supervisor/reach.inc"
 #endif
 
     .text
@@ -52,8 +52,11 @@ interrupt:
     csrr    t0, XSCRATCH
     ld      t1, FRAME_CALL_STACK(sp)
     sd      t1, CORE_CALL_STACK(t0)
-    set_guard t1, t2, t3
-    ld      gp, 3 * REGISTER_SIZE(sp)
+    ld      t2, FRAME_STATUS(sp)
+    slli    t2, t2, XSTATUS_PP_TO_SIGN
+    bltz    t2, 1f /* back to the kernel, whatever program ran before */
+    set_reach
+1:  ld      gp, 3 * REGISTER_SIZE(sp)
     j       hal_trap_return
 
 /* A call: a7 its number, a0-a5 its arguments. Everything that compiled code preserves
@@ -84,7 +87,7 @@ gate_return:
     csrr    t0, XSCRATCH
     addi    t1, sp, CALL_SIZE
     sd      t1, CORE_CALL_STACK(t0)
-    set_guard t1, t2, t3
+    set_reach
     ld      t1, CALL_PC(sp)
     csrw    XEPC, t1
     ld      gp, CALL_GP(sp)
@@ -104,8 +107,10 @@ to_user:
 no_such_call:
     li      a0, -ERROR_NOSYS
     j       gate_return
+    set_view
 
-/* void hal_user_enter(uint64_t entry, uint64_t argument, uint64_t user_stack, uint64_t kernel_stack, uint64_t guard) */
+/* void hal_user_enter(uint64_t entry, uint64_t argument, uint64_t user_stack, uint64_t kernel_stack, uint64_t guard,
+ * uint64_t view) */
     .globl  hal_user_enter
 hal_user_enter:
     csrci   XSTATUS, XSTATUS_IE
@@ -113,9 +118,10 @@ hal_user_enter:
     csrw    XTVEC, t0
     csrwi   XCOUNTEREN, XCOUNTEREN_TM
     csrr    t0, XSCRATCH
-    keep_guard a3, a4
+    keep_reach a3, a4, a5
     sd      a3, CORE_CALL_STACK(t0)
-    set_guard a3, t1, t2
+    mv      t1, a3
+    set_reach
     csrw    XEPC, a0
     mv      a0, a1
     mv      sp, a2

@@ -117,6 +117,19 @@ TEST(BootTable, ReadsSevenCellsAndWhatFollowsIsNotItsOwn) {
     EXPECT_DEATH((void)table->cell(7), "");
 }
 
+TEST(BootTable, TheConsoleIsOneCells) {
+    TableImage image(3);
+    EXPECT_EQ(BootTable::read(image.bytes())->console(), 0u);
+    image.table().console = 2;
+    const auto table = BootTable::read(image.seal().bytes());
+    ASSERT_TRUE(table) << describe(table.error());
+    EXPECT_EQ(table->console(), 2u);
+    for (const uint32_t console : {3u, ~0u}) {
+        EXPECT_EQ(why_after([&](auto& i) { i.table().console = console; }, 3), BootTableError::bad_console);
+    }
+    EXPECT_EQ(why_after([](auto& i) { i.table().console = 1; }), BootTableError::bad_console);
+}
+
 TEST(BootTable, Header) {
     EXPECT_EQ(why(BootTable::read({})), BootTableError::too_short);
     TableImage image;
@@ -129,7 +142,7 @@ TEST(BootTable, Header) {
         EXPECT_EQ(why_after([&](auto& i) { i.table().size = size; }), BootTableError::wrong_size) << size;
     }
     EXPECT_EQ(why_after([](auto& i) { i.table().flags = 2; }), BootTableError::unknown_flag);
-    EXPECT_EQ(why_after([](auto& i) { i.table().reserved[35] = 1; }), BootTableError::reserved_not_zero);
+    EXPECT_EQ(why_after([](auto& i) { i.table().reserved[31] = 1; }), BootTableError::reserved_not_zero);
     EXPECT_EQ(why_after([](auto& i) { i.table().cells = 0; }), BootTableError::bad_cell_count);
     EXPECT_EQ(why_after([](auto& i) { i.table().cells = 8; }), BootTableError::bad_cell_count);
     EXPECT_EQ(why_after([](auto& i) { i.table().cells = ~0u; }), BootTableError::bad_cell_count);

@@ -137,7 +137,7 @@ inline bool holds_what_it_promises(const rumpk::BootTable& table, std::span<cons
         }
         windows |= 1ULL << cell.window.value();
     }
-    return table.cell_count() >= 1 && table.size() <= image.size() &&
+    return table.cell_count() >= 1 && table.size() <= image.size() && table.console() < table.cell_count() &&
            (!table.fused() || table.cell_count() == 1);
 }
 

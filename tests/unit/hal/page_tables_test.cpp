@@ -219,4 +219,29 @@ TEST_F(Tables, ReachesTheLastAddress) {
     EXPECT_EQ(tables.lookup(end_of_addresses - page), 0u);
 }
 
+TEST_F(Tables, OneBesideSharesWhatIsNotItsOwn) {
+    ASSERT_EQ(map(2 * gigapage + page, 0x80001000, page), 0);
+    PageTables beside;
+    ASSERT_TRUE(beside.begin_beside(tables, 1));
+    EXPECT_NE(beside.root(), tables.root());
+    ASSERT_EQ(beside.map(page, 0x90000000, page, rw, PageTables::Owner::core), 0);
+    EXPECT_EQ(page_format::physical_of(beside.lookup(page)), 0x90000000u);
+    EXPECT_EQ(rights(page), 0u);
+    // Behind an entry that both roots have, one change is both's.
+    EXPECT_EQ(page_format::physical_of(beside.lookup(2 * gigapage + page)), 0x80001000u);
+    ASSERT_EQ(map(2 * gigapage + 2 * page, 0x80002000, page), 0);
+    EXPECT_EQ(page_format::physical_of(beside.lookup(2 * gigapage + 2 * page)), 0x80002000u);
+    ASSERT_EQ(tables.change(2 * gigapage + page, page, 0), 0);
+    EXPECT_EQ(beside.lookup(2 * gigapage + page), 0u);
+}
+
+TEST_F(Tables, OneBesideIsEmptyWhereItIsItsOwn) {
+    ASSERT_EQ(map(page, 0x80001000, page), 0);
+    PageTables beside;
+    ASSERT_TRUE(beside.begin_beside(tables, 1));
+    EXPECT_EQ(beside.lookup(page), 0u);
+    limit(1);
+    EXPECT_FALSE(PageTables().begin_beside(tables, 1));
+}
+
 } // namespace

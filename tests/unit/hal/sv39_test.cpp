@@ -11,9 +11,10 @@ namespace {
 
 TEST(Sv39, LeavesAreAccessedDirtyAndTheKernels) {
     uint64_t entry = leaf(0x83005000, 0, HAL_MAP_READ | HAL_MAP_WRITE, false, Memory::normal);
-    EXPECT_EQ(entry, uint64_t{0x83005} << 10 | 0xc7); // D A - - - W R V
+    EXPECT_EQ(entry, uint64_t{0x83005} << 10 | 0xe7); // D A G - - W R V
+    // What is the core's is not in all views.
     EXPECT_EQ(leaf(0x83005000, 0, HAL_MAP_READ, true, Memory::normal), uint64_t{0x83005} << 10 | 0x1c3);
-    EXPECT_EQ(leaf(0x200000, 1, HAL_MAP_EXEC, false, Memory::device), uint64_t{0x200} << 10 | 0xc9);
+    EXPECT_EQ(leaf(0x200000, 1, HAL_MAP_EXEC, false, Memory::device), uint64_t{0x200} << 10 | 0xe9);
 }
 
 TEST(Sv39, WhatIsForUserPrivilegeSaysSo) {

@@ -3,7 +3,7 @@
  * Writing the entries of physical memory protection (privileged specification 1.12, 3.7).
  */
 #include "hal/arch/riscv64/layout.h"
-#include "hal/arch/riscv64/machine/guard.inc"
+#include "hal/arch/riscv64/machine/reach.inc"
 
     .text
 

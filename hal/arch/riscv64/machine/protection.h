@@ -3,7 +3,7 @@
 // Physical memory protection (privileged specification 1.12, 3.7): what binds programs at user privilege,
 // and nobody else: no entry is locked.
 //
-// Entry 0 is for the page below the running program's stack (guard.inc). Of the others, the first that holds
+// Entry 0 is for the page below the running program's stack (reach.inc). Of the others, the first that holds
 // an address decides; what none holds is not the program's.
 #pragma once
 

@@ -13,6 +13,7 @@ constexpr uint64_t read = 1 << 1;
 constexpr uint64_t write = 1 << 2;
 constexpr uint64_t execute = 1 << 3;
 constexpr uint64_t user = 1 << 4;
+constexpr uint64_t global = 1 << 5; // in all views
 constexpr uint64_t accessed = 1 << 6;
 constexpr uint64_t dirty = 1 << 7;
 constexpr uint64_t of_core = 1 << 8; // RSW: free for software
@@ -77,7 +78,7 @@ uint64_t table(uint64_t physical) {
 
 // What memory is like follows from where it is (3.6, physical memory attributes).
 uint64_t leaf(uint64_t physical, uint32_t, uint32_t rights, bool core, Memory) {
-    return frame(physical) | rights_bits(rights) | (core ? of_core : 0);
+    return frame(physical) | rights_bits(rights) | (core ? of_core : global);
 }
 
 uint64_t like(uint64_t leaf, uint64_t physical, uint32_t) {

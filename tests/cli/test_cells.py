@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""rumpk.toml: what it says of the cells of an image, and each thing that is refused."""
+
+import io
+import contextlib
+import struct
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+from unittest import mock
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "tests" / "cli"))
+
+from test_image import CODE, WINDOW, make_elf  # noqa: E402
+from tools.cli import backtrace, build, cells, image, machines, manifest, parts  # noqa: E402
+
+TWO = '[[cell]]\ndir = "one"\nwindow = "A"\n[[cell]]\ndir = "two"\nwindow = "C"\n'
+
+
+class Files(unittest.TestCase):
+    """Two folders of cells in one of its own."""
+
+    def setUp(self):
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        for name in ("one", "two"):
+            (self.folder / name).mkdir()
+            self.cell(name, "")
+
+    def cell(self, name, text):
+        (self.folder / name / "cell.toml").write_text(text)
+
+    def parse(self, text):
+        return cells.parse(text, self.folder)
+
+
+class Manifest(Files):
+    def refused(self, text, pattern):
+        with self.assertRaisesRegex(manifest.ManifestError, pattern):
+            self.parse(text)
+
+    def test_two(self):
+        found = self.parse(TWO)
+        self.assertEqual([(one.cell.name, one.folder.name, one.window, one.letter) for one in found.placed],
+                         [("one", "one", 0, "A"), ("two", "two", 2, "C")])
+        self.assertEqual(found.console, 0)
+        self.assertEqual(found.placed[1].address(WINDOW), 0x18000000)
+
+    def test_names(self):
+        self.cell("two", 'name = "second"')
+        self.assertEqual([one.cell.name for one in self.parse(TWO).placed], ["one", "second"])
+        twice = '[[cell]]\ndir = "one"\nwindow = "A"\n[[cell]]\ndir = "one"\nwindow = "B"\n'
+        self.refused(twice, "two cells are called 'one'")
+        found = self.parse(twice + 'name = "again"')
+        self.assertEqual([one.cell.name for one in found.placed], ["one", "again"])
+        self.refused(twice + 'name = "a b"', "name = 'a b' is not 1 to 31 letters")
+
+    def test_console(self):
+        self.assertEqual(self.parse('console = "two"\n' + TWO).console, 1)
+        self.refused('console = "three"\n' + TWO, "console = 'three' is no cell; there are: one, two")
+
+    def test_windows(self):
+        self.refused(TWO.replace('"C"', '"A"'), "two cells are in window A")
+        for window in ('"H"', '"AB"', '""', "1", '"a"'):
+            self.refused(TWO.replace('"C"', window), "cell 2: window = .* is none of A, B, C, D, E, F, G")
+        self.refused('[[cell]]\ndir = "one"\n', "cell 1 has no window")
+
+    def test_keys(self):
+        self.refused("cells = 1\n" + TWO, "unknown key 'cells'; there are: console, cell")
+        self.refused(TWO + "memory = 4096", "cell 2: unknown key 'memory'; there are: name, dir, window")
+        self.refused('[[cell]]\nwindow = "A"\n', "cell 1 has no dir")
+        for folder in ('""', "3", '"a;b"'):
+            self.refused(f'[[cell]]\nwindow = "A"\ndir = {folder}\n', "cell 1: dir = .* is no folder")
+        self.refused("", "it lists no cell")
+        self.refused("[cell]", "it lists no cell")
+        self.refused("cell = [1]", r"\[\[cell\]\]")
+        self.refused("cell = ", "Invalid value")
+
+    def test_cells_of_their_own(self):
+        self.cell("two", "cores = 2")
+        self.refused(TWO, "cell 2: two has cores = 2; beside others a cell has one")
+        self.cell("two", "nonsense = 2")
+        self.refused(TWO, "two/cell.toml: unknown key 'nonsense'")
+        (self.folder / "two" / "cell.toml").unlink()
+        self.refused(TWO, "two/cell.toml: No such file")
+
+    def test_file(self):
+        file = self.folder / cells.FILE
+        with self.assertRaisesRegex(manifest.ManifestError, "rumpk.toml: No such file"):
+            cells.load(file)
+        file.write_text("colour = 1")
+        with self.assertRaisesRegex(manifest.ManifestError, "rumpk.toml: unknown key 'colour'"):
+            cells.load(file)
+
+    def test_what_cmake_is_told(self):
+        file = self.folder / cells.FILE
+        for text, lines in ((TWO, [f"A|0|{self.folder}/one", f"C|2|{self.folder}/two"]), ("nonsense", [])):
+            file.write_text(text)
+            with mock.patch.object(sys, "argv", ["cells.py", str(file)]), \
+                 contextlib.redirect_stdout(io.StringIO()) as out:
+                self.assertEqual(cells.main(), 0)
+            self.assertEqual(out.getvalue().splitlines(), lines)
+
+    def test_numbers_of_the_abi(self):
+        header = (ROOT / "abi" / "systable.h").read_text()
+        self.assertIn(f"#define RUMPK_WINDOW_COUNT {len(cells.LETTERS)}u", header)
+        self.assertIn(f"#define RUMPK_WINDOW_SIZE 0x{cells.WINDOW_SIZE:08x}ull", header)
+
+
+class Parts(Files):
+    def test_follow_from_all_cells(self):
+        self.assertEqual(parts.of_several(self.parse(TWO)), ("cells", "views"))
+        self.cell("one", "trace = true")
+        self.cell("two", 'supervisor.policy = "always"')
+        self.assertEqual(parts.of_several(self.parse(TWO)), ("trace", "cells", "restart", "views"))
+
+
+class Image(Files):
+    def setUp(self):
+        super().setUp()
+        self.toml, self.output = self.folder / cells.FILE, self.folder / "x.img"
+        self.toml.write_text('console = "two"\n' + TWO)
+        self.kernel = self.folder / "kernel-cells-views.elf"
+        self.kernel.write_bytes(make_elf([(CODE, 0x80200000, b"text", 4096)]))
+        self.elfs = [self.folder / "one.elf", self.folder / "two.elf"]
+        for file, at in zip(self.elfs, (WINDOW, 0x18000000)):
+            file.write_bytes(make_elf([(CODE, at, b"code", 4)], entry=at))
+
+    def build(self, kernel=None):
+        image.build_several("raw", "riscv64", kernel or self.kernel, self.elfs, self.toml, self.output)
+
+    def test_table(self):
+        self.build()
+        table = self.output.read_bytes()[4096:]
+        flags, count, console = struct.unpack_from("<III", table, 20)
+        self.assertEqual((flags, count, console), (0, 2, 1))
+        found = [(table[64 + 128 * at:][:3], struct.unpack_from("<I", table, 64 + 128 * at + 64)[0]) for at in (0, 1)]
+        self.assertEqual(found, [(b"one", 0), (b"two", 2)])
+
+    def test_a_cell_outside_its_window(self):
+        self.elfs[1] = self.elfs[0]
+        with self.assertRaisesRegex(image.ImageError, "one.elf cannot be cell two in window C: its segment 0x8000000.* is "
+                                                      "outside the window's 0x18000000"):
+            self.build()
+
+    def test_another_kernel(self):
+        other = self.folder / "kernel-cells.elf"
+        other.write_bytes(self.kernel.read_bytes())
+        with self.assertRaisesRegex(image.ImageError, "rumpk.toml: this machine has no kernel for several cells"):
+            self.build(other)
+
+    def test_a_manifest_that_is_none(self):
+        self.toml.write_text("colour = 1")
+        with self.assertRaisesRegex(image.ImageError, "rumpk.toml: unknown key 'colour'"):
+            self.build()
+
+
+class Found(Files):
+    def test_by_the_command(self):
+        (self.folder / cells.FILE).write_text(TWO)
+        for name in ("one", "two"):
+            with contextlib.redirect_stderr(io.StringIO()) as said, self.assertRaises(SystemExit):
+                build.find(str(self.folder))
+            self.assertIn(f"{name} is no application: it has no *.c or *.cpp", said.getvalue())
+            (self.folder / name / "main.c").touch()
+        self.assertEqual(build.find(str(self.folder)), build.Application(self.folder.name, self.folder.resolve(), True))
+        (self.folder / cells.FILE).write_text("colour = 1")
+        with contextlib.redirect_stderr(io.StringIO()) as said, self.assertRaises(SystemExit):
+            build.find(str(self.folder))
+        self.assertIn("rumpk.toml: unknown key 'colour'", said.getvalue())
+
+    def test_symbols_of_each_window(self):
+        first, link = self.folder / "pair.A.elf", self.folder / "pair.elf"
+        first.touch()
+        link.symlink_to(first)
+        symbols = backtrace.Symbols(None, link)
+        self.assertEqual([symbols.of_window(at).name for at in (WINDOW, 0x0FFFFFFF, 0x10000000, 0x3FFFFFFF)],
+                         ["pair.A.elf", "pair.A.elf", "pair.B.elf", "pair.G.elf"])
+        self.assertEqual(backtrace.Symbols(None, self.folder / "hello.elf").of_window(0x10000000).name, "hello.elf")
+        self.assertIsNone(backtrace.Symbols(None, None).of_window(WINDOW))
+
+    def test_machines_that_have_kernels_for_several(self):
+        self.assertEqual([name for name in machines.names() if machines.load(name).views], ["qemu-riscv64"])
+
+
+if __name__ == "__main__":
+    unittest.main()

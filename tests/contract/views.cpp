@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// Views: each shows its own window's pages, and what was shown in it besides.
+#include "tests/contract/places.h"
+
+namespace contract {
+namespace {
+
+constexpr uint32_t for_code = HAL_MAP_READ | HAL_MAP_EXEC | HAL_MAP_USER;
+constexpr uint32_t for_data = HAL_MAP_READ | HAL_MAP_WRITE | HAL_MAP_USER;
+constexpr uint64_t code_offset = 0x70000;
+constexpr uint64_t data_offset = 0x80000;
+constexpr uint64_t other_offset = 0x90000;
+
+constexpr uint64_t window(uint32_t index) {
+    return RUMPK_WINDOW_A + index * RUMPK_WINDOW_SIZE;
+}
+
+// Of the windows that no other test uses.
+constexpr uint32_t one_window = 4, other_window = 5, untagged_window = 6;
+Program one, other, untagged;
+constexpr Program of_all{place_user_code, place_user_data, 0};
+
+Program make(uint32_t index, uint32_t tagged) {
+    Program made{window(index) + code_offset, window(index) + data_offset, 0};
+    EXPECT_EQUAL(machine->views->make(index, tagged, &made.view), 0);
+    EXPECT_EQUAL(machine->map(made.code, frame_at(made.code, frame_user_code), page, for_code), 0);
+    EXPECT_EQUAL(machine->map(made.data, frame_at(made.data, frame_user_data), page, for_data), 0);
+    return made;
+}
+
+void a_view_shows_its_window() {
+    one = make(one_window, 1);
+    other = make(other_window, 1);
+    EXPECT(program_reads(one, one.code));
+    EXPECT(!program_reads(one, other.code));
+    EXPECT(!program_reads(one, place_user_data));
+    EXPECT(program_reads(other, other.code));
+    EXPECT(!program_reads(other, one.data));
+    EXPECT(program_reads(of_all, place_user_data));
+    EXPECT(!program_reads(of_all, one.code));
+    EXPECT(!program_reads(of_all, other.code));
+}
+
+void a_change_in_a_window_is_its_views() {
+    const uint64_t place = window(one_window) + other_offset;
+    const uint64_t physical = frame_at(place, frame_user_other);
+    EXPECT(!program_reads(one, place));
+    EXPECT_EQUAL(machine->map(place, physical, page, for_data), 0);
+    EXPECT_EQUAL(machine->map(place, physical, page, for_data), -RUMPK_EEXIST);
+    EXPECT(program_reads(one, place));
+    EXPECT(!program_reads(other, place));
+    EXPECT_EQUAL(machine->protect(place, page, HAL_MAP_READ), 0); // the kernel's alone
+    EXPECT(!program_reads(one, place));
+    EXPECT_EQUAL(machine->protect(place, page, for_data), 0);
+    EXPECT(program_reads(one, place));
+    EXPECT_EQUAL(machine->unmap(place, page), 0);
+    EXPECT(!program_reads(one, place));
+    EXPECT_EQUAL(machine->unmap(place, page), -RUMPK_ENOENT);
+}
+
+void what_is_shown_is_in_both() {
+    const uint64_t place = window(one_window) + other_offset;
+    const uint64_t physical = frame_at(place, frame_user_other);
+    EXPECT_EQUAL(machine->map(place, physical, page, for_data), 0);
+    EXPECT(!program_reads(other, place));
+    EXPECT_EQUAL(machine->views->show(other_window, place, physical, page, for_data), 0);
+    EXPECT_EQUAL(machine->views->show(other_window, place + 1, physical, page, for_data), -RUMPK_EINVAL);
+    EXPECT(program_reads(other, place));
+    EXPECT(program_reads(one, place));
+    EXPECT(!program_reads(of_all, place));
+}
+
+void a_change_of_view_forgets_only_where_it_must() {
+    const uint64_t before = machine->views->flushes();
+    for (int i = 0; i < 10; i++) {
+        EXPECT(program_reads(one, one.data));
+        EXPECT(program_reads(other, other.data));
+    }
+    EXPECT_EQUAL(machine->views->flushes(), before);
+    untagged = make(untagged_window, 0);
+    const uint64_t then = machine->views->flushes();
+    for (int i = 0; i < 10; i++) {
+        EXPECT(!program_reads(untagged, one.data));
+        EXPECT(program_reads(untagged, untagged.data));
+        EXPECT(program_reads(one, one.data));
+        EXPECT(!program_reads(one, untagged.data));
+    }
+    // Once for each time that it was entered from another.
+    const uint64_t forgot = machine->views->flushes() - then;
+    EXPECT_EQUAL(forgot, 10);
+    EXPECT(program_reads(of_all, place_user_data)); // the tests that follow are at home there
+}
+
+} // namespace
+
+const Test tests_of_views[] = {
+    {"a view shows its window", a_view_shows_its_window},
+    {"a change in a window is its view's", a_change_in_a_window_is_its_views},
+    {"what is shown is in both views", what_is_shown_is_in_both},
+    {"a change of view forgets only where it must", a_change_of_view_forgets_only_where_it_must},
+    {nullptr, nullptr},
+};
+
+} // namespace contract

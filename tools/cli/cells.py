@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""rumpk.toml: the cells of one image, each with its folder and its window. Read on the host.
+
+CMake asks which they are: it is a program, too.
+"""
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+from typing import NamedTuple
+
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    __package__ = "tools.cli"
+
+from . import common, manifest  # noqa: E402  (found through the path above)
+
+FILE = "rumpk.toml"
+LETTERS = "ABCDEFG"  # windows, in their order: RUMPK_WINDOW_COUNT of abi/systable.h
+WINDOW_SIZE = 0x08000000
+KEYS = ("console", "cell")
+CELL_KEYS = ("name", "dir", "window")
+
+
+class Placed(NamedTuple):
+    """A cell in its window."""
+
+    cell: manifest.Cell
+    folder: Path
+    window: int  # index
+
+    @property
+    def letter(self) -> str:
+        return LETTERS[self.window]
+
+    def address(self, windows: int) -> int:
+        return windows + self.window * WINDOW_SIZE
+
+
+class Cells(NamedTuple):
+    """Those of an image. It ends with the first."""
+
+    placed: tuple[Placed, ...]
+    console: int  # index of the one whose standard input and output the image's are
+
+
+def placed(given: object, number: int, base: Path) -> Placed:
+    """One [[cell]], the number-th."""
+    where = f"cell {number}"
+    if not isinstance(given, dict):
+        raise manifest.ManifestError("cell is a table of its own for each: [[cell]]")
+    if unknown := sorted(set(given) - set(CELL_KEYS)):
+        raise manifest.ManifestError(f"{where}: unknown key '{unknown[0]}'; there are: {', '.join(CELL_KEYS)}")
+    for key in ("dir", "window"):
+        if key not in given:
+            raise manifest.ManifestError(f"{where} has no {key}")
+    folder, window = given["dir"], given["window"]
+    if not isinstance(folder, str) or not folder or re.search(r"[;|]", folder):
+        raise manifest.ManifestError(f"{where}: dir = {folder!r} is no folder")
+    if not isinstance(window, str) or len(window) != 1 or window not in LETTERS:
+        raise manifest.ManifestError(f"{where}: window = {window!r} is none of {', '.join(LETTERS)}")
+    folder = (base / folder).resolve()
+    cell = manifest.load(folder / "cell.toml")
+    if "name" in given:
+        cell = cell._replace(name=manifest.name(given["name"]))
+    if cell.cores > 1:
+        raise manifest.ManifestError(f"{where}: {cell.name} has cores = {cell.cores}; beside others a cell has one")
+    return Placed(cell, folder, LETTERS.index(window))
+
+
+def parse(text: str, base: Path) -> Cells:
+    """`base` is the folder that others are named from."""
+    try:
+        given = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise manifest.ManifestError(str(error)) from error
+    if unknown := sorted(set(given) - set(KEYS)):
+        raise manifest.ManifestError(f"unknown key '{unknown[0]}'; there are: {', '.join(KEYS)}")
+    listed = given.get("cell", [])
+    if not isinstance(listed, list) or not listed:
+        raise manifest.ManifestError("it lists no cell: each is a table of its own, [[cell]]")
+    found = tuple(placed(one, number, base) for number, one in enumerate(listed, 1))
+    for what, of in (("are called '{}'", lambda one: one.cell.name), ("are in window {}", lambda one: one.letter)):
+        every = [of(one) for one in found]
+        for one in every:
+            if every.count(one) > 1:
+                raise manifest.ManifestError("two cells " + what.format(one))
+    names = [one.cell.name for one in found]
+    console = given.get("console", names[0])
+    if console not in names:
+        raise manifest.ManifestError(f"console = {console!r} is no cell; there are: {', '.join(names)}")
+    return Cells(found, names.index(console))
+
+
+def load(file: Path) -> Cells:
+    try:
+        return parse(file.read_text(), file.resolve().parent)
+    except OSError as error:
+        raise manifest.ManifestError(f"{common.relative(file)}: {error.strerror}") from error
+    except (manifest.ManifestError, UnicodeDecodeError) as error:
+        raise manifest.ManifestError(f"{common.relative(file)}: {error}") from error
+
+
+def main() -> int:
+    for file in sys.argv[1:]:
+        try:
+            for one in load(Path(file)).placed:
+                print(f"{one.letter}|{one.window}|{one.folder}")
+        except manifest.ManifestError:
+            pass  # the packer says what is wrong, when this image is built
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
