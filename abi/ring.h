@@ -86,7 +86,7 @@ enum rumpk_tx_tag {
 };
 
 enum rumpk_event_tag {
-    RUMPK_EVENT_FIBER_END = 1, /* payload: rumpk_event_fiber_end; dropped, and counted, if the ring is full */
+    RUMPK_EVENT_FIBER_END = 1, /* payload: rumpk_event_fiber_end; dropped if the ring is full */
     RUMPK_EVENT_PEER_EPOCH = 2 /* payload: rumpk_event_peer_epoch: the party behind a channel was restarted */
 };
 

@@ -152,8 +152,6 @@ class Cell {
     void console_wait_enter(Fiber& fiber);
     void console_wait_leave(Fiber& fiber);
 
-    [[nodiscard]] uint64_t events_dropped() const { return events_dropped_; }
-
     // Whom to tell when the cell ends. nullptr: with it the machine ends.
     [[nodiscard]] Supervisor* supervisor() const;
 
@@ -225,7 +223,6 @@ class Cell {
     List<ConsoleWait> console_waiters_;
 
     std::optional<ion::Producer> event_;
-    uint64_t events_dropped_ = 0;
 };
 
 // HAL_MAP_*: how the HAL maps what a cell has these rights to.

@@ -94,8 +94,6 @@ size_t LineDecoder::decode(std::span<std::byte> bytes) {
             ended_ = true;
         } else if (byte == std::byte{RUMPK_REQUEST_REPORT} || byte == std::byte{RUMPK_REQUEST_STOP}) {
             requests_.add(std::to_integer<uint32_t>(byte));
-        } else {
-            ++unknown_frames_;
         }
     }
     return kept;

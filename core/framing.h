@@ -55,7 +55,7 @@ class LineDecoder {
     void use_framing(bool framed) { framed_ = framed; }
 
     // Decodes in place; returns how many data bytes now stand at the start. What
-    // follows the end of input is dropped.
+    // follows the end of input is dropped, and so is a frame that means nothing.
     size_t decode(std::span<std::byte> bytes);
 
     [[nodiscard]] bool ended() const { return ended_; }
@@ -63,14 +63,12 @@ class LineDecoder {
     // Those that came since they were last taken, also after the end.
     [[nodiscard]] Requests take_requests() { return std::exchange(requests_, {}); }
     [[nodiscard]] bool framed() const { return framed_; }
-    [[nodiscard]] uint64_t unknown_frames() const { return unknown_frames_; }
 
   private:
     bool framed_ = false;
     bool escape_ = false; // the last byte of the last call was a DLE
     bool ended_ = false;
     Requests requests_;
-    uint64_t unknown_frames_ = 0;
 };
 
 } // namespace rumpk

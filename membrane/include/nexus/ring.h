@@ -42,11 +42,6 @@ struct RingBell {
         const uint64_t channel = end == RingEnd::rx ? RUMPK_CHANNEL_RX : RUMPK_CHANNEL_TX;
         return {channel, channel, 0};
     }
-    // Of the rx or tx of a fiber that this one has spawned.
-    [[nodiscard]] static RingBell of_spawned(FiberId fiber, RingEnd end) {
-        const auto id = static_cast<uint64_t>(fiber);
-        return {RUMPK_CHANNEL_RX, 0, end == RingEnd::rx ? id : id | RUMPK_PEER_TX};
-    }
 };
 
 // Fence: who the other side is. ion::SameCore: a fiber of this core; AcrossCores: one of another core, who
