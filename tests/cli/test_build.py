@@ -5,6 +5,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -92,6 +93,8 @@ class New(Command):
         app = build.find(str(self.folder / "sample"))
         self.assertTrue(app.outside)
         self.assertEqual(manifest.load(app.folder / "cell.toml"), manifest.parse("", "sample"))
+        page = re.search('^# (/.*), "(.*)"$', (app.folder / "cell.toml").read_text(), re.MULTILINE)
+        self.assertIn(f"## {page[2]}\n", Path(page[1]).read_text())
 
     def test_overwrites_nothing(self):
         self.make("sample")

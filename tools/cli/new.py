@@ -20,7 +20,8 @@ int main(int argc, char** argv) {
 """
 
 MANIFEST = """\
-# What this application asks for. Each key may be left out; these are the defaults.
+# What this application asks for. Each key may be left out; these are the defaults. What else there is:
+# @ROOT@/docs/applications.md, "cell.toml"
 name = "@NAME@"
 memory = "8M"       # program and heap
 map = "1M"          # what map() may hand out
@@ -66,6 +67,7 @@ def main(args) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
             text = text.replace("@NAME@", folder.name).replace("@COMMAND@", shlex.quote(str(common.ROOT / "rumpk")))
+            text = text.replace("@ROOT@", str(common.ROOT))
             (folder / name).write_text(text)
     except OSError as error:
         common.fail(f"{args.folder}: {error.strerror}")
