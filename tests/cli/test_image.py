@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tools.cli import elf, image, manifest, parts  # noqa: E402
+from tools.cli import elf, image, machines, manifest, parts  # noqa: E402
 
 WINDOW = image.WINDOW_A
 CODE, RODATA, DATA = elf.PF_R | elf.PF_X, elf.PF_R, elf.PF_R | elf.PF_W
@@ -395,8 +395,11 @@ class Parts(unittest.TestCase):
                 file.write_bytes(make_elf([(CODE, 0x80200000, b"text", 4096)]))
                 image.build("raw", "riscv64", file, program, toml, output)
                 self.assertEqual(struct.unpack_from("<I", output.read_bytes(), 4096 + 20)[0], flags, kernel)
-            with self.assertRaisesRegex(image.ImageError, 'isolation = "cells", and this machine has no kernel that'):
+            with self.assertRaisesRegex(image.ImageError, 'isolation = "cells", and this machine has no kernel that') as refused:
                 image.build("raw", "riscv64", Path(name, "kernel-plain.elf"), program, toml, output)
+            said = re.split("[ ,]+", str(refused.exception))
+            self.assertEqual([one for one in machines.names() if one in said],
+                             [one for one in machines.names() if machines.load(one).cells])
 
     def test_only_a_kernel_that_restarts_takes_who_wants_it(self):
         with tempfile.TemporaryDirectory() as name:

@@ -180,14 +180,27 @@ class Packages(unittest.TestCase):
             self.assertEqual(ended.exception.code, 127)
             self.assertIn(words, self.said.getvalue())
 
-    def test_no_is_no(self):
-        answer = mock.Mock(isatty=lambda: True, readline=lambda: "n\n")
+    def answered(self, line):
+        answer = mock.Mock(isatty=lambda: True, readline=lambda: line)
         with (mock.patch.object(setup, "privilege", return_value=[]), mock.patch.object(setup.sys, "stdin", answer),
-              mock.patch.object(setup, "logged") as logged, self.assertRaises(SystemExit) as ended):
-            setup.install(["cmake"], False, common.Steps(2))
-        self.assertEqual(ended.exception.code, 127)
-        self.assertIn("nothing was installed", self.said.getvalue())
-        logged.assert_not_called()
+              mock.patch.object(setup, "logged") as logged):
+            try:
+                setup.install(["cmake"], False, common.Steps(2))
+            finally:
+                self.installed = logged.called
+
+    def test_no_is_no_and_so_is_no_answer(self):
+        for line in ("n\n", "what?\n", ""):
+            with self.assertRaises(SystemExit) as ended:
+                self.answered(line)
+            self.assertEqual(ended.exception.code, 127)
+            self.assertIn("\nrumpk: nothing was installed" if not line else "nothing was installed", self.said.getvalue())
+            self.assertFalse(self.installed)
+
+    def test_yes_is_yes(self):
+        for line in ("\n", "y\n", "Yes\n"):
+            self.answered(line)
+            self.assertTrue(self.installed)
 
     def test_not_asked_without_a_terminal(self):
         with (mock.patch.object(setup, "privilege", return_value=["sudo", "-n"]),

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`./rumpk top`: who is asked, what is shown, on a pipe and on a terminal, and what happens when nobody answers."""
 
-import contextlib
-import io
 import json
 import os
 import pty
@@ -133,6 +131,14 @@ class Asking(Case):
         self.assertEqual(done.returncode, 125)
         self.assertIn(b"no answer: the image", done.stderr)
 
+    def test_a_newer_run_that_is_silent_is_passed_over(self):
+        self.start("watched_for_ever", name="old")
+        silent = self.start("never_answers", name="new")
+        self.assertTrue(self.top("--once", "old").stdout.startswith(b"old on"))
+        done = self.top("--once", "third")
+        self.assertEqual((done.returncode, done.stderr.decode()),
+                         (127, f"rumpk: no run of 'third'; there are: {silent.pid} (no answer), old\n"))
+
     def test_machine_that_lies(self):
         process = self.start("lying_when_asked")
         done = self.top("--once")
@@ -158,8 +164,9 @@ class Asking(Case):
                 return self.line
 
         for line in (b"[]\n", b"{}\n", b"\xff\n", b'{"application": 3}\n'):
-            with contextlib.redirect_stderr(io.StringIO()), self.assertRaises(SystemExit):
+            with self.assertRaises(top.NoAnswer) as none:
                 top._ask(Asked(line))
+            self.assertEqual(none.exception.code, 127)
 
 
 class OnATerminal(Case):

@@ -20,7 +20,7 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     __package__ = "tools.cli"
 
-from . import cells, common, elf, manifest, parts  # noqa: E402  (found through the path above)
+from . import cells, common, elf, machines, manifest, parts  # noqa: E402  (found through the path above)
 
 PAGE = 4096
 WINDOW_A = 0x08000000  # where addresses are translated
@@ -140,7 +140,7 @@ def build(kind: str, arch: str, kernel: Path, cell_elf: Path, cell_toml: Path, o
         raise ImageError(f"{common.relative(cell_elf)} cannot be a cell: {error}") from error
     if cell.isolated and not apart:
         raise ImageError(f"{common.relative(cell_toml)}: isolation = \"cells\", and this machine has no kernel that keeps "
-                         "cells apart: qemu-riscv64 and qemu-riscv64-pmp have")
+                         f"cells apart: {machines.that_have('cells')}")
     if cell.supervisor.policy != "never" and not restarts:
         raise ImageError(f"{common.relative(cell_toml)}: supervisor wants a kernel that restarts cells, and "
                          f"{common.relative(kernel)} is none")
@@ -155,7 +155,8 @@ def build_several(kind: str, arch: str, kernel: Path, elfs: list[Path], rumpk_to
     except manifest.ManifestError as error:
         raise ImageError(str(error)) from error
     if "views" not in parts.of_kernel(kernel):
-        raise ImageError(f"{common.relative(rumpk_toml)}: this machine has no kernel for several cells: qemu-riscv64 has")
+        raise ImageError(f"{common.relative(rumpk_toml)}: this machine has no kernel for several cells: "
+                         f"{machines.that_have('views')}")
     programs = []
     for one, file in zip(listed.placed, elfs, strict=True):
         try:

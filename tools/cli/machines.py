@@ -40,6 +40,12 @@ def names() -> list[str]:
     return sorted(file.parent.name for file in FOLDER.glob("*/machine.toml"))
 
 
+def that_have(fact: str) -> str:
+    """Which machines there are with `cells` or `views`, in words."""
+    having = [name for name in names() if getattr(load(name), fact)]
+    return " and ".join(filter(None, [", ".join(having[:-1]), having[-1]])) + (" has" if len(having) == 1 else " have")
+
+
 def load(name: str) -> Machine:
     """Ends the command with the list of machines when there is none of that name."""
     file = FOLDER / name / "machine.toml"

@@ -155,7 +155,10 @@ def install(packages: list[str], yes: bool, steps: common.Steps) -> None:
         common.say(f"to install: {' '.join(packages)}")
         sys.stderr.write("rumpk: install them now? [Y/n] ")
         sys.stderr.flush()
-        if sys.stdin.readline().strip().lower() not in ("", "y", "yes"):
+        answer = sys.stdin.readline()
+        if not answer:  # the end of input is no answer, and the question's line is still open
+            sys.stderr.write("\n")
+        if answer.strip().lower() not in ("", "y", "yes") or not answer:
             common.fail(f"nothing was installed. To do it by hand: {' '.join(command)}")
     prefix = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive"]
     LOG.unlink(missing_ok=True)

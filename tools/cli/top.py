@@ -35,11 +35,21 @@ def register(subparsers):
     parser.add_argument("--all", action="store_true", help="every fiber, also more than the terminal has lines")
 
 
+class NoAnswer(Exception):
+    """Why there is none, and the command's exit code if that ends it."""
+
+    def __init__(self, why, code):
+        super().__init__(why)
+        self.code = code
+
+
 def main(args) -> int:
     interval = _seconds(args.interval)
     asked = _connect(args.run)
     try:
         return _look(asked, args, interval)
+    except NoAnswer as none:
+        common.fail(str(none), none.code)
     finally:
         asked.close()
 
@@ -85,7 +95,7 @@ def _open(path):
 
 
 def _connect(wanted):
-    others = []
+    others = []  # runs of another name, and the process ids of those that do not say theirs
     for path in _sockets():
         if wanted is not None and wanted.isdigit() and path.stem != wanted:
             others.append(path.stem)
@@ -95,10 +105,13 @@ def _connect(wanted):
             continue
         if wanted is None or wanted.isdigit():
             return asked
-        name = _ask(asked)["application"]
+        try:
+            name = _ask(asked)["application"]
+        except NoAnswer as none:
+            name = f"{path.stem} (no answer)" if none.code else None
         if name == wanted:
             return asked
-        others.append(name)
+        others += [name] if name else []
         asked.close()
     if wanted is None:
         common.fail("no image is running; ./rumpk run starts one")
@@ -106,27 +119,27 @@ def _connect(wanted):
 
 
 def _ask(asked):
-    """One answer, checked. Ends the command when there is none."""
+    """One answer, checked. Raises NoAnswer."""
     try:
         asked.sendall(ASK)
         line = b""
         while not line.endswith(b"\n"):
             piece = asked.recv(1 << 16)
             if not piece:
-                common.fail("the run has ended", 0)
+                raise NoAnswer("the run has ended", 0)
             line += piece
-    except TimeoutError:
-        common.fail("no answer: the image is not up yet, or is busy in a tier above its console driver's, or does not take its "
-                    "input, behind which the question stands", common.EXIT_EMULATOR)
-    except OSError:
-        common.fail("the run has ended", 0)
+    except TimeoutError as error:
+        raise NoAnswer("no answer: the image is not up yet, or is busy in a tier above its console driver's, or does not take its "
+                       "input, behind which the question stands", common.EXIT_EMULATOR) from error
+    except OSError as error:
+        raise NoAnswer("the run has ended", 0) from error
     try:
         answer = json.loads(line)
         if not isinstance(answer, dict) or any(not isinstance(answer.get(key), kind) for key, kind in _FIELDS.items()):
             raise ValueError
         return answer
-    except ValueError:
-        common.fail("what answers is no run of this version")
+    except ValueError as error:
+        raise NoAnswer("what answers is no run of this version", common.EXIT_USAGE) from error
 
 
 # --- What is shown --------------------------------------------------------------------------------
