@@ -44,7 +44,9 @@ class Names(Command):
         self.assertEqual(build.find(str(ROOT / "apps/hello")), build.find("hello"))
 
     def test_unknown(self):
-        self.refused("no application 'nope'; there are: .*hello", build.find, "nope")
+        self.refused("no application 'nope'; there are: count, hello, threads, those of tests/apps, or any folder", build.find, "nope")
+        self.refused("no application 'helo', but 'hello'; there are: ", build.find, "helo")
+        self.refused("no application 'yield-oder', but 'yield-order'; ", build.find, "yield-oder")
         self.refused("no machine 'vax'; there are: host, qemu-aarch64, qemu-riscv64", machines.load, "vax")
         self.refused("no machine '../host'", machines.load, "../host")
 

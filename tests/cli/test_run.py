@@ -465,6 +465,15 @@ class Backtraces(unittest.TestCase):
             done = play(command=[str(program)], runner="hosted.execute", symbols=(str(program), None))
             self.assertRegex(done.stderr.decode(), r"\Arumpk:   #0 0x[0-9a-f]+ main .*<stdin>:2\n\Z")
 
+    def test_a_trap_says_in_a_line_what_it_is(self):
+        where = "/usr/lib/llvm-19/include/c++/v1/span"
+        for name, text in (
+            (f"libc++${where}:516: assertion __idx < size() failed: span: index out of range\n",
+             f"trap of libc++: span: index out of range {where}:516"),
+            ("Undefined Behavior Sanitizer$Integer addition\noverflowed", "trap of Undefined Behavior Sanitizer: Integer addition overflowed"),
+        ):
+            self.assertEqual(backtrace._call({"FunctionName": f"__clang_trap_msg${name}", "FileName": where}), text)
+
     def test_other_text_is_not_held_back(self):
         text = backtrace.Filter(backtrace.Symbols(None, None))
         for data in (b"a prompt: ", b"\xff\x00\n", b"run", b"rumpk", b"\n"):

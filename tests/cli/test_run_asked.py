@@ -2,6 +2,7 @@
 """What `./rumpk run` is asked for, and how it tells the machine."""
 
 import os
+import socket
 import subprocess
 import sys
 import unittest
@@ -11,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from tools.cli import machines, run  # noqa: E402
+from tools.cli import common, machines, run  # noqa: E402
 
 
 class Asked(unittest.TestCase):
@@ -46,9 +47,23 @@ class Asked(unittest.TestCase):
             (["--emulator-args", "'"], "--emulator-args: No closing quotation"),
             (["nowhere/nothing.img"], "no image"),
             (["nosuchapp"], "nosuchapp"),
-            (["hello", "extra"], "extra"),
+            (["hello", "two words", "--extra"], "behind --: ./rumpk run hello -- 'two words' --extra; ./rumpk run --help says more"),
         ):
             self.assertIn(words, self.refused(*arguments))
+
+    def test_a_port_that_is_taken(self):
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            self.assertIn(": Address already in use; without it a free one is taken",
+                          self.refused("--gdb", "--gdb-port", str(other.getsockname()[1])))
+
+    def test_help_names_each_machines_least_memory(self):
+        done = subprocess.run([sys.executable, str(ROOT / "rumpk"), "run", "--help"], capture_output=True, text=True, timeout=60)
+        said = " ".join(done.stdout.split())
+        for name in machines.names():
+            least = common.size_text(machines.load(name).memory_minimum)
+            self.assertRegex(said, rf"(at least |; ){least} on [^;]*\b{name}[,; ]")
 
     def test_sizes(self):
         self.assertEqual(run.memory_of(None, self.MACHINE), 128 << 20)
@@ -77,7 +92,7 @@ class Asked(unittest.TestCase):
         command = run.emulator_command(self.MACHINE, Path("i.img"), 64 << 20, 2, ["a"])
         self.assertEqual(
             command,
-            ["qemu-system-x", "-m", "64M", "-kernel", "i.img", "-display", "none", "-monitor", "none", "-no-reboot"]
+            ["qemu-system-x", "-m", "64M", "-kernel", "i.img", "-display", "none", "-monitor", "none"]
             + ["-chardev", "stdio,id=line,signal=off", "-serial", "chardev:line"]
             + ["-append", "rumpk.console=framed -- a"],
         )

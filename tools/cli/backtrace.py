@@ -17,6 +17,10 @@ ROOT = Path(__file__).resolve().parents[2]
 _WINDOWS_SIZE = 7 * 0x08000000  # all windows of abi/systable.h
 _FRAME = re.compile(rb"rumpk: +#(\d+) 0x([0-9a-fA-F]+)\s*$")
 _PREFIX = b"rumpk: "
+# The compiler names a trap as if it were a function inlined there: who asked for it, and what it says. libc++
+# says where, too, and which of its assertions it was.
+_TRAP = re.compile(r"__clang_trap_msg\$([^$]*)\$(.*)", re.DOTALL)
+_ASSERTION = re.compile(r"(\S+:\d+): assertion .* failed: (.*)", re.DOTALL)
 
 
 class Symbols(NamedTuple):
@@ -149,10 +153,19 @@ def _symbols(file, addresses):
 
 
 def _call(symbol):
+    if trap := _TRAP.fullmatch(symbol.get("FunctionName") or ""):
+        return _trap(trap[1], trap[2].strip())
     place = _short(symbol["FileName"])
     if symbol.get("Line"):
         place += f":{symbol['Line']}"
     return f"{symbol.get('FunctionName') or '(a function without a name)'} {place}"
+
+
+def _trap(who, what):
+    """In a line, as `trap of libc++: span<T>::operator[](index): index out of range`."""
+    if said := _ASSERTION.fullmatch(what):
+        what = f"{said[2]} {_short(said[1])}"
+    return f"trap of {who}: {' '.join(what.split())}"
 
 
 def _short(path):

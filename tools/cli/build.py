@@ -77,13 +77,21 @@ def find(spec: str) -> Application:
             return with_sources(one)
     folder = Path(spec).resolve()
     if not folder.is_dir():
-        common.fail(f"no application '{spec}'; there are: {', '.join(one.name for one in known)}, or a folder with a "
-                    "cell.toml (./rumpk new DIR writes one)")
+        examples = ", ".join(one.name for one in known if one.folder.parent == common.ROOT / IN_TREE[0])
+        common.fail(f"no application '{spec}'{nearest(spec, known)}; there are: {examples}, those of {IN_TREE[1]}, or any folder "
+                    "with a cell.toml (./rumpk new DIR writes one)")
     if not (folder / "cell.toml").is_file() and not (folder / cells.FILE).is_file():
         common.fail(f"{spec} is no application: it has no cell.toml (./rumpk new DIR writes one to start from)")
     if not re.fullmatch(r"[A-Za-z0-9._-]+", folder.name) or ";" in str(folder):
         common.fail(f"{folder}: an application's folder is named with letters, digits, '.', '_' and '-'")
     return with_sources(Application(folder.name, folder, True))
+
+
+def nearest(spec: str, known: list[Application]) -> str:
+    import difflib
+
+    found = difflib.get_close_matches(spec, [one.name for one in known], 1)
+    return f", but '{found[0]}'" if found else ""
 
 
 def with_sources(app: Application) -> Application:

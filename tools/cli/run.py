@@ -2,6 +2,7 @@
 """`./rumpk run`: build an application, boot it, and hand its output and exit code back to the shell."""
 
 import os
+import shlex
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,12 +49,13 @@ def register(subparsers):
     )
     parser.add_argument("--machine", default=machines.DEFAULT, help=f"default: {machines.DEFAULT}")
     parser.add_argument("--smp", default="1", metavar="N", help="cores (default 1)")
-    parser.add_argument("--memory", metavar="SIZE", help="as 128M or 1G; the machine has a default and a minimum")
+    parser.add_argument("--memory", metavar="SIZE", help=f"as 128M or 1G; at least {_least_memory()}")
     parser.add_argument("--timeout", metavar="SECONDS", help="stop the machine after so long, with code 124")
     parser.add_argument("--gdb", action="store_true", help="start stopped, and say how to attach a debugger")
     parser.add_argument("--gdb-port", metavar="PORT", help="for --gdb; default: a free one")
     parser.add_argument(
-        "--emulator-args", metavar="WORDS", help="further words for the emulator, as '-cpu rv64,sstc=off -dtb FILE'"
+        "--emulator-args", metavar="WORDS", help="further words for the emulator, as --emulator-args='-cpu rv64,sstc=off -dtb FILE'; "
+        "for a single one the = cannot be left out: --emulator-args=-s"
     )
     parser.add_argument(
         "--trace", metavar="FILE", help="write what the machine's cores did as a trace for ui.perfetto.dev or chrome://tracing"
@@ -66,6 +68,14 @@ def register(subparsers):
     _keep_arguments_apart(parser)
 
 
+def _least_memory():
+    """In words; machines that need as much stand together."""
+    by_size = {}
+    for machine in map(machines.load, machines.names()):
+        by_size.setdefault(machine.memory_minimum, []).append(machine.name)
+    return "; ".join(f"{common.size_text(size)} on {', '.join(names)}" for size, names in sorted(by_size.items()))
+
+
 def _keep_arguments_apart(parser):
     """What stands behind `--` is the application's, whatever it looks like."""
     parse = parser.parse_known_args
@@ -74,6 +84,10 @@ def _keep_arguments_apart(parser):
         args = list(args or [])
         at = args.index("--") if "--" in args else len(args)
         namespace, rest = parse(args[:at], namespace)
+        if rest:
+            words = shlex.join(rest)
+            parser.error(f"unknown arguments: {words}; the application's own stand behind --: "
+                         f"./rumpk run {namespace.application or 'hello'} -- {words}")
         namespace.arguments = args[at + 1 :]
         return namespace, rest
 
@@ -121,8 +135,6 @@ def _boot(args, machine, target, options, size, further, port):
 
         debug.emulated(machine, target, port)
     if args.verbose:
-        import shlex
-
         common.say(shlex.join(command))
     from . import emulator
 
@@ -169,8 +181,6 @@ def seconds_of(text):
 
 
 def words_of(text, machine):
-    import shlex
-
     if text is None:
         return []
     if machine.kind == "process":
@@ -182,14 +192,20 @@ def words_of(text, machine):
 
 
 def port_of(text):
-    if text is None:
-        import socket
+    import socket
 
+    if text is None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             return free.getsockname()[1]
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
         common.fail(f"--gdb-port {text}: not a port; say for example --gdb-port 1234")
+    with socket.socket() as wanted:
+        wanted.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the emulator does
+        try:
+            wanted.bind(("127.0.0.1", int(text)))
+        except OSError as error:
+            common.fail(f"--gdb-port {text}: {error.strerror}; without it a free one is taken")
     return int(text)
 
 
@@ -262,7 +278,7 @@ def emulator_command(machine, image, memory, cores, arguments=(), verbose=False,
             skip = True
         elif word != "-nographic":
             command.append(word)
-    command += ["-display", "none", "-monitor", "none", "-no-reboot"]
+    command += ["-display", "none", "-monitor", "none"]
     command += ["-chardev", "stdio,id=line,signal=off", "-serial", "chardev:line"]
     return command + ["-append", boot_arguments(arguments, verbose, events=events)]
 
