@@ -94,7 +94,7 @@ class Report:
 
 
 def main(args) -> int:
-    from . import bench_fibers, build, machines, suites
+    from . import bench_fibers, build, debug, machines, suites
 
     if args.machine is not None and args.machine not in scenarios.VARIANTS.get("host", ()):
         machines.load(args.machine.removesuffix(scenarios.CELLS))
@@ -106,8 +106,11 @@ def main(args) -> int:
         common.say(f"no test has such a name: {' '.join(args.only)}; ./rumpk test --list shows them")
         return 1
     build.setup.ensure()
-    if any(test.title == "check/tidy" for test in chosen(args)):
-        build.setup.ensure_packages(bench_fibers.PACKAGES)  # it looks at the bench's sources, too
+    titles = {test.title for test in chosen(args)}
+    further = [*bench_fibers.PACKAGES] if "check/tidy" in titles else []  # it looks at the bench's sources, too
+    further += [debug.GDB] if "cli/test_debug" in titles else []
+    if further:
+        build.setup.ensure_packages(tuple(further))
     report = Report()
     needed = _builds(args)
     for test in needed:
