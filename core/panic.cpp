@@ -63,7 +63,13 @@ void print_frame(unsigned number, uint64_t pc) {
     print("  #%lu 0x%016lx", uint64_t{number}, pc);
 }
 
-// Return addresses point behind the call; the runner looks up the byte before.
+// A return address points behind its call, which may be another function: what is printed lies within the
+// call.
+uint64_t call_before(uint64_t return_address) {
+    return return_address - 1;
+}
+
+// `pc`: an address in the innermost function, as it is printed.
 void print_backtrace(uint64_t pc, uint64_t frame_pointer, const Fiber* fiber) {
     unsigned number = 0;
     print_frame(number++, pc);
@@ -80,7 +86,7 @@ void print_backtrace(uint64_t pc, uint64_t frame_pointer, const Fiber* fiber) {
         if (return_address == 0) {
             break;
         }
-        print_frame(number++, return_address - 1);
+        print_frame(number++, call_before(return_address));
         const VirtAddr next{word_at(previous, fiber)};
         if (next <= frame) {
             break; // stacks grow down: callers lie above
@@ -174,7 +180,7 @@ void panic(std::string_view what) {
     KernelLine line;
     append_who(line.format("panic: %.*s, in ", RUMPK_TEXT(what)), fiber);
     print(line);
-    print_backtrace(reinterpret_cast<uintptr_t>(__builtin_return_address(0)),
+    print_backtrace(call_before(reinterpret_cast<uintptr_t>(__builtin_return_address(0))),
                     reinterpret_cast<uintptr_t>(__builtin_frame_address(0)), fiber);
     end();
 }

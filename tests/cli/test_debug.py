@@ -102,6 +102,21 @@ class Waiting(unittest.TestCase):
         self.assertRegex(done.stdout, r"(?m)^\d+\t.*void panic\(")  # and the kernel's
         self.ended_well()
 
+    def test_a_panic_names_who_panics(self):
+        """That one does not return: what follows its call is another function."""
+        source = (ROOT / "core/memory.cpp").read_text().splitlines()
+        (line,) = [number for number, text in enumerate(source, 1) if "panic(" in text]
+        words = ["break rumpk::BootMemory::take", "continue", f"jump core/memory.cpp:{line}"]
+        subprocess.run(
+            [*self.gdb, "-batch", *(word for each in words for word in ("-ex", each))], stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=SECONDS, cwd="/", check=False,
+        )
+        _, error = self.process.communicate(timeout=SECONDS)
+        self.assertEqual(self.process.returncode, 126, error)
+        text = error.decode()
+        self.assertRegex(text, r"(?m)^rumpk: panic: .*, in no fiber$")  # it jumped past what says why
+        self.assertRegex(text, r"(?m)^rumpk:   #0 0x[0-9a-f]{16} rumpk::BootMemory::take\(.*core/memory\.cpp:\d+$")
+
 
 class Process(unittest.TestCase):
     def test_a_process_is_started_by_the_debugger(self):

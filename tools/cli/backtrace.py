@@ -15,7 +15,7 @@ SYMBOLIZER = "llvm-symbolizer-19"
 ROOT = Path(__file__).resolve().parents[2]
 
 _WINDOWS_SIZE = 7 * 0x08000000  # all windows of abi/systable.h
-_FRAME = re.compile(rb"rumpk: +#(\d+) 0x([0-9a-fA-F]+)\s*$")
+_FRAME = re.compile(rb"rumpk: +#\d+ 0x([0-9a-fA-F]+)\s*$")
 _PREFIX = b"rumpk: "
 # The compiler names a trap as if it were a function inlined there: who asked for it, and what it says. libc++
 # says where, too, and which of its assertions it was.
@@ -99,20 +99,15 @@ class Filter:
 
 def complete(lines, symbols):
     """The backtrace lines, each followed by what the symbols say about its address."""
-    frames = []
-    for line in lines:
-        match = _FRAME.match(line)
-        frames.append((int(match[1]), int(match[2], 16)))
+    frames = [int(_FRAME.match(line)[1], 16) for line in lines]
     base = symbols.kernel_base() if symbols.kernel_base else 0
     asked = {}  # file -> [(index, address in the file)]
-    for index, (number, address) in enumerate(frames):
+    for index, address in enumerate(frames):
         in_window = symbols.in_window(address)
         file = symbols.of_window(address) if in_window else symbols.kernel
         if file is None or (base is None and not in_window):
             continue
-        # All but the first are return addresses: the call stands before them.
-        at = address - (0 if in_window else base) - (1 if number else 0)
-        asked.setdefault(file, []).append((index, at))
+        asked.setdefault(file, []).append((index, address - (0 if in_window else base)))
     names = {}
     for file, wanted in asked.items():
         for (index, _), text in zip(wanted, _ask(file, [at for _, at in wanted])):
