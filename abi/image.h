@@ -46,10 +46,12 @@ struct rumpk_boot_supervisor {
     uint32_t window_us;        /* not 0 */
     uint32_t backoff_us;       /* wait before the first one; it doubles with each further one in the window */
     uint32_t backoff_limit_us; /* up to this; backoff_us at least */
-    uint32_t reserved;
+    uint32_t heartbeat_us; /* longest that its fibers may run without a call, from RUMPK_HEARTBEAT_MIN on; 0:
+                              for ever */
 };
 
 #define RUMPK_RESTARTS_MAX 1000u
+#define RUMPK_HEARTBEAT_MIN 1000u
 
 struct rumpk_boot_cell {
     uint8_t name[32]; /* NUL-terminated */

@@ -12,6 +12,7 @@
 #include "core/console.h"
 #include "core/events.h"
 #include "core/fiber_start.h"
+#include "core/heartbeat.h"
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/panic.h"
@@ -95,6 +96,9 @@ void write_system_table(const BootTable& table, const Cell& first) {
     entry(RUMPK_CALL_RANDOM, rumpk_call_random);
     entry(RUMPK_CALL_HALT, rumpk_call_halt);
     entry(RUMPK_CALL_META, rumpk_call_meta);
+    if (parts::restart) {
+        hear_calls(table, systable.call);
+    }
     for (const rumpk_boot_ring which : {RUMPK_RING_RX, RUMPK_RING_TX, RUMPK_RING_EVENT}) {
         systable.ring[which] = first.describe_boot_ring(which);
         systable.ring[which].base -= parts::views ? first.id().value() * RUMPK_WINDOW_SIZE : 0;

@@ -45,7 +45,7 @@ void fault_event(const hal_fault* fault) {
     }
     Scheduler& here = this_scheduler();
     fiber->cell->supervisor()->note_fault(*fault, *fiber);
-    fiber_end_by_fault(*fiber);
+    fiber_end_by_fault(*fiber, CellEnd::by_fault);
     here.interrupt_exit(); // leaves: the fiber has ended
 }
 

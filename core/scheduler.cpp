@@ -453,17 +453,13 @@ inline Scheduler::Served Scheduler::serve_deadlines(std::span<DeadlineQueue> que
         if (node == nullptr) {
             continue;
         }
-        bool budget_used = false;
         for (unsigned count = 1; node != nullptr; ++count) {
-            if (parts::budgets && node == &budget_end_) [[unlikely]] {
-                budget_used = true;
-            } else {
-                wake(fiber_of(*node), RUMPK_TRACE_BY_DEADLINE);
+            if (is_own(*node)) [[unlikely]] {
+                own_event(*node, at); // may end who runs
+                break;
             }
+            wake(fiber_of(*node), RUMPK_TRACE_BY_DEADLINE);
             node = count < most && queue.flat() ? queue.pop_due(at) : nullptr;
-        }
-        if (budget_used) [[unlikely]] {
-            budget_event();
         }
         return many ? Served::one_of_many : Served::few;
     }

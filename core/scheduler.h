@@ -176,6 +176,10 @@ class Scheduler {
         return interrupts_;
     }
 
+    // Masked. At that moment, and not before, the timer interrupt calls look_after_cells(). never(): it does
+    // not.
+    void watch_at(Instant moment);
+
     // Events, on the interrupt stack.
     void timer_event();
     void count_device_event(uint32_t line) {
@@ -203,6 +207,10 @@ class Scheduler {
     // Whatever the tier of who runs, its budget matters.
     [[nodiscard]] DeadlineQueue& deadlines_with_budget() { return deadlines_.front(); }
     [[nodiscard]] std::span<DeadlineQueue> deadlines_that_matter();
+    // No fiber's.
+    [[nodiscard]] bool is_own(const DeadlineNode& node) const {
+        return (parts::budgets && &node == &budget_end_) || (parts::restart && &node == &watch_);
+    }
     enum class Served : uint8_t { nobody, few, one_of_many };
     Served serve_deadlines(std::span<DeadlineQueue> queues, Instant at);
     void forget_deadline(Fiber& fiber);
@@ -227,6 +235,7 @@ class Scheduler {
     void demote_if_due(Fiber& fiber);
     void start_budget(const Fiber* fiber);
     void stop_budget(const Fiber& fiber);
+    void own_event(const DeadlineNode& node, Instant at);
     void budget_event();
 
     // What every switch touches.
@@ -255,6 +264,7 @@ class Scheduler {
     std::array<AddressRange, interrupt_stacks> interrupts_{};
     AddressRange calls_{};
     bool calls_busy_ = false;
+    DeadlineNode watch_{}; // pending while watch_at() has a moment; in the highest tier's
 };
 
 // The calling core's. Masked, or from a fiber, which never changes cores.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a scheduler does for fibers with budgets. Apart from the rest because it is
-// seldom run and need not be fast: no image comes here that has no budgets.
+// What a scheduler does for fibers with budgets and for cells with a heartbeat. Apart from the rest because
+// it is seldom run and need not be fast: no image comes here that has neither.
+#include "core/heartbeat.h"
 #include "core/remote.h"
 #include "core/scheduler.h"
 
@@ -47,6 +48,24 @@ void Scheduler::stop_budget(const Fiber& fiber) {
         deadlines_with_budget().cancel(budget_end_);
         program_timer();
         budget_of(fiber).stop(Instant{machine().now()});
+    }
+}
+
+void Scheduler::watch_at(Instant moment) {
+    if (watch_.pending()) {
+        deadlines_.front().cancel(watch_);
+    }
+    if (moment != Instant::never()) {
+        deadlines_.front().insert(watch_, moment);
+    }
+    program_timer();
+}
+
+void Scheduler::own_event(const DeadlineNode& node, Instant at) {
+    if (parts::budgets && &node == &budget_end_) {
+        budget_event();
+    } else if (parts::restart) {
+        look_after_cells(at);
     }
 }
 

@@ -61,6 +61,7 @@ void Supervisor::note_fault(const hal_fault& fault, const Fiber& fiber) {
 
 void Supervisor::ended(CellEnd how, CoreId core, int64_t code) {
     how_ = how;
+    next_look_ = Instant::never();
     core_ = core;
     code_ = code;
     this_scheduler().run_only(*fiber_);
@@ -69,6 +70,10 @@ void Supervisor::ended(CellEnd how, CoreId core, int64_t code) {
 
 void Supervisor::run() {
     Scheduler& here = this_scheduler();
+    if (parts::restart) {
+        const InterruptsMasked masked;
+        watch();
+    }
     for (;;) {
         {
             const InterruptsMasked masked;
@@ -82,14 +87,22 @@ void Supervisor::run() {
             here.run_all();
             here.go_on_in(cell_->home_tier());
         }
-        if (how_ == CellEnd::by_fault) {
-            report_fault(faults_[core_.value()].what, *faults_[core_.value()].fiber);
-        }
+        report();
         if (again) {
             restart(restarts);
         } else {
             give_up(restarts);
         }
+    }
+}
+
+void Supervisor::report() const {
+    const CellFault& fault = faults_[core_.value()];
+    if (how_ == CellEnd::by_fault) {
+        report_fault(fault.what, *fault.fiber);
+    } else if (parts::restart && how_ == CellEnd::by_heartbeat) {
+        print("cell %.*s: fiber %.*s: no call for %lu ms; the cell ends", RUMPK_TEXT(cell_->name()),
+              RUMPK_TEXT(fiber_name(*fault.fiber)), uint64_t{policy_.heartbeat_us} / 1000);
     }
 }
 
@@ -132,6 +145,7 @@ void Supervisor::restart(uint64_t restarts) {
     (void)here.wait(0, beginning);
     restarted_[restarts_++ % restarted_.size()] = Instant{machine().now()};
     cell_->begin_again(description_.first_budget);
+    watch();
     here.go_on_in(Tier::photon);
 }
 

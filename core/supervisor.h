@@ -25,6 +25,7 @@ enum class CellEnd : uint8_t {
     by_itself,
     by_fault,  // of its own code
     by_kernel, // which ended its first or its last fiber, and has said so
+    by_heartbeat,
 };
 
 class Supervisor {
@@ -48,6 +49,12 @@ class Supervisor {
 
     [[noreturn]] void run();
 
+    // By the cell's fibers, where heartbeat.cpp hears them.
+    void note_call() { made_call_ = true; }
+    // heartbeat.cpp. In the timer interrupt: does the cell hang? Then who runs ends, and the cell. When to
+    // look again; never(): it is not to be looked at.
+    [[nodiscard]] Instant look(Instant now);
+
   private:
     enum : uint64_t { ended_bit = 1, renewed_bit = 2 };
 
@@ -55,6 +62,8 @@ class Supervisor {
     [[nodiscard]] uint64_t restarts_in_window() const;
     [[nodiscard]] Nanoseconds backoff(uint64_t restarts) const;
     void restart(uint64_t restarts);
+    void report() const;
+    void watch();
     [[noreturn]] void give_up(uint64_t restarts);
 
     Cell* cell_ = nullptr;
@@ -69,6 +78,13 @@ class Supervisor {
     CellEnd how_{};
     CoreId core_{};
     int64_t code_ = 0;
+
+    // Of its heartbeat, if it has one and lives: who was looked at last, and what had run then since the
+    // cell's last call. Touched masked.
+    Shared<bool> made_call_{false}; // since it was looked at
+    Instant next_look_ = Instant::never();
+    FiberId looked_at_{};
+    uint64_t had_run_ = 0; // ns
 };
 
 } // namespace rumpk

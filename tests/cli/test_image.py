@@ -143,8 +143,8 @@ class Manifest(unittest.TestCase):
         self.assertEqual(manifest.parse('[supervisor]\npolicy = "on-fault"', "sample").supervisor,
                          manifest.Supervisor("on-fault", 3, 60_000_000, 10_000, 1_000_000))
         self.assertEqual(manifest.parse('[supervisor]\npolicy = "always"\nlimit = 1000\nwindow = "3600s"\nbackoff = "0s"\n'
-                                        'backoff_limit = "0ms"', "sample").supervisor,
-                         manifest.Supervisor("always", 1000, 3_600_000_000, 0, 0))
+                                        'backoff_limit = "0ms"\nheartbeat = "1ms"', "sample").supervisor,
+                         manifest.Supervisor("always", 1000, 3_600_000_000, 0, 0, 1000))
 
     def supervisor_refused(self, pattern, before="", **changed):
         keys = {"policy": '"on-fault"'} | changed
@@ -152,7 +152,7 @@ class Manifest(unittest.TestCase):
 
     def test_supervisors_that_are_none(self):
         self.refused('supervisor = "always"', r"a table of its own: \[supervisor\]")
-        self.supervisor_refused("unknown key 'limits'; there are: policy, limit, window, backoff, backoff_limit", limits="1")
+        self.supervisor_refused("unknown key 'limits'; there are: policy, limit, window, backoff, backoff_limit, heartbeat", limits="1")
         for value in ('"sometimes"', "1", "true", '""'):
             self.supervisor_refused("policy = .* is none of never, on-fault, always", policy=value)
         self.supervisor_refused('policy = "never", and limit says how to restart', policy='"never"', limit="1")
@@ -164,6 +164,8 @@ class Manifest(unittest.TestCase):
         self.supervisor_refused('window = "3601s" is more than an hour', window='"3601s"')
         self.supervisor_refused('backoff_limit = "3601s" is more than an hour', backoff_limit='"3601s"')
         self.supervisor_refused('backoff = "2s" is more than backoff_limit = "1s"', backoff='"2s"')
+        self.supervisor_refused('heartbeat = "999us" is less than "1ms"', heartbeat='"999us"')
+        self.supervisor_refused('heartbeat = "3601s" is more than an hour', heartbeat='"3601s"')
         self.supervisor_refused("a cell with cores = 2 cannot be restarted", before="cores = 2\n")
 
     def test_stacks_fit(self):
@@ -316,7 +318,7 @@ class Pack(unittest.TestCase):
         self.assertEqual(self.table(table), len(table))
         fields = image.ENTRY.unpack_from(table, 64)
         self.assertEqual(fields, (b"a".ljust(32, b"\0"), 4096, 300, 8 << 20, 1 << 20, 0, 2, 0, 1, 7,
-                                  64 << 10, 8 << 10, 0, 0, 0, 0, 0, 0, 0, 0, 0))
+                                  64 << 10, 8 << 10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))
         self.assertEqual(table[4096:4396], b"ELF" * 100)
 
     def test_budgets(self):
@@ -332,9 +334,9 @@ class Pack(unittest.TestCase):
         self.assertEqual([table[at:at + 3] for at in offsets], [b"one", b"two"])
 
     def test_supervisor(self):
-        its = manifest.Supervisor("always", 3, 4, 5, 6)
+        its = manifest.Supervisor("always", 3, 4, 5, 6, 7)
         table = image.boot_table([image.Program(cell()._replace(supervisor=its), b"one")])
-        self.assertEqual(struct.unpack_from("<HHIIII", table, 64 + 108), (2, 3, 4, 5, 6, 0))
+        self.assertEqual(struct.unpack_from("<HHIIII", table, 64 + 108), (2, 3, 4, 5, 6, 7))
 
     def test_process(self):
         data = image.pack("process", b"executable", [image.Program(cell(), b"ELF")])

@@ -43,6 +43,8 @@ REPORTS = {
     "stack": r"fiber inject: stack overflow, .*; the cell ends",
     "pledge": r"fiber inject broke its pledge with random; the fiber ends",
     "budget": r"fiber runaway used up three times its budget runaway, \d+ us; the fiber ends",
+    "hang": r"fiber inject: no call for 100 ms; the cell ends",
+    "other-hang": r"fiber other: no call for 100 ms; the cell ends",
     "exit": "",
     "other-load": r"fiber other: .*; the cell ends",
     "other-stack": r"fiber other: stack overflow, .*; the cell ends",

@@ -49,6 +49,7 @@ class Supervisor(NamedTuple):
     window: int = 0
     backoff: int = 0  # before the first one; doubles with each further one in the window
     backoff_limit: int = 0
+    heartbeat: int = 0  # longest that its fibers may run without a call; 0: for ever
 
 
 class Cell(NamedTuple):
@@ -77,8 +78,9 @@ DEFAULTS = {
 }
 ISOLATIONS = ("fused", "cells")
 POLICIES = ("never", "on-fault", "always")  # index: enum rumpk_restart_policy of abi/image.h
-SUPERVISOR = {"policy": "never", "limit": 3, "window": "60s", "backoff": "10ms", "backoff_limit": "1s"}
+SUPERVISOR = {"policy": "never", "limit": 3, "window": "60s", "backoff": "10ms", "backoff_limit": "1s", "heartbeat": "0s"}
 MAX_RESTARTS = 1000
+MIN_HEARTBEAT = 1000  # us
 BUDGET_KEYS = ("name", "run", "window", "fibers")
 
 
@@ -187,8 +189,9 @@ def supervisor(given: object) -> Supervisor:
         return Supervisor()
     if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= MAX_RESTARTS:
         raise ManifestError(f"supervisor: limit = {limit!r} is outside 1 to {MAX_RESTARTS}")
-    window, first, most = (duration(f"supervisor: {key}", values[key]) for key in ("window", "backoff", "backoff_limit"))
-    for key, value in (("window", window), ("backoff_limit", most)):
+    window, first, most, heartbeat = (duration(f"supervisor: {key}", values[key])
+                                      for key in ("window", "backoff", "backoff_limit", "heartbeat"))
+    for key, value in (("window", window), ("backoff_limit", most), ("heartbeat", heartbeat)):
         if value > MAX_WINDOW:
             raise ManifestError(f"supervisor: {key} = \"{values[key]}\" is more than an hour, \"3600s\"")
     if window == 0:
@@ -196,7 +199,9 @@ def supervisor(given: object) -> Supervisor:
     if first > most:
         raise ManifestError(f"supervisor: backoff = \"{values['backoff']}\" is more than "
                             f"backoff_limit = \"{values['backoff_limit']}\"")
-    return Supervisor(policy, limit, window, first, most)
+    if 0 < heartbeat < MIN_HEARTBEAT:
+        raise ManifestError(f"supervisor: heartbeat = \"{values['heartbeat']}\" is less than \"1ms\"")
+    return Supervisor(policy, limit, window, first, most, heartbeat)
 
 
 def name(value: object) -> str:

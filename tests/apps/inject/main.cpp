@@ -180,6 +180,13 @@ void run_away() {
     nexus::exit_fiber();
 }
 
+// Until its heartbeat is missed.
+void hang() {
+    for (;;) {
+        sink = sink + 1;
+    }
+}
+
 // Not the first fiber, and perhaps in a higher tier.
 void in_another(void (*end)(uint64_t)) {
     const nexus::Tier tier =
@@ -194,6 +201,9 @@ void in_another(void (*end)(uint64_t)) {
 
 void other_loads() {
     in_another([](uint64_t) { load(); });
+}
+void other_hangs() {
+    in_another([](uint64_t) { hang(); });
 }
 void other_overflows() {
     in_another([](uint64_t) { overflow(); });
@@ -284,6 +294,7 @@ struct Kind {
     bool spoils = false; // its rings
     bool wants_apart = false;
     bool wants_rights = false;
+    bool rare = false; // it takes time
 };
 
 constexpr Kind kinds[] = {
@@ -296,6 +307,8 @@ constexpr Kind kinds[] = {
     {.name = "stack", .end = overflow, .wants_rights = true},
     {.name = "pledge", .end = break_pledge},
     {.name = "budget", .end = run_away},
+    {.name = "hang", .end = hang, .rare = true},
+    {.name = "other-hang", .end = other_hangs, .rare = true},
     {.name = "exit", .end = leave},
     {.name = "other-load", .end = other_loads},
     {.name = "other-stack", .end = other_overflows, .wants_rights = true},
@@ -311,7 +324,8 @@ constexpr Kind kinds[] = {
 const Kind& draw(Noise& from) {
     for (;;) {
         const Kind& kind = from.one_of(kinds);
-        if ((!kind.wants_apart || apart()) && (!kind.wants_rights || rights_hold())) {
+        if ((!kind.wants_apart || apart()) && (!kind.wants_rights || rights_hold()) &&
+            (!kind.rare || from.below(5) == 0)) {
             return kind;
         }
     }

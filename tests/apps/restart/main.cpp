@@ -64,6 +64,39 @@ void break_pledge() {
     (void)nexus::random<uint64_t>();
 }
 
+[[noreturn]] void run_on(uint64_t) {
+    for (static volatile uint64_t rounds = 0;;) {
+        rounds = rounds + 1;
+    }
+}
+
+void hang() {
+    run_on(0);
+}
+
+// Where nobody else of the cell can do anything about it.
+void hang_above() {
+    (void)nexus::spawn(run_on, 0, {.name = "above", .tier = nexus::Tier::photon, .bare = true});
+    nexus::yield();
+}
+
+// For longer than its heartbeat, without hanging: waits, and then runs with a call now and then.
+void live_on() {
+    constexpr auto span = std::chrono::milliseconds(250);
+    nexus::sleep_for(span);
+    const auto run_for = [](std::chrono::milliseconds time) {
+        const auto begun = nexus::now();
+        while (nexus::now() - begun < time) {
+        }
+    };
+    const auto begun = nexus::now();
+    while (nexus::now() - begun < span) {
+        run_for(std::chrono::milliseconds(1));
+        (void)nexus::meta_self();
+    }
+    test::check("it lives on", true);
+}
+
 // While others wait, are ready, and have been interrupted.
 void among_fibers() {
     const auto nap = [](uint64_t ms) { nexus::sleep_for(std::chrono::milliseconds(ms)); };
@@ -214,6 +247,9 @@ constexpr Kind kinds[] = {
     {"fibers", among_fibers, find_all_clean},
     {"dirty", dirty, find_all_clean},
     {"backoff", illegal, find_time_passed},
+    {"hang", hang, look_at_nothing},
+    {"hang-above", hang_above, look_at_nothing},
+    {"live-on", live_on, live_on},
     {"exit", [] { std::exit(5); }, look_at_nothing},
     {"machine", [] { (void)nexus::call::halt(6, RUMPK_SCOPE_MACHINE); }, look_at_nothing},
     {"echo", echo, echo},

@@ -256,7 +256,7 @@ TEST(BootTable, Supervisors) {
     EXPECT_TRUE(good_cell(good));
     EXPECT_TRUE(good_cell([&](auto& c) {
         good(c);
-        c.supervisor = {2, RUMPK_RESTARTS_MAX, 1, 0, 0, 0};
+        c.supervisor = {2, RUMPK_RESTARTS_MAX, 1, 0, 0, RUMPK_HEARTBEAT_MIN};
     }));
     const auto why = [&](auto change) {
         return why_cell([&](auto& c) {
@@ -270,7 +270,7 @@ TEST(BootTable, Supervisors) {
     EXPECT_EQ(why([](auto& s) { s.limit = RUMPK_RESTARTS_MAX + 1; }), BootTableError::bad_supervisor);
     EXPECT_EQ(why([](auto& s) { s.window_us = 0; }), BootTableError::bad_supervisor);
     EXPECT_EQ(why([](auto& s) { s.backoff_us = s.backoff_limit_us + 1; }), BootTableError::bad_supervisor);
-    EXPECT_EQ(why([](auto& s) { s.reserved = 1; }), BootTableError::bad_supervisor);
+    EXPECT_EQ(why([](auto& s) { s.heartbeat_us = RUMPK_HEARTBEAT_MIN - 1; }), BootTableError::bad_supervisor);
     EXPECT_EQ(why_cell([&](auto& c) {
                   good(c);
                   c.cores = 2;
