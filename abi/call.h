@@ -115,7 +115,10 @@ enum rumpk_meta_op {
     RUMPK_META_FIBER = 5,   /* rumpk_meta_fiber of fiber id `index`; 0 is the caller */
     RUMPK_META_ARGS = 6,    /* bytes: the boot arguments, percent-encoded and separated by single spaces */
     RUMPK_META_VERSION = 7, /* bytes: "rumpk <version> <machine>" */
-    RUMPK_META_BUDGET = 8 /* rumpk_meta_budget of the cell's budget `index`, from 1; EINVAL: there is none */
+    RUMPK_META_BUDGET = 8, /* rumpk_meta_budget of the cell's budget `index`, from 1; EINVAL: there is none */
+    RUMPK_META_CHANNEL =
+        9, /* rumpk_meta_channel of slot `index`; EBADF where it holds no channel between cells */
+    RUMPK_META_VIEWS = 10 /* rumpk_meta_views; ENOSYS where an image has no views */
 };
 
 /* Bit numbers of rumpk_meta_self.promises; names and meaning follow OpenBSD's pledge(2). ERROR, the last
@@ -182,7 +185,24 @@ struct rumpk_meta_cap {
 enum rumpk_cap_kind {
     RUMPK_CAP_NONE = 0,
     RUMPK_CAP_CONSOLE = 1, /* standard input and output; slot 2 of a cell that has it */
-    RUMPK_CAP_MACHINE = 2  /* halt the machine; slot 3 of a cell that has it */
+    RUMPK_CAP_MACHINE = 2, /* halt the machine; slot 3 of a cell that has it */
+    RUMPK_CAP_CHANNEL =
+        3 /* one end of a channel to another cell: with READ it receives, with WRITE it sends */
+};
+
+struct rumpk_meta_channel {
+    uint32_t size;
+    uint32_t rights; /* RUMPK_RIGHT_READ or _WRITE, as in its rumpk_meta_cap */
+    uint64_t base;   /* of the ring, whose geometry follows as in rumpk_ring_descriptor */
+    uint32_t slots;
+    uint32_t slot_size;
+    uint8_t name[16]; /* the image's for it, NUL-terminated */
+};
+
+struct rumpk_meta_views {
+    uint32_t size;
+    uint32_t reserved;
+    uint64_t flushes; /* times that this core forgot translations because it went to another view */
 };
 
 struct rumpk_meta_system {
@@ -255,6 +275,8 @@ RUMPK_ASSERT(offsetof(struct rumpk_spawn_args, name) == 64);
 RUMPK_ASSERT(RUMPK_PROMISE_UNVEIL == 31);
 RUMPK_ASSERT(sizeof(struct rumpk_meta_self) == 56);
 RUMPK_ASSERT(sizeof(struct rumpk_meta_cap) == 24);
+RUMPK_ASSERT(sizeof(struct rumpk_meta_channel) == 40);
+RUMPK_ASSERT(sizeof(struct rumpk_meta_views) == 16);
 RUMPK_ASSERT(sizeof(struct rumpk_meta_system) == 96);
 RUMPK_ASSERT(sizeof(struct rumpk_meta_fiber) == 80);
 RUMPK_ASSERT(offsetof(struct rumpk_meta_fiber, wake_max_ns) == 56);

@@ -7,6 +7,7 @@
  *      0   rumpk_boot_table
  *     64   rumpk_boot_cell, one a cell, 128 bytes each
  *    ...   each cell's rumpk_meta_budget, 32 bytes each, where it has any
+ *    ...   the rumpk_boot_channel, 32 bytes each, if there are any
  *    ...   each cell's ELF, at a multiple of 4096
  *
  * Private between one kernel and the builder of the same commit; not ABI.
@@ -28,10 +29,23 @@ struct rumpk_boot_table {
     uint64_t size;     /* of everything, this table included */
     uint32_t checksum; /* CRC-32 (ISO 3309, as zlib's) of bytes [64, size) */
     uint32_t flags;
-    uint32_t cells;   /* 1..RUMPK_WINDOW_COUNT; the image ends with the first */
-    uint32_t console; /* index of the cell whose standard input and output the console is */
-    uint8_t reserved[32];
+    uint32_t cells;           /* 1..RUMPK_WINDOW_COUNT; the image ends with the first */
+    uint32_t console;         /* index of the cell whose standard input and output the console is */
+    uint32_t channels_offset; /* of the first rumpk_boot_channel, a multiple of 4; the others follow it */
+    uint32_t channels;        /* how many; 0..RUMPK_CHANNELS_MAX */
+    uint8_t reserved[24];
 };
+
+/* A ring from one cell to another. Cells by their index in the table. */
+struct rumpk_boot_channel {
+    uint8_t name[16]; /* NUL-terminated */
+    uint32_t from;
+    uint32_t to;        /* another cell */
+    uint32_t slots;     /* as a ring is cut: abi/ring.h */
+    uint32_t slot_size; /* bytes */
+};
+
+#define RUMPK_CHANNELS_MAX 64u
 
 enum rumpk_restart_policy {
     RUMPK_RESTART_NEVER = 0,
@@ -82,6 +96,13 @@ RUMPK_ASSERT(offsetof(struct rumpk_boot_table, checksum) == 16);
 RUMPK_ASSERT(offsetof(struct rumpk_boot_table, flags) == 20);
 RUMPK_ASSERT(offsetof(struct rumpk_boot_table, cells) == 24);
 RUMPK_ASSERT(offsetof(struct rumpk_boot_table, console) == 28);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_table, channels_offset) == 32);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_table, channels) == 36);
+RUMPK_ASSERT(sizeof(struct rumpk_boot_channel) == 32);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_channel, from) == 16);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_channel, to) == 20);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_channel, slots) == 24);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_channel, slot_size) == 28);
 RUMPK_ASSERT(sizeof(struct rumpk_boot_cell) == 128);
 RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, elf_offset) == 32);
 RUMPK_ASSERT(offsetof(struct rumpk_boot_cell, memory) == 48);
@@ -105,6 +126,7 @@ RUMPK_ASSERT(sizeof(struct rumpk_boot_supervisor) == 20);
 #define RUMPK_WINDOW_MAP 0x04000000ull    /* what `map` hands out: up to 32 MiB */
 #define RUMPK_WINDOW_STACKS 0x06000000ull /* fiber stacks: 16 MiB */
 #define RUMPK_WINDOW_RINGS 0x07000000ull  /* rings of spawned fibers: slot i at + i * fiber_rings: 15 MiB */
-#define RUMPK_WINDOW_BOOT_RINGS 0x07f00000ull /* the six boot rings: 1 MiB */
+#define RUMPK_WINDOW_BOOT_RINGS 0x07f00000ull /* the six boot rings: 512 KiB */
+#define RUMPK_WINDOW_CHANNELS 0x07f80000ull   /* channels that the cell sends on: 512 KiB, each whole pages */
 
 #endif

@@ -9,6 +9,7 @@
 #include "core/boot_table.h"
 #include "core/calls.h"
 #include "core/cell.h"
+#include "core/channels.h"
 #include "core/console.h"
 #include "core/events.h"
 #include "core/fiber_start.h"
@@ -123,6 +124,9 @@ void prepare_cells(const BootTable& table) {
     for (uint32_t i = 0; i < table.cell_count(); ++i) {
         all[i].prepare(table.cell(i), i == table.console());
         say_cell(all[i]);
+    }
+    if (parts::cells && parts::views) {
+        prepare_channels(table);
     }
     write_system_table(table, all[0]);
 }

@@ -7,6 +7,7 @@
 #include "core/copy.h"
 #include "core/format.h"
 #include "core/parts.h"
+#include "ion/geometry.h"
 
 namespace rumpk {
 
@@ -26,6 +27,7 @@ constexpr uint32_t max_cores = 64;
 constexpr uint64_t program_room = RUMPK_WINDOW_MAP;
 constexpr uint64_t map_room = RUMPK_WINDOW_STACKS - RUMPK_WINDOW_MAP;
 constexpr uint64_t stack_room = RUMPK_WINDOW_RINGS - RUMPK_WINDOW_STACKS;
+constexpr uint64_t channel_room = RUMPK_WINDOW_SIZE - RUMPK_WINDOW_CHANNELS;
 constexpr uint64_t ring_room = RUMPK_WINDOW_BOOT_RINGS - RUMPK_WINDOW_RINGS;
 
 std::unexpected<BootTableError> wrong(BootTableError what) {
@@ -177,6 +179,36 @@ Checked<void> check_cell(const rumpk_boot_cell& cell, Bytes table, uint64_t firs
     return check_place(cell);
 }
 
+std::span<const rumpk_boot_channel> channels_of(Bytes table, const rumpk_boot_table& header) {
+    return {reinterpret_cast<const rumpk_boot_channel*>(table.data() + header.channels_offset),
+            header.channels};
+}
+
+// Whole, aligned and behind the cells; between two cells each, and those that one sends on fit into its
+// window.
+bool good_channels(const rumpk_boot_table& header, Bytes table) {
+    const bool inside = header.channels <= RUMPK_CHANNELS_MAX &&
+                        header.channels_offset >= header_size + header.cells * cell_size &&
+                        header.channels_offset % alignof(rumpk_boot_channel) == 0 &&
+                        header.channels_offset + header.channels * sizeof(rumpk_boot_channel) <= table.size();
+    if (!inside) {
+        return header.channels == 0 && header.channels_offset == 0;
+    }
+    std::array<uint64_t, RUMPK_WINDOW_COUNT> used{};
+    for (const rumpk_boot_channel& one : channels_of(table, header)) {
+        const auto geometry = ion::Geometry::make(one.slots, one.slot_size);
+        if (!geometry || one.from >= header.cells || one.to >= header.cells || one.from == one.to ||
+            name_length(one.name) == 0) {
+            return false;
+        }
+        used[one.from] += geometry->bytes() + (page_size - geometry->bytes() % page_size) % page_size;
+        if (used[one.from] > channel_room) {
+            return false;
+        }
+    }
+    return true;
+}
+
 Checked<void> check_header(const rumpk_boot_table& table, size_t available) {
     if (table.magic != RUMPK_BOOT_TABLE_MAGIC) {
         return wrong(BootTableError::bad_magic);
@@ -190,7 +222,7 @@ Checked<void> check_header(const rumpk_boot_table& table, size_t available) {
     return {};
 }
 
-Checked<void> check_contents(const rumpk_boot_table& table) {
+Checked<void> check_contents(const rumpk_boot_table& table, Bytes bytes) {
     if ((table.flags & ~RUMPK_IMAGE_FUSED) != 0) {
         return wrong(BootTableError::unknown_flag);
     }
@@ -208,6 +240,9 @@ Checked<void> check_contents(const rumpk_boot_table& table) {
     }
     if (table.cells * cell_size > table.size - header_size) {
         return wrong(BootTableError::cells_outside_table);
+    }
+    if (parts::views && !good_channels(table, bytes)) {
+        return wrong(BootTableError::bad_channels);
     }
     return {};
 }
@@ -229,7 +264,7 @@ std::expected<BootTable, BootTableError> BootTable::read(Bytes image) {
     if (crc32(bytes.subspan(header_size)) != table.checksum) {
         return wrong(BootTableError::wrong_checksum);
     }
-    if (const auto contents = check_contents(table); !contents) {
+    if (const auto contents = check_contents(table, bytes); !contents) {
         return wrong(contents.error());
     }
     uint32_t windows = 0;
@@ -278,6 +313,10 @@ BootCell BootTable::cell(uint32_t index) const {
 
 uint32_t BootTable::console() const {
     return parts::views ? copy_of<rumpk_boot_table>(bytes_, 0).console : 0;
+}
+
+std::span<const rumpk_boot_channel> BootTable::channels() const {
+    return channels_of(bytes_, copy_of<rumpk_boot_table>(bytes_, 0));
 }
 
 rumpk_boot_supervisor BootTable::supervisor(uint32_t index) const {

@@ -29,6 +29,7 @@ enum class BootTableError : uint8_t {
     bad_cell_count = 0x50,
     fused_needs_one_cell = 0x51,
     bad_console = 0x52,
+    bad_channels = 0x53,
     cells_outside_table = 0x60,
     elf_misaligned = 0x61,
     elf_outside_table = 0x62,
@@ -82,6 +83,7 @@ class BootTable {
     [[nodiscard]] BootCell cell(uint32_t index) const;                    // index < cell_count()
     [[nodiscard]] rumpk_boot_supervisor supervisor(uint32_t index) const; // the same cell's
     [[nodiscard]] uint32_t console() const;                               // index of the cell whose it is
+    [[nodiscard]] std::span<const rumpk_boot_channel> channels() const;   // in the table, each good
     [[nodiscard]] bool fused() const { return (flags_ & RUMPK_IMAGE_FUSED) != 0; }
     [[nodiscard]] uint64_t size() const { return bytes_.size(); } // of everything
 

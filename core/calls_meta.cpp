@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/calls.h"
+#include "core/channels.h"
 #include "core/memory.h"
 #include "core/remote.h"
 #include "core/system.h"
@@ -184,6 +185,41 @@ Result<uint64_t> budget(const Caller& who, uint64_t buffer, uint64_t length, uin
     return give(who, buffer, length, all[number - 1]);
 }
 
+Result<uint64_t> channel(const Caller& who, uint64_t buffer, uint64_t length, uint64_t slot) {
+    const Channel* const found =
+        slot < RUMPK_CAP_SLOTS ? channel_at(who.cell, static_cast<uint32_t>(slot)) : nullptr;
+    if (found == nullptr) {
+        return error(Errno::badf);
+    }
+    rumpk_meta_channel answer{.size = sizeof(rumpk_meta_channel),
+                              .rights = who.cell.capabilities[slot].rights.bits(),
+                              .base = found->ring.base,
+                              .slots = found->ring.slots,
+                              .slot_size = found->ring.slot_size,
+                              .name = {}};
+    std::ranges::copy(found->name, reinterpret_cast<char*>(answer.name));
+    return give(who, buffer, length, answer);
+}
+
+Result<uint64_t> views(const Caller& who, uint64_t buffer, uint64_t length) {
+    return give(who, buffer, length,
+                rumpk_meta_views{
+                    .size = sizeof(rumpk_meta_views), .reserved = 0, .flushes = machine().views->flushes()});
+}
+
+// What there is only beside other cells.
+Result<uint64_t> meta_of_several(const Caller& who, uint64_t op, uint64_t buffer, uint64_t length,
+                                 uint64_t index) {
+    switch (op) {
+    case RUMPK_META_CHANNEL:
+        return channel(who, buffer, length, index);
+    case RUMPK_META_VIEWS:
+        return views(who, buffer, length);
+    default:
+        return error(Errno::nosys);
+    }
+}
+
 Result<uint64_t> meta(const Caller& who, uint64_t op, uint64_t buffer, uint64_t length, uint64_t index) {
     switch (op) {
     case RUMPK_META_SELF:
@@ -203,7 +239,8 @@ Result<uint64_t> meta(const Caller& who, uint64_t op, uint64_t buffer, uint64_t 
     case RUMPK_META_VERSION:
         return give(who.cell, buffer, length, std::as_bytes(std::span(version_line())));
     default:
-        return error(Errno::nosys);
+        return parts::cells && parts::views ? meta_of_several(who, op, buffer, length, index)
+                                            : error(Errno::nosys);
     }
 }
 

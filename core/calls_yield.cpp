@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // yield: the one scheduling call. Bells first, then the wait.
 #include "core/calls.h"
+#include "core/channels.h"
 #include "core/console.h"
 #include "core/remote.h"
 
@@ -18,7 +19,8 @@ Result<void> check_channels(const Caller& who, uint64_t channels) {
     }
     for (uint64_t slots = channels & ~own_channels; slots != 0; slots &= slots - 1) {
         const auto slot = static_cast<size_t>(__builtin_ctzll(slots));
-        if (who.cell.capabilities[slot].kind != RUMPK_CAP_CONSOLE) {
+        const uint32_t kind = who.cell.capabilities[slot].kind;
+        if (kind != RUMPK_CAP_CONSOLE && !(parts::views && kind == RUMPK_CAP_CHANNEL)) {
             return error(Errno::badf);
         }
         if (!who.cell.at_home()) {
@@ -87,6 +89,9 @@ Result<void> ring_channels(const Caller& who, uint64_t bells) {
     if ((bells & RUMPK_CHANNEL_CONSOLE) != 0 || (console_ring && (bells & own_channels) != 0)) {
         console().bell();
     }
+    if (parts::views) {
+        ring_channels_of(who.cell, bells);
+    }
     return {};
 }
 
@@ -141,12 +146,20 @@ int64_t wait_for(const Caller& who, uint64_t channels, Instant deadline) {
     if (console_slot || (first && who.cell.has_console() && (channels & RUMPK_CHANNEL_RX) != 0)) {
         console().open_input();
     }
+    if (parts::views) {
+        if (auto alone = await_channels(who.fiber, channels); !alone) {
+            return to_call(alone);
+        }
+    }
     if (console_slot) {
         who.cell.console_wait_enter(who.fiber);
     }
     const uint64_t taken = who.scheduler.wait(channels, deadline);
     if (console_slot) {
         who.cell.console_wait_leave(who.fiber);
+    }
+    if (parts::views) {
+        leave_channels(who.fiber, channels);
     }
     if (taken == 0 && channels != 0) {
         return to_call(Errno::timedout);
@@ -157,7 +170,15 @@ int64_t wait_for(const Caller& who, uint64_t channels, Instant deadline) {
 // Nobody is waited for; the core is given up only to a higher tier that was rung.
 int64_t take_latched(const Caller& who, uint64_t channels) {
     who.scheduler.reschedule();
+    if (parts::views) {
+        if (auto alone = await_channels(who.fiber, channels); !alone) {
+            return to_call(alone);
+        }
+    }
     const uint64_t taken = who.fiber.take(channels);
+    if (parts::views) {
+        leave_channels(who.fiber, channels);
+    }
     if (taken == 0 && channels != 0) {
         return to_call(Errno::again);
     }

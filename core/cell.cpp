@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <new>
 
+#include "core/channels.h"
 #include "core/fiber_start.h"
 #include "core/memory.h"
 #include "core/scheduler.h"
@@ -124,6 +125,9 @@ void Cell::name_fiber(Fiber& fiber) {
 
 void Cell::give_fiber(Fiber& fiber) {
     console_wait_leave(fiber);
+    if (parts::views) {
+        leave_channels(fiber, fiber.waits_for);
+    }
     fiber.id = FiberId::none();
     if (fiber.account() != 0) [[unlikely]] {
         budgets.give(fiber.account());

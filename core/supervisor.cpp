@@ -7,6 +7,7 @@
 #include "abi/console.h"
 #include "core/boot_cores.h"
 #include "core/cell.h"
+#include "core/channels.h"
 #include "core/console.h"
 #include "core/fiber_start.h"
 #include "core/log.h"
@@ -154,6 +155,9 @@ void Supervisor::give_up(uint64_t restarts) {
     if (covered()) {
         print("cell %.*s: no further restart after %lu within %lu ms", RUMPK_TEXT(cell_->name()), restarts,
               uint64_t{policy_.window_us} / 1000);
+    }
+    if (parts::views && cell_->ends_alone()) {
+        close_channels_of(*cell_);
     }
     if (cell_->ends_alone() && how_ == CellEnd::by_itself) {
         print("cell %.*s has ended with %ld", RUMPK_TEXT(cell_->name()), code_);

@@ -68,7 +68,7 @@ class Manifest(Files):
         self.refused('[[cell]]\ndir = "one"\n', "cell 1 has no window")
 
     def test_keys(self):
-        self.refused("cells = 1\n" + TWO, "unknown key 'cells'; there are: console, cell")
+        self.refused("cells = 1\n" + TWO, "unknown key 'cells'; there are: console, cell, channel")
         self.refused(TWO + "memory = 4096", "cell 2: unknown key 'memory'; there are: name, dir, window")
         self.refused('[[cell]]\nwindow = "A"\n', "cell 1 has no dir")
         for folder in ('""', "3", '"a;b"'):
@@ -85,6 +85,34 @@ class Manifest(Files):
         self.refused(TWO, "two/cell.toml: unknown key 'nonsense'")
         (self.folder / "two" / "cell.toml").unlink()
         self.refused(TWO, "two/cell.toml: No such file")
+
+    def channel_refused(self, pattern, **changed):
+        keys = {"name": '"c"', "from": '"one"', "to": '"two"'} | changed
+        self.refused(TWO + "[[channel]]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items() if value), pattern)
+
+    def test_channels(self):
+        one = '[[channel]]\nname = "{}"\nfrom = "one"\nto = "two"\n'
+        found = self.parse(TWO + one.format("a") + one.format("b") + "slots = 2\nmessage = 17\n").channels
+        self.assertEqual(found, (cells.Channel("a", 0, 1, 64, 80), cells.Channel("b", 0, 1, 2, 48)))
+        self.assertEqual([each.size for each in found], [8192, 4096])
+        self.refused(TWO + one.format("a") * 2, "two channels are called 'a'")
+        self.refused(TWO + "".join(one.format(i) for i in range(65)), "65 channels, and an image has 64 at most")
+        self.refused(TWO + "".join(one.format(i) for i in range(60)), "one is at 60 channels, and a cell has room for 59")
+        self.refused(TWO + one.format("a") + "slots = 1024\nmessage = 512\n", "on which one sends take 532K, and there are 512K")
+        self.refused("channel = 1\n" + TWO, r"\[\[channel\]\]")
+
+    def test_channels_that_are_none(self):
+        self.channel_refused("channel 1: unknown key 'size'; there are: name, from, to, slots, message", size="1")
+        for key in ("name", "from", "to"):
+            self.channel_refused(f"channel 1 has no {key}", **{key: None})
+        for value in ('""', '"a b"', '"' + "x" * 16 + '"', "7"):
+            self.channel_refused("name = .* is not 1 to 15 letters", name=value)
+        self.channel_refused("channel 'c': to = 'three' is no cell; there are: one, two", to='"three"')
+        self.channel_refused("channel 'c' leads from one to itself", to='"one"')
+        for value in ("0", "3", "131072", '"2"', "true", "-2"):
+            self.channel_refused("slots = .* is no power of two", slots=value)
+        for value in ("0", "65521", '"2"', "true"):
+            self.channel_refused("message = .* is outside 1 to 65520 bytes", message=value)
 
     def test_file(self):
         file = self.folder / cells.FILE
@@ -107,6 +135,10 @@ class Manifest(Files):
         header = (ROOT / "abi" / "systable.h").read_text()
         self.assertIn(f"#define RUMPK_WINDOW_COUNT {len(cells.LETTERS)}u", header)
         self.assertIn(f"#define RUMPK_WINDOW_SIZE 0x{cells.WINDOW_SIZE:08x}ull", header)
+        header = (ROOT / "abi" / "image.h").read_text()
+        self.assertIn(f"#define RUMPK_CHANNELS_MAX {cells.MAX_CHANNELS}u", header)
+        self.assertIn(f"#define RUMPK_WINDOW_CHANNELS 0x{cells.WINDOW_SIZE - cells.CHANNEL_ROOM:08x}ull", header)
+        self.assertIn(f"sizeof(struct rumpk_boot_channel) == {image.CHANNEL.size})", header)
 
 
 class Parts(Files):
@@ -138,6 +170,14 @@ class Image(Files):
         self.assertEqual((flags, count, console), (0, 2, 1))
         found = [(table[64 + 128 * at:][:3], struct.unpack_from("<I", table, 64 + 128 * at + 64)[0]) for at in (0, 1)]
         self.assertEqual(found, [(b"one", 0), (b"two", 2)])
+
+    def test_channels(self):
+        self.toml.write_text(TWO + '[[channel]]\nname = "c"\nfrom = "two"\nto = "one"\nslots = 4\nmessage = 32\n')
+        self.build()
+        table = self.output.read_bytes()[4096:]
+        at, count = struct.unpack_from("<II", table, 32)
+        self.assertEqual((at, count), (64 + 2 * 128, 1))
+        self.assertEqual(image.CHANNEL.unpack_from(table, at), (b"c".ljust(16, b"\0"), 1, 0, 4, 48))
 
     def test_a_cell_outside_its_window(self):
         self.elfs[1] = self.elfs[0]

@@ -304,7 +304,7 @@ class Pack(unittest.TestCase):
         self.assertEqual(memory[4100:], bytes(len(memory) - 4100))
 
     def table(self, data):
-        magic, version, size, checksum, flags, cells, console = image.TABLE.unpack_from(data)
+        magic, version, size, checksum, flags, cells, *_ = image.TABLE.unpack_from(data)
         self.assertEqual((magic, version, flags, cells), (0x474D4952, 1, 1, 1))
         self.assertEqual(size % 4096, 0)
         self.assertEqual(checksum, zlib.crc32(data[64:size]))

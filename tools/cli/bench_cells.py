@@ -21,6 +21,9 @@ COUNTED = {
     "fused.time.instructions": (PRICE, "time", False, None),
     "cell.submit.instructions": (SUBMIT, SUBMIT, True, 10),
 }
+RELAY = "relay"  # tests/apps/relay
+# figure -> what it says of a message to another cell and back, target
+BETWEEN = {"cell.pingpong.instructions": ("pingpong", "instructions", None), "cell.switch.tlb_flushes": ("flushes", "flushes", 0)}
 RESTART = "restart"  # tests/apps/restart
 RESTARTED = "cell.restart.instructions"
 RESTARTED_TARGET = 200_000
@@ -30,7 +33,7 @@ FAULTS = ("fault.injected", "fault.kernel_faults", "fault.lost_messages")
 FUZZER = "any-arguments"  # tests/apps/any-arguments
 FUZZED = "syscall.fuzz_calls"
 FUZZ_CALLS = 300_000
-FIGURES = (*COUNTED, RESTARTED, *FAULTS, FUZZED)
+FIGURES = (*COUNTED, *BETWEEN, RESTARTED, *FAULTS, FUZZED)
 
 
 def measure(_runs, only):
@@ -46,6 +49,11 @@ def measure(_runs, only):
             if (machine, application, apart) not in said:
                 said[machine, application, apart] = counts(machine, application, apart)
             yield exact(name, machine.name, said[machine, application, apart][what], "instructions", target=target)
+    for machine in (one for one in (first, *others) if one.views and any(scenarios.wanted(name, only) for name in BETWEEN)):
+        said = counts(machine, RELAY, False, ("measure",))
+        for name, (what, unit, target) in BETWEEN.items():
+            if scenarios.wanted(name, only):
+                yield exact(name, machine.name, said[what], unit, target=target)
     if scenarios.wanted(RESTARTED, only):
         at = counts(first, RESTART, True, ("measure", "1"))
         yield exact(RESTARTED, first.name, at["begun"] - at["fault"], "instructions", target=RESTARTED_TARGET)

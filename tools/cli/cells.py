@@ -19,8 +19,14 @@ from . import common, manifest  # noqa: E402  (found through the path above)
 FILE = "rumpk.toml"
 LETTERS = "ABCDEFG"  # windows, in their order: RUMPK_WINDOW_COUNT of abi/systable.h
 WINDOW_SIZE = 0x08000000
-KEYS = ("console", "cell")
+KEYS = ("console", "cell", "channel")
 CELL_KEYS = ("name", "dir", "window")
+CHANNEL_KEYS = ("name", "from", "to", "slots", "message")
+CHANNEL_NAME_MAX = 15
+MAX_CHANNELS = 64  # RUMPK_CHANNELS_MAX of abi/image.h
+CHANNEL_ROOM = 512 << 10  # of a window, for the channels on which its cell sends: RUMPK_WINDOW_CHANNELS
+CELL_CHANNELS = 59  # slots of a cell that nothing else is in and that can be waited for
+MAX_SLOTS, MAX_MESSAGE = 65536, 65520  # of a ring: abi/ring.h
 
 
 class Placed(NamedTuple):
@@ -38,11 +44,27 @@ class Placed(NamedTuple):
         return windows + self.window * WINDOW_SIZE
 
 
+class Channel(NamedTuple):
+    """A ring from one cell to another, each by its index."""
+
+    name: str
+    sender: int
+    receiver: int
+    slots: int
+    slot_size: int  # bytes, header included
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory: its header and slots, in whole pages."""
+        return -(-(128 + self.slots * self.slot_size) // manifest.PAGE) * manifest.PAGE
+
+
 class Cells(NamedTuple):
     """Those of an image. It ends with the first."""
 
     placed: tuple[Placed, ...]
     console: int  # index of the one whose standard input and output the image's are
+    channels: tuple[Channel, ...] = ()
 
 
 def placed(given: object, number: int, base: Path) -> Placed:
@@ -69,6 +91,51 @@ def placed(given: object, number: int, base: Path) -> Placed:
     return Placed(cell, folder, LETTERS.index(window))
 
 
+def channel(given: object, number: int, names: list[str]) -> Channel:
+    """One [[channel]], the number-th."""
+    where = f"channel {number}"
+    if not isinstance(given, dict):
+        raise manifest.ManifestError("channel is a table of its own for each: [[channel]]")
+    if unknown := sorted(set(given) - set(CHANNEL_KEYS)):
+        raise manifest.ManifestError(f"{where}: unknown key '{unknown[0]}'; there are: {', '.join(CHANNEL_KEYS)}")
+    for key in ("name", "from", "to"):
+        if key not in given:
+            raise manifest.ManifestError(f"{where} has no {key}")
+    name, slots, message = given["name"], given.get("slots", 64), given.get("message", 64)
+    if not isinstance(name, str) or not re.fullmatch(rf"[A-Za-z0-9._-]{{1,{CHANNEL_NAME_MAX}}}", name):
+        raise manifest.ManifestError(f"{where}: name = {name!r} is not 1 to {CHANNEL_NAME_MAX} letters, digits, '.', '_' or '-'")
+    where = f"channel '{name}'"
+    for key in ("from", "to"):
+        if given[key] not in names:
+            raise manifest.ManifestError(f"{where}: {key} = {given[key]!r} is no cell; there are: {', '.join(names)}")
+    if given["from"] == given["to"]:
+        raise manifest.ManifestError(f"{where} leads from {given['from']} to itself; between fibers of a cell there is nexus::channel")
+    if not isinstance(slots, int) or isinstance(slots, bool) or not 1 <= slots <= MAX_SLOTS or slots & (slots - 1):
+        raise manifest.ManifestError(f"{where}: slots = {slots!r} is no power of two from 1 to {MAX_SLOTS}")
+    if not isinstance(message, int) or isinstance(message, bool) or not 1 <= message <= MAX_MESSAGE:
+        raise manifest.ManifestError(f"{where}: message = {message!r} is outside 1 to {MAX_MESSAGE} bytes")
+    return Channel(name, names.index(given["from"]), names.index(given["to"]), slots, 16 + -(-message // 16) * 16)
+
+
+def channels(given: object, names: list[str]) -> tuple[Channel, ...]:
+    if not isinstance(given, list):
+        raise manifest.ManifestError("channel is a table of its own for each: [[channel]]")
+    if len(given) > MAX_CHANNELS:
+        raise manifest.ManifestError(f"{len(given)} channels, and an image has {MAX_CHANNELS} at most")
+    found = tuple(channel(one, number, names) for number, one in enumerate(given, 1))
+    for one in found:
+        if [other.name for other in found].count(one.name) > 1:
+            raise manifest.ManifestError(f"two channels are called '{one.name}'")
+    for index, name in enumerate(names):
+        room = sum(one.size for one in found if one.sender == index)
+        if room > CHANNEL_ROOM:
+            raise manifest.ManifestError(f"the channels on which {name} sends take {room >> 10}K, and there are {CHANNEL_ROOM >> 10}K")
+        ends = sum(index in (one.sender, one.receiver) for one in found)
+        if ends > CELL_CHANNELS:
+            raise manifest.ManifestError(f"{name} is at {ends} channels, and a cell has room for {CELL_CHANNELS}")
+    return found
+
+
 def parse(text: str, base: Path) -> Cells:
     """`base` is the folder that others are named from."""
     try:
@@ -90,7 +157,7 @@ def parse(text: str, base: Path) -> Cells:
     console = given.get("console", names[0])
     if console not in names:
         raise manifest.ManifestError(f"console = {console!r} is no cell; there are: {', '.join(names)}")
-    return Cells(found, names.index(console))
+    return Cells(found, names.index(console), channels(given.get("channel", []), names))
 
 
 def load(file: Path) -> Cells:

@@ -27,9 +27,10 @@ WINDOW_A = 0x08000000  # where addresses are translated
 MAGIC = 0x474D4952  # "RIMG"
 VERSION = 1
 FUSED = 1
-TABLE = struct.Struct("<IIQIIII32x")
+TABLE = struct.Struct("<IIQIIIIII24x")
 ENTRY = struct.Struct("<32sQQQQIIIIIIIIIIIHHIIII")
 BUDGET = struct.Struct("<IIII16s")
+CHANNEL = struct.Struct("<16sIIII")
 TRAILER = struct.Struct("<QII")
 MAX_SEGMENTS = 8
 
@@ -92,8 +93,9 @@ def check_segments(program: elf.Elf, cell: manifest.Cell, window: int) -> None:
         before = segment
 
 
-def boot_table(programs: list[Program], fused: bool = True, console: int = 0) -> bytes:
-    """The table and all that it points to; whole pages. `console`: index of the cell whose it is."""
+def boot_table(programs: list[Program], fused: bool = True, console: int = 0, channels=()) -> bytes:
+    """The table and all that it points to; whole pages. `console`: index of the cell whose it is; `channels`:
+    cells.Channel."""
     at = TABLE.size + ENTRY.size * len(programs)
     entries, body, budgets_at = bytearray(), bytearray(), []
     for cell, _, _ in programs:
@@ -101,6 +103,9 @@ def boot_table(programs: list[Program], fused: bool = True, console: int = 0) ->
         body += b"".join(BUDGET.pack(BUDGET.size, one.fibers, one.run, one.window, one.name.encode())
                          for one in cell.budgets)
         at += BUDGET.size * len(cell.budgets)
+    channels_at = at if channels else 0
+    body += b"".join(CHANNEL.pack(one.name.encode(), *one[1:]) for one in channels)
+    at += CHANNEL.size * len(channels)
     for index, (cell, data, window) in enumerate(programs):
         start = -(-at // PAGE) * PAGE
         body += bytes(start - at) + data
@@ -112,13 +117,13 @@ def boot_table(programs: list[Program], fused: bool = True, console: int = 0) ->
                               *cell.supervisor[1:])
     rest = bytes(entries + body) + bytes(-at % PAGE)
     header = TABLE.pack(MAGIC, VERSION, TABLE.size + len(rest), zlib.crc32(rest), FUSED if fused else 0, len(programs),
-                        console)
+                        console, channels_at, len(channels))
     return header + rest
 
 
-def pack(kind: str, kernel: bytes, programs: list[Program], fused: bool = True, console: int = 0) -> bytes:
-    """The image's bytes; `kernel` is the kernel's ELF."""
-    table = boot_table(programs, fused, console)
+def pack(kind: str, kernel: bytes, programs: list[Program], *more) -> bytes:
+    """The image's bytes; `kernel` is the kernel's ELF; more: as boot_table."""
+    table = boot_table(programs, *more)
     if kind == "raw":
         return elf.flatten(elf.Elf(kernel)) + table
     padded = kernel + bytes(-len(kernel) % PAGE)
@@ -164,12 +169,12 @@ def build_several(kind: str, arch: str, kernel: Path, elfs: list[Path], rumpk_to
         except elf.ElfError as error:
             raise ImageError(f"{common.relative(file)} cannot be cell {one.cell.name} in window {one.letter}: {error}") from error
         programs.append(Program(one.cell, elf.strip(program), one.window))
-    write(kind, kernel, programs, output, False, listed.console)
+    write(kind, kernel, programs, output, False, listed.console, listed.channels)
 
 
-def write(kind: str, kernel: Path, programs: list[Program], output: Path, fused: bool, console: int = 0) -> None:
+def write(kind: str, kernel: Path, programs: list[Program], output: Path, *more) -> None:
     try:
-        data = pack(kind, kernel.read_bytes(), programs, fused, console)
+        data = pack(kind, kernel.read_bytes(), programs, *more)
     except elf.ElfError as error:
         raise ImageError(f"{common.relative(kernel)} cannot be a kernel: {error}") from error
     part = output.with_name(output.name + ".part")

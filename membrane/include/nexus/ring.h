@@ -61,12 +61,27 @@ struct ring {
         // EINVAL: no ring is cut so, or T does not fit into its slots.
         [[nodiscard]] static Result<End> open(const rumpk_ring_descriptor& where, RingBell bell,
                                               RingPatience patience = {}) {
-            const auto geometry = ion::Geometry::make(where.slots, where.slot_size);
-            if (where.base == 0 || !geometry || geometry->capacity() < sizeof(T)) {
-                return error(Errno::inval);
+            const auto geometry = shape_of(where);
+            if (!geometry) {
+                return error(geometry.error());
             }
-            End end(reinterpret_cast<void*>(static_cast<uintptr_t>(where.base)), *geometry, bell);
+            End end(address_of(where), *geometry, bell);
             end.patience_ = patience;
+            return end;
+        }
+        // Goes on where a predecessor stopped, if there was one. EINVAL as above; EPIPE: it had closed the
+        // ring; EIO: what it left is impossible.
+        [[nodiscard]] static Result<End> resume(const rumpk_ring_descriptor& where, RingBell bell) {
+            const auto geometry = shape_of(where);
+            if (!geometry) {
+                return error(geometry.error());
+            }
+            auto left = End::Ion::resume(address_of(where), *geometry);
+            if (!left) {
+                return error(left.error());
+            }
+            End end(*left, bell);
+            end.ring_if_waiting(end.end_); // the predecessor may have died before it did
             return end;
         }
 
@@ -123,6 +138,16 @@ struct ring {
         [[nodiscard]] static bool empty_handed(const Outcome& outcome) {
             return !outcome && outcome.error() == Errno::again;
         }
+        [[nodiscard]] static Result<ion::Geometry> shape_of(const rumpk_ring_descriptor& where) {
+            const auto geometry = ion::Geometry::make(where.slots, where.slot_size);
+            if (where.base == 0 || !geometry || geometry->capacity() < sizeof(T)) {
+                return error(Errno::inval);
+            }
+            return *geometry;
+        }
+        [[nodiscard]] static void* address_of(const rumpk_ring_descriptor& where) {
+            return reinterpret_cast<void*>(static_cast<uintptr_t>(where.base));
+        }
 
         RingBell bell_;
         RingPatience patience_;
@@ -163,8 +188,10 @@ class ring<T, Fence>::sender : public Side<sender> {
 
   private:
     friend Base;
+    using Ion = ion::BasicProducer<Fence>;
     sender(void* base, ion::Geometry geometry, RingBell bell) : Base(bell), end_(base, geometry) {}
-    ion::BasicProducer<Fence> end_;
+    sender(const Ion& end, RingBell bell) : Base(bell), end_(end) {}
+    Ion end_;
 };
 
 template <class T, class Fence>
@@ -228,8 +255,10 @@ class ring<T, Fence>::receiver : public Side<receiver> {
 
   private:
     friend Base;
+    using Ion = ion::BasicConsumer<Fence>;
     receiver(void* base, ion::Geometry geometry, RingBell bell) : Base(bell), end_(base, geometry) {}
-    ion::BasicConsumer<Fence> end_;
+    receiver(const Ion& end, RingBell bell) : Base(bell), end_(end) {}
+    Ion end_;
 };
 
 } // namespace nexus

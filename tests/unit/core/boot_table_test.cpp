@@ -130,6 +130,65 @@ TEST(BootTable, TheConsoleIsOneCells) {
     EXPECT_EQ(why_after([](auto& i) { i.table().console = 1; }), BootTableError::bad_console);
 }
 
+// One behind the cells, from the second to the first.
+rumpk_boot_channel& give_channel(TableImage& image, uint32_t count = 1) {
+    auto* const channels = reinterpret_cast<rumpk_boot_channel*>(&image.cell(image.table().cells));
+    image.table().channels_offset =
+        static_cast<uint32_t>(reinterpret_cast<std::byte*>(channels) - image.bytes().data());
+    image.table().channels = count;
+    for (uint32_t i = 0; i < count; ++i) {
+        channels[i] = {.name = {'a'}, .from = 1, .to = 0, .slots = 64, .slot_size = 80};
+    }
+    return channels[0];
+}
+
+bool good_channel(const std::function<void(rumpk_boot_channel&)>& change) {
+    TableImage image(2);
+    change(give_channel(image));
+    const auto read = BootTable::read(image.seal().bytes());
+    EXPECT_TRUE(read || read.error() == BootTableError::bad_channels);
+    return read.has_value();
+}
+
+TEST(BootTable, Channels) {
+    TableImage image(2);
+    (void)give_channel(image, 3);
+    const auto table = BootTable::read(image.seal().bytes());
+    ASSERT_TRUE(table) << describe(table.error());
+    ASSERT_EQ(table->channels().size(), 3u);
+    EXPECT_EQ(table->channels()[2].slot_size, 80u);
+    EXPECT_EQ(BootTable::read(TableImage(2).bytes())->channels().size(), 0u);
+    EXPECT_TRUE(good_channel([](auto& c) { std::memset(c.name, 'x', 15); }));
+    EXPECT_FALSE(good_channel([](auto& c) { std::memset(c.name, 'x', 16); }));
+    EXPECT_FALSE(good_channel([](auto& c) { c.name[0] = 0; }));
+    EXPECT_FALSE(good_channel([](auto& c) { c.from = 2; }));
+    EXPECT_FALSE(good_channel([](auto& c) { c.to = 2; }));
+    EXPECT_FALSE(good_channel([](auto& c) { c.to = c.from; }));
+    EXPECT_FALSE(good_channel([](auto& c) { c.slots = 3; }));
+    EXPECT_FALSE(good_channel([](auto& c) { c.slot_size = 72; }));
+    EXPECT_TRUE(good_channel([](auto& c) { c.slots = 4096, c.slot_size = 112; }));
+    EXPECT_FALSE(good_channel([](auto& c) { c.slots = 4096, c.slot_size = 128; })); // and its header
+}
+
+TEST(BootTable, ChannelsOutside) {
+    const auto of = [](const std::function<void(TableImage&)>& change) {
+        return why_after(
+            [&](TableImage& image) {
+                (void)give_channel(image);
+                change(image);
+            },
+            2);
+    };
+    constexpr auto bad = BootTableError::bad_channels;
+    EXPECT_EQ(of([](auto& i) { i.table().channels_offset -= 4; }), bad); // in the cells
+    EXPECT_EQ(of([](auto& i) { i.table().channels_offset += 2; }), bad);
+    EXPECT_EQ(of([](auto& i) { i.table().channels_offset = 3 * 4096 - 28; }), bad);
+    EXPECT_EQ(of([](auto& i) { i.table().channels_offset = ~3u; }), bad);
+    EXPECT_EQ(of([](auto& i) { i.table().channels = 65; }), bad);
+    EXPECT_EQ(why_after([](auto& i) { i.table().channels = 1; }, 2), bad);
+    EXPECT_EQ(why_after([](auto& i) { i.table().channels_offset = 1; }, 2), bad);
+}
+
 TEST(BootTable, Header) {
     EXPECT_EQ(why(BootTable::read({})), BootTableError::too_short);
     TableImage image;
@@ -142,7 +201,7 @@ TEST(BootTable, Header) {
         EXPECT_EQ(why_after([&](auto& i) { i.table().size = size; }), BootTableError::wrong_size) << size;
     }
     EXPECT_EQ(why_after([](auto& i) { i.table().flags = 2; }), BootTableError::unknown_flag);
-    EXPECT_EQ(why_after([](auto& i) { i.table().reserved[31] = 1; }), BootTableError::reserved_not_zero);
+    EXPECT_EQ(why_after([](auto& i) { i.table().reserved[23] = 1; }), BootTableError::reserved_not_zero);
     EXPECT_EQ(why_after([](auto& i) { i.table().cells = 0; }), BootTableError::bad_cell_count);
     EXPECT_EQ(why_after([](auto& i) { i.table().cells = 8; }), BootTableError::bad_cell_count);
     EXPECT_EQ(why_after([](auto& i) { i.table().cells = ~0u; }), BootTableError::bad_cell_count);

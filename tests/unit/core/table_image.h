@@ -110,6 +110,16 @@ inline bool holds_budgets(const rumpk::BootCell& cell, std::span<const std::byte
            cell.first_budget <= cell.budgets.size();
 }
 
+inline bool holds_channels(const rumpk::BootTable& table, std::span<const std::byte> image) {
+    const auto bytes = std::as_bytes(table.channels());
+    bool good = bytes.size() <= size_t{64} * 32;
+    for (const rumpk_boot_channel& one : table.channels()) {
+        good = good && one.from < table.cell_count() && one.to < table.cell_count() && one.from != one.to &&
+               one.name[0] != 0 && one.name[15] == 0 && one.slots >= 1 && one.slot_size >= 32;
+    }
+    return good && (bytes.empty() || (bytes.data() > image.data() && &bytes.back() <= &image.back()));
+}
+
 // All that the boot relies on.
 inline bool holds_what_it_promises(const rumpk::BootTable& table, std::span<const std::byte> image) {
     using namespace rumpk;
@@ -138,7 +148,7 @@ inline bool holds_what_it_promises(const rumpk::BootTable& table, std::span<cons
         windows |= 1ULL << cell.window.value();
     }
     return table.cell_count() >= 1 && table.size() <= image.size() && table.console() < table.cell_count() &&
-           (!table.fused() || table.cell_count() == 1);
+           holds_channels(table, image) && (!table.fused() || table.cell_count() == 1);
 }
 
 } // namespace core_test

@@ -126,6 +126,39 @@ TEST(Ring, what_is_no_value_closes_it) {
     EXPECT_TRUE(ring.out.try_send(2)) << "until it looks";
 }
 
+TEST(Ring, a_successor_goes_on_where_the_other_stopped) {
+    test::FakeKernel kernel;
+    Ring ring;
+    EXPECT_TRUE(ring.out.try_send(1));
+    EXPECT_TRUE(ring.out.try_send(2));
+    EXPECT_EQ(ring.in.receive(), 1u);
+    auto in = Numbers::receiver::resume(ring.where, nexus::RingBell::of_own(nexus::RingEnd::rx));
+    auto out = Numbers::sender::resume(ring.where, ring.to_child);
+    ASSERT_TRUE(in && out);
+    EXPECT_TRUE(out->try_send(3));
+    EXPECT_EQ(in->receive(), 2u);
+    EXPECT_EQ(in->receive(), 3u);
+    EXPECT_EQ(in->try_receive(), error(Errno::again));
+    EXPECT_TRUE(kernel.bells.empty());
+}
+
+TEST(Ring, a_successor_rings_whom_the_other_may_not_have) {
+    test::FakeKernel kernel;
+    Ring ring;
+    ring.in.end().arm();
+    ASSERT_TRUE(Numbers::sender::resume(ring.where, ring.to_child));
+    EXPECT_EQ(kernel.bells.size(), 1u);
+}
+
+TEST(Ring, a_successor_at_a_ring_that_is_none) {
+    Ring ring;
+    EXPECT_EQ(Numbers::sender::resume({0, 4, 32}, ring.to_child).error(), Errno::inval);
+    EXPECT_EQ(Numbers::sender::resume({ring.where.base, 3, 32}, ring.to_child).error(), Errno::inval);
+    EXPECT_EQ(nexus::ring<Ring>::sender::resume(ring.where, ring.to_child).error(), Errno::inval);
+    ring.out.end().close();
+    EXPECT_EQ(Numbers::sender::resume(ring.where, ring.to_child).error(), Errno::pipe);
+}
+
 TEST(Ring, the_end) {
     test::FakeKernel kernel;
     Ring ring;

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Channels between cells (parts::views): a ring that boot sets up in memory that only both ends' views show.
+// The kernel does not touch it again while both live: it knows who waits at each end, and passes on bells.
+//
+// All of it belongs to the core that boots: cells beside others run nowhere else. Masked but for boot.
+#pragma once
+
+#include <array>
+#include <string_view>
+
+#include "core/boot_table.h"
+#include "core/cell.h"
+#include "core/scheduler.h"
+
+namespace rumpk {
+
+// One end, in a capability slot of its cell.
+struct ChannelEnd {
+    Cell* cell = nullptr;
+    uint32_t slot = 0;
+    Fiber* waiter = nullptr; // who is rung; one at a time
+    bool rung = false;       // while nobody waited
+};
+
+struct Channel {
+    std::string_view name; // in the boot table
+    rumpk_ring_descriptor ring{};
+    PhysAddr memory{};
+    std::array<ChannelEnd, 2> ends; // 0 sends, 1 receives
+};
+
+// Boot only: the cells are there, nothing of them runs. What cannot be done ends the boot with a line.
+void prepare_channels(const BootTable& table);
+
+// Of a cell's slot; nullptr: it holds no channel.
+[[nodiscard]] const Channel* channel_at(const Cell& cell, uint32_t slot);
+
+// The other ends of these channels, slots of the cell that hold some, are rung.
+void ring_channels_of(const Cell& cell, uint64_t channels);
+// The running fiber is about to wait for these, or looks: what was rung is latched. EBUSY, and nothing has
+// happened: another fiber waits at one of these ends.
+[[nodiscard]] Result<void> await_channels(Fiber& fiber, uint64_t channels);
+// It waits no more, or has ended.
+void leave_channels(Fiber& fiber, uint64_t channels);
+
+// The cell has ended for good: its ends are closed, and who waits at the others is rung. Not masked: it takes
+// as long as the rings have slots.
+void close_channels_of(const Cell& cell);
+
+} // namespace rumpk
