@@ -148,9 +148,11 @@ class Python(Case):
 
     def test_finds_in_script_without_suffix(self):
         self.assert_finds(style.check_python, {"rumpk": "#!/usr/bin/env python3\ndef f(:\n"}, "rumpk:2")
+        shell = '#!/bin/sh\n""":"\nexec /usr/bin/python3 -IS "$0" "$@"\n"""\n'
+        self.assert_finds(style.check_python, {"rumpk": shell + "def f(:\n"}, "rumpk:5")
 
     def test_clean(self):
-        self.assert_clean(style.check_python, {"tools/a.py": "def f():\n" + "    pass\n" * 69, "sh": "#!/bin/sh\ndef f(:\n"})
+        self.assert_clean(style.check_python, {"tools/a.py": "def f():\n" + "    pass\n" * 69, "sh": "#!/bin/sh\npython3\ndef f(:\n"})
 
 
 class IncludeEdges(Case):

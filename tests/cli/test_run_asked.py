@@ -58,6 +58,12 @@ class Asked(unittest.TestCase):
             self.assertIn(": Address already in use; without it a free one is taken",
                           self.refused("--gdb", "--gdb-port", str(other.getsockname()[1])))
 
+    def test_a_folder_as_standard_input(self):
+        folder = os.open("/", os.O_RDONLY)
+        self.addCleanup(os.close, folder)
+        done = subprocess.run([ROOT / "rumpk", "run", "count"], stdin=folder, capture_output=True, timeout=60)
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (127, b"", b"rumpk: standard input is a folder\n"))
+
     def test_help_names_each_machines_least_memory(self):
         done = subprocess.run([sys.executable, str(ROOT / "rumpk"), "run", "--help"], capture_output=True, text=True, timeout=60)
         said = " ".join(done.stdout.split())

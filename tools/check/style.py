@@ -135,12 +135,15 @@ def check_python(tree: Tree) -> list[Finding]:
     return found
 
 
+# Python's by the first line, or a shell's which hands itself to Python.
+_SCRIPT = re.compile(rb'#!.*python|#!/bin/sh\n(?:.*\n)*?exec \S*python\S* .*"\$0"')
+
+
 def _is_python_script(tree: Tree, name: str) -> bool:
     if PurePosixPath(name).suffix:
         return False
     with open(tree.root / name, "rb") as file:
-        first = file.readline(128)
-    return first.startswith(b"#!") and b"python" in first
+        return _SCRIPT.match(file.read(1024)) is not None
 
 
 CHECKS = [
