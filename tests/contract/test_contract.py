@@ -210,7 +210,9 @@ class Process(unittest.TestCase):
         for option in wrong:
             done = run(f"rumpk.{option}")
             self.assertEqual(done.returncode, 127)
-            self.assertIn(f"rumpk: not an option of this machine: rumpk.{option}\n".encode(), done.stderr)
+            takes = "from 1048576 to 1099511627776" if option.startswith("memory") else "from 1 to 8"
+            self.assertRegex(done.stderr.decode(), rf"(?m)^rumpk: rumpk\.{option}: it takes .* {takes}$")
+        self.assertIn(b"rumpk: rumpk.telemetry=99: it takes the number of an open descriptor\n", run("rumpk.telemetry=99").stderr)
 
     def test_a_fault_within_a_fault_ends_it(self):
         done = run("rumpk.contract=double")

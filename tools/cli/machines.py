@@ -17,7 +17,7 @@ class Machine(NamedTuple):
     arch: str
     kind: str  # "qemu": an emulator boots the image; "process": the image is executed
     emulator: str  # "" for a process
-    arguments: tuple[str, ...]  # with {image} {memory} {cores}
+    arguments: tuple[str, ...]  # the emulator's, with {image} {memory} {cores}
     memory_default: int  # bytes
     memory_minimum: int  # bytes
     max_cores: int

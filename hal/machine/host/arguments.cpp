@@ -17,6 +17,12 @@ constexpr char cores_option[] = "rumpk.cores=";
 constexpr char telemetry_option[] = "rumpk.telemetry=";
 constexpr char separator[] = "--";
 
+constexpr char memory_takes[] = "it takes bytes, a multiple of 4096 from 1048576 to 1099511627776";
+static_assert(HAL_PAGE_SIZE == 4096 && memory_smallest == 1048576 && memory_largest == 1099511627776);
+constexpr char cores_takes[] = "it takes a number of cores from 1 to 8";
+static_assert(HAL_MAX_CORES == 8);
+constexpr char telemetry_takes[] = "it takes the number of an open descriptor";
+
 // What follows the prefix; NULL if the text does not begin with it.
 const char* after(const char* text, const char* prefix) {
     size_t length = strlen(prefix);
@@ -86,17 +92,20 @@ Option take_option(const char* option, Arguments& result) {
         bool valid = read_number(value, number) && number % HAL_PAGE_SIZE == 0 && number >= memory_smallest &&
                      number <= memory_largest;
         result.memory = number;
+        result.takes = memory_takes;
         return valid ? Option::ours : Option::wrong;
     }
     if (const char* value = after(option, cores_option)) {
         bool valid = read_number(value, number) && number >= 1 && number <= HAL_MAX_CORES;
         result.cores = static_cast<uint32_t>(number);
+        result.takes = cores_takes;
         return valid ? Option::ours : Option::wrong;
     }
     if (const char* value = after(option, telemetry_option)) {
         bool valid =
             read_number(value, number) && number <= INT_MAX && fcntl(static_cast<int>(number), F_GETFD) >= 0;
         result.telemetry = valid ? static_cast<int>(number) : -1;
+        result.takes = telemetry_takes;
         return valid ? Option::ours : Option::wrong;
     }
     return Option::not_ours;

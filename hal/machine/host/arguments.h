@@ -20,7 +20,8 @@ struct Arguments {
     uint64_t memory = 128ull << 20;
     uint32_t cores = 1;
     int telemetry = -1;          // none
-    const char* wrong = nullptr; // the argument that makes no sense; NULL: all is well
+    const char* wrong = nullptr; // an option of ours whose value makes no sense; NULL: all is well
+    const char* takes = nullptr; // what it takes, for a person
 };
 
 // Bytes that the string needs at most, its NUL included.

@@ -141,7 +141,7 @@ int main(int count, char** values) {
     char* text = text_make(arguments_size(count, values));
     Arguments arguments = arguments_read(count, values, text);
     if (arguments.wrong != nullptr) {
-        die("not an option of this machine", arguments.wrong);
+        die(arguments.wrong, arguments.takes);
     }
     Image image = image_find();
     memory_make(arguments.memory);
