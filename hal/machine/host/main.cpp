@@ -67,6 +67,7 @@ constinit const struct hal table = {
     .timer_set = timer_set,
     .device_enable = device_enable,
     .device_done = device_done,
+    .views = nullptr,
     .map = map,
     .protect = protect,
     .unmap = unmap,
