@@ -14,8 +14,7 @@ import select
 import subprocess
 import time
 
-from . import backtrace, framing, session, telemetry
-from .monitor import Monitor
+from . import backtrace, framing, session
 from .session import CHUNK, EXIT_EMULATOR, EXIT_PANIC, EXIT_PIPE, EXIT_TIMEOUT, EXIT_USAGE, PENDING_MAX, poll, say
 
 BOOT_SECONDS = 20.0  # until the first frame
@@ -29,21 +28,17 @@ def last_lines(data):
     return [line for line in lines if line][-TAIL_LINES:]
 
 
-class Line:
+class Line(session.Run):
     """One run in an emulator."""
 
     def __init__(self, command, options, signals):
-        self.options = options
-        self.signals = signals
-        self.output = session.Output()
+        super().__init__(options, signals)
         self.decoder = framing.Decoder()
         self.text = backtrace.Filter(options.symbols)
         self.firmware = b""  # the last of it
         self.emulator_text = b""
         self.input = memoryview(b"")  # encoded, not yet in the pipe
         self.input_open = True  # our stdin may hold more
-        self.monitor = options.monitor or Monitor()
-        self.stopping = None  # the exit code, once the machine was asked to end
         self.broken = None  # what is wrong with the line
         self.process = session.start(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
@@ -53,9 +48,7 @@ class Line:
         )
         for fd in (self.to, self.line, self.errors):
             os.set_blocking(fd, False)
-        now = time.monotonic()
-        self.deadline = now + options.timeout if options.timeout else None
-        self.boot_deadline = None if options.debugged else now + BOOT_SECONDS
+        self.boot_deadline = None if options.debugged else time.monotonic() + BOOT_SECONDS
         self.end_deadline = None
         self.open = {self.line, self.errors}
 
@@ -65,7 +58,7 @@ class Line:
         """Until the emulator has ended and everything is written; the exit code."""
         while self.line in self.open or self.output.bytes:
             ready = poll(self._interest(), self._wait())
-            self._check_signals()
+            self.check_signals()
             self.monitor.handle(ready)
             if self.errors in ready:
                 self._read_errors()
@@ -110,7 +103,7 @@ class Line:
     def _limits(self):
         now = time.monotonic()
         if self.deadline is not None and now >= self.deadline:
-            return None if self._stop(EXIT_TIMEOUT) else self._timed_out()
+            return None if self.stop(EXIT_TIMEOUT) else self._timed_out()
         if self.boot_deadline is not None and now >= self.boot_deadline:
             self.kill()
             return self._did_not_boot(f"the image said nothing within {BOOT_SECONDS:g} s of its start")
@@ -200,19 +193,8 @@ class Line:
     def kill(self):
         self.process.kill()
 
-    def _stop(self, code):
-        """Asks the machine to end, if its trace is wanted and it can send it. False: it has to be killed."""
-        able = self.decoder.framed and self.decoder.exit_code is None and not self.decoder.panicked
-        if not self.monitor.events or self.stopping is not None or not able:
-            return False
-        self.stopping = code
-        self.monitor.requests += telemetry.STOP
-        self.deadline = time.monotonic() + session.STOP_SECONDS
-        return True
-
-    def _check_signals(self):
-        if self.signals.number is not None and self.stopping is None and not self._stop(128 + self.signals.number):
-            self.signals.check()
+    def listens(self):
+        return self.decoder.framed and self.decoder.exit_code is None and not self.decoder.panicked
 
     def _timed_out(self):
         self.kill()

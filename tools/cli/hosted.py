@@ -8,20 +8,16 @@ import socket
 import subprocess
 import time
 
-from . import backtrace, session, telemetry
-from .monitor import Monitor
+from . import backtrace, session
 from .session import CHUNK, EXIT_EMULATOR, EXIT_PIPE, EXIT_TIMEOUT, EXIT_USAGE, PENDING_MAX, poll, say
 
 
-class Process:
+class Process(session.Run):
     """One run of an image that is a program of this machine. It has our stdin and stdout; its
     stderr comes by way of us, for backtraces, and so does its telemetry, over a socket."""
 
     def __init__(self, command, options, signals):
-        self.options = options
-        self.signals = signals
-        self.monitor = options.monitor or Monitor()
-        self.stopping = None  # the exit code, once the machine was asked to end
+        super().__init__(options, signals)
         self.telemetry, theirs = socket.socketpair()
         self.telemetry.setblocking(False)
         streams = {"stderr": subprocess.PIPE}
@@ -40,8 +36,6 @@ class Process:
         self.errors = self.process.stderr.fileno()
         self.ended = os.pidfd_open(self.process.pid)
         self.text = backtrace.Filter(options.symbols._replace(kernel_base=lambda: self.base))
-        self.output = session.Output()
-        self.deadline = time.monotonic() + options.timeout if options.timeout else None
 
     def run(self):
         """Until it has ended and its stderr is written; the exit code."""
@@ -61,7 +55,7 @@ class Process:
                 wanted[2] = select.POLLOUT
             left = None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
             ready = poll(wanted, left)
-            self._check_signals()
+            self.check_signals()
             self.monitor.handle(ready)
             if self.telemetry.fileno() in ready:
                 told = self._read_telemetry()
@@ -74,7 +68,7 @@ class Process:
                 self.output.write()
             if self.ended in ready:
                 running = False
-            if left == 0.0 and not self._stop(EXIT_TIMEOUT):
+            if left == 0.0 and not self.stop(EXIT_TIMEOUT):
                 self._say_stopped()
                 return self.stopping or EXIT_TIMEOUT
         if self.stopping is not None:
@@ -82,19 +76,6 @@ class Process:
             self._say_stopped()
             return self.stopping
         return self._verdict(self.process.wait())
-
-    def _stop(self, code):
-        """Asks the machine to end, if its trace is wanted. False: it has to be killed."""
-        if not self.monitor.events or self.stopping is not None:
-            return False
-        self.stopping = code
-        self.monitor.requests += telemetry.STOP
-        self.deadline = time.monotonic() + session.STOP_SECONDS
-        return True
-
-    def _check_signals(self):
-        if self.signals.number is not None and self.stopping is None and not self._stop(128 + self.signals.number):
-            self.signals.check()
 
     def _say_stopped(self):
         if self.stopping in (None, EXIT_TIMEOUT):

@@ -6,10 +6,11 @@ import select
 import signal
 import stat
 import subprocess
+import time
 from collections import deque
 from typing import NamedTuple
 
-from . import backtrace
+from . import backtrace, telemetry
 from .monitor import Monitor
 
 # enum rumpk_exit of abi/console.h.
@@ -205,6 +206,35 @@ class Output:
         self._gone.add(fd)
         self._pending = deque(item for item in self._pending if item[0] != fd)
         self.bytes = sum(len(data) for _, data in self._pending)
+
+
+class Run:
+    """What a run has, whatever its image is: who looks at it, its time, and how it is asked to end."""
+
+    def __init__(self, options, signals):
+        self.options = options
+        self.signals = signals
+        self.monitor = options.monitor or Monitor()
+        self.output = Output()
+        self.stopping = None  # the exit code, once the machine was asked to end
+        self.deadline = time.monotonic() + options.timeout if options.timeout else None
+
+    def listens(self):
+        """Whether the machine can still be asked for something."""
+        return True
+
+    def stop(self, code):
+        """Asks the machine to end, if its trace is wanted and it can send it. False: it has to be killed."""
+        if not self.monitor.events or self.stopping is not None or not self.listens():
+            return False
+        self.stopping = code
+        self.monitor.requests += telemetry.STOP
+        self.deadline = time.monotonic() + STOP_SECONDS
+        return True
+
+    def check_signals(self):
+        if self.signals.number is not None and self.stopping is None and not self.stop(128 + self.signals.number):
+            self.signals.check()
 
 
 def describe(status):
