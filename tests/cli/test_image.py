@@ -345,6 +345,18 @@ class Pack(unittest.TestCase):
         self.assertEqual(data[:10], b"executable")
         self.assertEqual(self.table(data[offset:]), len(data) - 16 - offset)
 
+    def test_which_machine_it_is_for(self):
+        kernel = make_elf([(CODE, 0x80200000, b"text", 4)])
+        for kind, number, window, name in (
+            ("raw", 243, WINDOW, "qemu-riscv64"), ("raw", 243, 0x88000000, "qemu-riscv64-pmp"),
+            ("raw", 183, WINDOW, "qemu-aarch64"), ("process", 62, WINDOW, "host"),
+        ):
+            program = make_elf([(CODE, window, b"code", 4)], machine=number, entry=window)
+            data = image.pack(kind, kernel, [image.Program(cell(), program)])
+            self.assertEqual([one.name for one in image.made_for(data)], [name])
+            for cut in (0, 10, 4096, 4200, 8200):  # within the kernel, the table, the program
+                self.assertEqual(image.made_for(data[:cut]), [], (name, cut))
+
     def test_build_replaces_whole_or_not_at_all(self):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import unittest
 from pathlib import Path
 
@@ -50,6 +51,19 @@ class Asked(unittest.TestCase):
             (["hello", "two words", "--extra"], "behind --: ./rumpk run hello -- 'two words' --extra; ./rumpk run --help says more"),
         ):
             self.assertIn(words, self.refused(*arguments))
+
+    def test_images_of_another_machine(self):
+        for machine in ("host", "qemu-aarch64", "qemu-riscv64"):
+            subprocess.run([sys.executable, str(ROOT / "rumpk"), "build", "hello", "--machine", machine], capture_output=True, check=True)
+        for built in ("host", "qemu-aarch64"):
+            name = common.BUILD / built / "images" / "hello.img"
+            self.assertIn(f"hello.img is an image for {built}, not for qemu-riscv64; say --machine {built}", self.refused(str(name)))
+        name = common.BUILD / "qemu-riscv64" / "images" / "hello.img"
+        self.assertIn("say --machine qemu-riscv64", self.refused(str(name), "--machine", "host"))
+        with tempfile.NamedTemporaryFile(suffix=".img") as file:
+            file.write(b"nothing")
+            file.flush()
+            self.assertIn("no image for host", self.refused(file.name, "--machine", "host"))
 
     def test_a_port_that_is_taken(self):
         with socket.socket() as other:

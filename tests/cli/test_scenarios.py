@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 import zlib
 from pathlib import Path
@@ -114,6 +115,7 @@ class Expectations(unittest.TestCase):
         expect |= {"stderr": ["^two$"], "stderr_lacks": ["^three$"]}
         expect["stdout_sha256"] = "87428fc522803d31065e7bce3cf03fe475096631e5e07bbd7a0fde60c4cf25c7"
         self.assertEqual(self.wrong(expect, 0, b"a\n", b"one\ntwo\n", b"a\n"), [])
+        self.assertEqual(self.wrong({"stdout_wall": True}, stdout=b"a\nwall %d\n" % time.time()), [])
 
     def test_wrong(self):
         for expect, given in (
@@ -126,6 +128,9 @@ class Expectations(unittest.TestCase):
             ({"stdout_is_input": True}, {"stdout": b"ab", "given": b"abc"}),
             ({"stdout_sha256": "00"}, {}),
             ({"stdout_equals": "cat | LC_ALL=C wc"}, {"stdout": b"      1       1       2\n", "given": b"a\nb\n"}),
+            ({"stdout_wall": True}, {"stdout": b"a\n"}),
+            ({"stdout_wall": True}, {"stdout": b"wall %d\n" % (time.time() - 60)}),
+            ({"stdout_wall": True}, {"stdout": b"wall %d\n" % (time.time() + 60)}),
             ({"stderr": ["^two$"]}, {"stderr": b"twofold\n"}),
             ({"stderr_lacks": ["two"]}, {"stderr": b"twofold\n"}),
         ):

@@ -183,6 +183,25 @@ def write(kind: str, kernel: Path, programs: list[Program], output: Path, *more)
     os.replace(part, output)
 
 
+def made_for(data: bytes) -> list[machines.Machine]:
+    """The machines that an image's bytes can be for, by its kind and its first cell; none if it is no image, or one
+    that is damaged there: what is wrong with it the kernel says."""
+    kind = "process" if data.startswith(b"\x7fELF") else "qemu"
+    try:
+        if kind == "process":
+            at = TRAILER.unpack_from(data, len(data) - TRAILER.size)[0]
+        else:
+            wanted = struct.pack("<II", MAGIC, VERSION)
+            at = next(at for at in range(0, len(data), PAGE) if data.startswith(wanted, at))
+        _, start, size, _, _, window, *_ = ENTRY.unpack_from(data, at + TABLE.size)
+        program = elf.Elf(data[at + start : at + start + size])
+    except (StopIteration, struct.error, elf.ElfError):
+        return []
+    first = (program.entry // cells.WINDOW_SIZE - window) * cells.WINDOW_SIZE
+    known = map(machines.load, machines.names())
+    return [one for one in known if (one.kind, elf.MACHINES[one.arch], one.windows) == (kind, program.machine, first)]
+
+
 def link(place: Path, file: Path) -> None:
     """Leads from one to the other wherever both are taken together."""
     if place != file:

@@ -224,7 +224,7 @@ def trace_of(args, machine, cores):
 def target_of(what, machine, trace=False):
     """Builds it, if it is not an image already."""
     if what is not None and what.endswith(".img"):
-        return _image(Path(what), trace)
+        return _image(Path(what), machine, trace)
     from . import build
 
     if what is None:
@@ -233,9 +233,10 @@ def target_of(what, machine, trace=False):
     return Target(Path(built.image), Path(built.app_elf), Path(built.kernel_elf))
 
 
-def _image(image, trace):
+def _image(image, machine, trace):
     if not image.is_file():
         common.fail(f"no image '{image}'; ./rumpk build builds one and prints its path")
+    _made_for(image, machine)
     application, kernel = image.with_suffix(".elf"), image.with_suffix(".kernel.elf")
     if trace:
         from . import parts
@@ -246,6 +247,20 @@ def _image(image, trace):
     return Target(
         image.resolve(), application if application.is_file() else None, kernel if kernel.is_file() else None
     )
+
+
+def _made_for(image, machine):
+    """Ends the command if another machine's image was named, which could only wait for a time-out there."""
+    from . import image as images
+
+    data = image.read_bytes()
+    names = [one.name for one in images.made_for(data)]
+    if names and machine.name not in names:
+        common.fail(f"{image} is an image for {' and '.join(names)}, not for {machine.name}; say --machine {names[0]}")
+    if not names and machine.kind == "process" and not data.startswith(b"\x7fELF"):
+        common.fail(f"{image} is no image for {machine.name}; ./rumpk build APP --machine {machine.name} builds one")
+    if not names:
+        common.say(f"{image}: what machine it was built for cannot be seen; is it a whole image?")
 
 
 # --- Command lines --------------------------------------------------------------------------------

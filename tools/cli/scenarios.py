@@ -31,6 +31,7 @@
     code = 0
     stdout = "exact" / stdout_regex = "..." / stdout_is_input = true / stdout_sha256 = "..." /
     stdout_equals = "LC_ALL=C wc"     a shell command with the same input
+    stdout_wall = true                has a line `wall N`, the seconds since 1970 when it ran
     stderr = ["regex", ...]           each must be found
     stderr_lacks = ["regex", ...]     none may be found
     trace = ["regex", ...]            the run writes a trace, which is one, and has a track or event named so
@@ -75,8 +76,8 @@ _KEYS = {
 _INPUT_KEYS = {"text", "file", "all_bytes", "random", "package_text", "zeros", "delay"}
 _IMAGE_KEYS = {"keep", "keep_fraction", "table_byte", "cell_byte"}
 _EXPECT_KEYS = {
-    "code", "stdout", "stdout_regex", "stdout_is_input", "stdout_sha256", "stdout_equals", "stderr", "stderr_lacks",
-    "trace",
+    "code", "stdout", "stdout_regex", "stdout_is_input", "stdout_sha256", "stdout_equals", "stdout_wall", "stderr",
+    "stderr_lacks", "trace",
 }
 
 
@@ -445,6 +446,10 @@ def _wrong(facts, done, source):
             want = subprocess.run(["/bin/sh", "-c", expect["stdout_equals"]], stdin=given, capture_output=True, check=False)
         if stdout != want.stdout:
             yield f"standard output is not that of `{expect['stdout_equals']}`: {want.stdout[:SHOWN]!r}"
+    if expect.get("stdout_wall"):
+        said, now = re.search(rb"^wall (\d+)$", stdout, re.MULTILINE), time.time()
+        if not said or not now - done.seconds - 1 <= int(said[1]) <= now:
+            yield f"standard output does not say `wall N` with the time, {now:.0f}"
     for pattern in expect.get("stderr", []):
         if not re.search(pattern, stderr, re.MULTILINE):
             yield f"standard error has no match of /{pattern}/"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The clocks: monotonic never goes back and moves, the wall is in this century, POSIX's faces of both
-// agree. With the argument `wall` prints the seconds since 1970 first.
+// agree. With the argument `wall` prints the seconds since 1970, too.
 #include <array>
 #include <cerrno>
 #include <chrono>
