@@ -40,6 +40,12 @@ class Figures(unittest.TestCase):
         self.assertTrue(bench.exact("x", "m", 6, "s", target=5).missed)
         self.assertTrue(bench.exact("x", "m", 6, "s", peer="p", peer_value=2, target=2.5).missed)
         self.assertFalse(bench.exact("x", "m", 6, "s").missed)
+        for value, missed in ((0.04, False), (0.06, True)):  # whatever the peer's is
+            for peer_value in (0.0, 1.0):
+                figure = bench.exact("x", "m", value, "%", peer="p", peer_value=peer_value, target=0.05, by_value=True)
+                self.assertEqual(figure.missed, missed)
+                self.assertIn(f"p: {peer_value:.4g}", bench.table([figure]))
+                self.assertEqual(json.loads(figure.line())["ratio"], value if peer_value else None)
 
     def test_table(self):
         text = bench.table([bench.exact("a.b", "m", 1234567, "bytes", target=10), bench.of_runs("c", "n", [1.5, 2.5], "s")])

@@ -380,6 +380,21 @@ class Pack(unittest.TestCase):
                 image.build("raw", "riscv64", *paths)
 
 
+    def test_how_many_cores_an_image_runs_on(self):
+        programs = [image.Program(cell()._replace(cores=cores), b"ELF") for cores in (1, 3, 2)]
+        kernel = make_elf([(CODE, 0x80200000, b"text", 3 * 4096)])
+        with tempfile.TemporaryDirectory() as name:
+            file = Path(name, "a.img")
+            for kind in ("raw", "process"):
+                for given, most in ((programs, 3), (programs[:1], 1)):
+                    file.write_bytes(image.pack(kind, kernel, given))
+                    self.assertEqual(image.cores(file), most)
+            packed = file.read_bytes()
+            for data in (b"", b"x" * 9000, packed[:-4096], packed[:-16] + image.TRAILER.pack(1 << 60, image.MAGIC, 0)):
+                file.write_bytes(data)
+                self.assertIsNone(image.cores(file))
+
+
 class Parts(unittest.TestCase):
     def test_follow_from_the_manifest(self):
         budget = '[[budget]]\nname="a"\nrun="1ms"\nwindow="2ms"\n'

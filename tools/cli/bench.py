@@ -34,14 +34,15 @@ class Figure(NamedTuple):
     peer_value: float | None = None
     target: float | None = None  # at most this; of the ratio where there is a peer
     why: str | None = None  # it could not be measured
+    by_value: bool = False  # the target is the value's, although there is a peer
 
     @property
     def ratio(self):
-        return self.value / self.peer_value if self.peer else None
+        return self.value / self.peer_value if self.peer_value else None
 
     @property
     def missed(self):
-        measured = self.ratio if self.peer else self.value
+        measured = self.ratio if self.peer and not self.by_value else self.value
         return self.target is not None and measured > self.target
 
     def line(self):
@@ -133,7 +134,7 @@ def _row(figure):
     met = "missed" if figure.missed else "met"
     target = "" if figure.target is None else f"at most {_text(figure.target)}, {met}"
     spread = (_text(figure.min), _text(figure.max)) if figure.runs > 1 else ("", "")
-    ratio = f"{figure.ratio:.3f}" if figure.peer else ""
+    ratio = "" if figure.ratio is None else f"{figure.ratio:.3f}"
     return (figure.name, figure.machine, _text(figure.value), figure.unit, *spread, str(figure.runs), peer, ratio, target)
 
 

@@ -130,6 +130,20 @@ def pack(kind: str, kernel: bytes, programs: list[Program], *more) -> bytes:
     return padded + table + TRAILER.pack(len(padded), MAGIC, 0)
 
 
+def cores(image: Path) -> int | None:
+    """How many cores the cells of an image run on, whatever the machine has; None: it has no table."""
+    data = image.read_bytes()
+    places = range(0, len(data) - TABLE.size, PAGE)
+    if len(data) > TRAILER.size and (trailer := TRAILER.unpack_from(data, len(data) - TRAILER.size))[1:] == (MAGIC, 0):
+        places = [trailer[0]] if trailer[0] in places else []
+    for at in places:
+        magic, version, size, _, _, count, *_ = TABLE.unpack_from(data, at)
+        if (magic, version) == (MAGIC, VERSION) and at + size <= len(data) and TABLE.size + count * ENTRY.size <= size:
+            entries = data[at + TABLE.size : at + TABLE.size + count * ENTRY.size]
+            return max((entry[8] for entry in ENTRY.iter_unpack(entries)), default=None)
+    return None
+
+
 def build(kind: str, arch: str, kernel: Path, cell_elf: Path, cell_toml: Path, output: Path,
           window: int = WINDOW_A) -> None:
     """Reads, checks, packs and writes; the output is replaced whole or not at all. A kernel that has the part

@@ -104,6 +104,8 @@ def main(args) -> int:
     port = port_of(args.gdb_port) if args.gdb else None
     events, file = trace_of(args, machine, cores)
     target = target_of(args.application, machine, events > 0)
+    if cores > 1:
+        _say_what_stays_off(cores, target.image)
     symbols = backtrace.Symbols(target.kernel, target.application, windows=machine.windows)
     watch = monitor.Monitor(target.image.stem, machine.name, events)
     options = session.Options(timeout, args.verbose, port is not None, symbols, watch)
@@ -113,6 +115,14 @@ def main(args) -> int:
     finally:
         watch.close()
     return file.finish(watch, code) if file else code
+
+
+def _say_what_stays_off(cores, file):
+    from . import image
+
+    used = image.cores(file)
+    if used is not None and used < cores:
+        common.say(f"{cores - used} of {cores} cores stay off: {file.stem} runs on {used}, by `cores` in its cell.toml")
 
 
 def _boot(args, machine, target, options, size, further, port):
