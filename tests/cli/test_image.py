@@ -390,7 +390,7 @@ class Pack(unittest.TestCase):
                     file.write_bytes(image.pack(kind, kernel, given))
                     self.assertEqual(image.cores(file), most)
             packed = file.read_bytes()
-            for data in (b"", b"x" * 9000, packed[:-4096], packed[:-16] + image.TRAILER.pack(1 << 60, image.MAGIC, 0)):
+            for data in (b"", b"x" * 9000, packed[:-4096], packed[:-16] + image.TRAILER.pack(1 << 60, image.MAGIC, 0), b"\x7fELF"):
                 file.write_bytes(data)
                 self.assertIsNone(image.cores(file))
 

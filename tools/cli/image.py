@@ -130,18 +130,26 @@ def pack(kind: str, kernel: bytes, programs: list[Program], *more) -> bytes:
     return padded + table + TRAILER.pack(len(padded), MAGIC, 0)
 
 
+def table_at(data: bytes) -> int | None:
+    """Where the boot table of an image begins, as far as its bytes say; struct.error if they are too few."""
+    if data.startswith(b"\x7fELF"):
+        places = [TRAILER.unpack_from(data, len(data) - TRAILER.size)[0]]
+    else:
+        places = range(0, len(data), PAGE)
+    wanted = struct.pack("<II", MAGIC, VERSION)
+    return next((at for at in places if data.startswith(wanted, at)), None)
+
+
 def cores(image: Path) -> int | None:
-    """How many cores the cells of an image run on, whatever the machine has; None: it has no table."""
+    """How many cores the cells of an image run on, whatever the machine has; None: it is no image, or a damaged one."""
     data = image.read_bytes()
-    places = range(0, len(data) - TABLE.size, PAGE)
-    if len(data) > TRAILER.size and (trailer := TRAILER.unpack_from(data, len(data) - TRAILER.size))[1:] == (MAGIC, 0):
-        places = [trailer[0]] if trailer[0] in places else []
-    for at in places:
-        magic, version, size, _, _, count, *_ = TABLE.unpack_from(data, at)
-        if (magic, version) == (MAGIC, VERSION) and at + size <= len(data) and TABLE.size + count * ENTRY.size <= size:
-            entries = data[at + TABLE.size : at + TABLE.size + count * ENTRY.size]
-            return max((entry[8] for entry in ENTRY.iter_unpack(entries)), default=None)
-    return None
+    try:
+        if (at := table_at(data)) is None:
+            return None
+        count = TABLE.unpack_from(data, at)[5]
+        return max(ENTRY.unpack_from(data, at + TABLE.size + i * ENTRY.size)[8] for i in range(count))
+    except (struct.error, ValueError):
+        return None
 
 
 def build(kind: str, arch: str, kernel: Path, cell_elf: Path, cell_toml: Path, output: Path,
@@ -202,14 +210,11 @@ def made_for(data: bytes) -> list[machines.Machine]:
     that is damaged there: what is wrong with it the kernel says."""
     kind = "process" if data.startswith(b"\x7fELF") else "qemu"
     try:
-        if kind == "process":
-            at = TRAILER.unpack_from(data, len(data) - TRAILER.size)[0]
-        else:
-            wanted = struct.pack("<II", MAGIC, VERSION)
-            at = next(at for at in range(0, len(data), PAGE) if data.startswith(wanted, at))
+        if (at := table_at(data)) is None:
+            return []
         _, start, size, _, _, window, *_ = ENTRY.unpack_from(data, at + TABLE.size)
         program = elf.Elf(data[at + start : at + start + size])
-    except (StopIteration, struct.error, elf.ElfError):
+    except (struct.error, elf.ElfError):
         return []
     first = (program.entry // cells.WINDOW_SIZE - window) * cells.WINDOW_SIZE
     known = map(machines.load, machines.names())
