@@ -250,7 +250,8 @@ struct hal {
     /* [masked] Changes rights of what map has mapped, or takes it away. ENOENT where nothing is. */
     int (*protect)(uint64_t address, uint64_t size, uint32_t rights);
     int (*unmap)(uint64_t address, uint64_t size);
-    /* [any] What was written as data in [address, +size) is about to be run as code. */
+    /* [any] What was written as data in [address, +size) is about to be run as code; there, or where views
+     * show it, which need not be the map of now. */
     void (*code_written)(uint64_t address, uint64_t size);
 
     /* 8. Console device: bytes, no protocol */

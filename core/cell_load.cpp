@@ -74,7 +74,10 @@ void Cell::load(const BootCell& description) {
         add_region(segment.memory, physical + (segment.memory.base - window_.base), segment.rights);
         if (segment.rights.contains(right_execute)) {
             code_ = code_.empty() ? segment.memory : code_;
-            machine().code_written(start.value(), end - start);
+            // Where it is run nothing shows in this map, if each cell has a view of its own.
+            const auto written =
+                parts::views ? reinterpret_cast<uintptr_t>(memory) + (start - window_.base) : start.value();
+            machine().code_written(written, end - start);
         }
     }
     heap_ = {program->end(), window_.base + description.memory - program->end()};

@@ -192,8 +192,8 @@ int unmap(uint64_t address, uint64_t size) {
     return error;
 }
 
-bool memory_may_be_mapped(uint64_t address) {
-    return address < page_format::end_of_addresses && tables_of(address).may_map(address);
+bool memory_may_be_mapped(uint64_t root, uint64_t address) {
+    return address < page_format::end_of_addresses && PageTables(root).may_map(address);
 }
 
 // All windows lie in what one entry of a root maps, which is empty in the map of all.

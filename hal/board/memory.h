@@ -80,8 +80,8 @@ extern const bool has_views;
 uint64_t memory_make_view(uint32_t window);
 // As map, of pages in another's window. [boot]
 int memory_show_in_view(uint32_t window, uint64_t address, uint64_t physical, uint64_t size, uint32_t rights);
-// A walk of the map found nothing at the address: may another one find something? [any]
-bool memory_may_be_mapped(uint64_t address);
+// A walk of the map with that root found nothing at the address: may another one find something? [any]
+bool memory_may_be_mapped(uint64_t root, uint64_t address);
 
 // What a lowest table maps: as hal_boot says.
 constexpr uint64_t table_span = windows_are_memory ? RUMPK_WINDOW_SIZE : PageTables::page_size(1);

@@ -40,6 +40,8 @@ class PageTables {
     using Memory = page_format::Memory;
 
     constexpr PageTables() = default;
+    // That of somebody else, to look at.
+    explicit constexpr PageTables(uint64_t root) : root_(root) {}
     // An empty map. False: the pool is empty.
     [[nodiscard]] bool begin(PagePool* pool);
     // A map that is the same, by the same tables, but where the first entries of the root lead: there it is

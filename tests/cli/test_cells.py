@@ -222,7 +222,7 @@ class Found(Files):
         self.assertIsNone(backtrace.Symbols(None, None).of_window(WINDOW))
 
     def test_machines_that_have_kernels_for_several(self):
-        self.assertEqual([name for name in machines.names() if machines.load(name).views], ["qemu-riscv64"])
+        self.assertEqual([name for name in machines.names() if machines.load(name).views], ["qemu-aarch64", "qemu-riscv64"])
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ void prepare(const rumpk_probe_user_script& wanted) {
     for (uint64_t i = 0; i < rumpk_probe_user_size; i++) {
         code[i] = rumpk_probe_user[i];
     }
-    machine->code_written(place_user_code, page);
+    machine->code_written(reinterpret_cast<uintptr_t>(code), page);
     script() = wanted;
 }
 // What it does after a call, or without one.

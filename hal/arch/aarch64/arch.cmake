@@ -25,6 +25,7 @@ set(RUMPK_ARCH_SOURCES
     trap.S
     trap.cpp)
 set(RUMPK_ARCH_USER_SOURCES user.S)
+set(RUMPK_ARCH_VIEW_SOURCES views.cpp)
 set(RUMPK_HAL_SOURCES
     board/boot.cpp
     board/copy.cpp

@@ -54,6 +54,12 @@
 /* DAIFSet, DAIFClr: IRQ alone; all four */
 #define DAIF_IRQ 2
 #define DAIF_ALL 15
+/* struct Mmu, translation.cpp */
+#define MMU_TTBR0 16
+/* TTBR0_EL1: the ASID, down to the end */
+#define TTBR_ASID_SHIFT 48
+/* SPSR_EL1: EL and SP; 0 is EL0 */
+#define SPSR_MODE 15
 /* MPIDR_EL1: Aff3, Aff2, Aff1, Aff0 */
 #define MPIDR_AFFINITY 0xff00ffffff
 /* CurrentEL */

@@ -16,6 +16,7 @@ constexpr uint64_t user = 1 << 6;          // AP[1]: EL0 may do what AP[2] lets 
 constexpr uint64_t read_only = 1 << 7;     // AP[2]
 constexpr uint64_t inner_shareable = 3 << 8;
 constexpr uint64_t accessed = 1 << 10;
+constexpr uint64_t not_global = 1 << 11; // of its view's ASID alone
 constexpr uint64_t privileged_never = uint64_t{1} << 53;
 constexpr uint64_t user_never = uint64_t{1} << 54;
 constexpr uint64_t of_core = uint64_t{1} << 55; // free for software
@@ -66,7 +67,7 @@ uint64_t table(uint64_t physical) {
 
 uint64_t leaf(uint64_t physical, uint32_t level, uint32_t rights, bool core, Memory memory) {
     return physical | valid | (level == 0 ? table_or_page : 0) | (memory == Memory::device ? device : 0) |
-           rights_bits(rights) | inner_shareable | accessed | (core ? of_core : 0);
+           rights_bits(rights) | inner_shareable | accessed | (core ? of_core | not_global : 0);
 }
 
 uint64_t like(uint64_t leaf, uint64_t physical, uint32_t level) {

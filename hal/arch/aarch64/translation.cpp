@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The MMU, and what has to follow a store to page tables or code.
+#include <cstddef>
+
 #include "hal/arch/aarch64/layout.h"
 #include "hal/arch/aarch64/sysreg.h"
 #include "hal/board/arch.h"
 #include "hal/board/image.h"
+#include "hal/board/memory.h"
 #include "hal/board/page_format.h"
 
 namespace rumpk::hal {
@@ -16,6 +19,7 @@ struct Mmu {
     uint64_t ttbr0;
     uint64_t sctlr;
 };
+static_assert(offsetof(Mmu, ttbr0) == MMU_TTBR0);
 extern "C" constinit Mmu hal_mmu = {};
 
 namespace {
@@ -120,7 +124,11 @@ void code_written(uint64_t address, uint64_t size) {
         asm volatile("dc cvau, %0" ::"r"(at) : "memory");
     }
     asm volatile("dsb ish" ::: "memory");
-    for (uint64_t at = address & ~(instruction_line() - 1); at < address + size; at += instruction_line()) {
+    if (has_views) { // it may be run at another address: of all of them, then
+        asm volatile("ic ialluis" ::: "memory");
+    }
+    for (uint64_t at = address & ~(instruction_line() - 1); at < address + size && !has_views;
+         at += instruction_line()) {
         asm volatile("ic ivau, %0" ::"r"(at) : "memory");
     }
     asm volatile("dsb ish\n\tisb" ::: "memory");

@@ -11,6 +11,7 @@
 #include "hal/board/arch.h"
 #include "hal/board/clock.h"
 #include "hal/board/memory.h"
+#include "hal/board/page_format.h"
 #include "hal/board/report.h"
 #include "hal/texts.h"
 
@@ -265,7 +266,8 @@ extern "C" void hal_trap_fault(const TrapFrame* frame) {
     // it stands by now or soon. What is not mapped is reported.
     uint64_t syndrome = read_esr();
     bool abort = is_data_abort(class_of(syndrome)) || is_instruction_abort(class_of(syndrome));
-    if (abort && is_translation(status_of(syndrome)) && memory_may_be_mapped(read_far())) {
+    uint64_t root = page_format::physical_of(read_ttbr0());
+    if (abort && is_translation(status_of(syndrome)) && memory_may_be_mapped(root, read_far())) {
         return;
     }
     if (frame->where == FAULT_REPORT) {

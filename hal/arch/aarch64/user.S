@@ -16,6 +16,19 @@
 
     .arch   armv8-a
 
+/* What a program may reach is what its view maps: TTBR0_EL1. It is kept on top of the stack for its calls: written
+ * there once, taken from there on every way to EL0. The kernel is the same in all views. x9 = this core, x12 =
+ * Core.call_stack; uses x13 and x14. */
+.macro set_reach
+    ldr     x13, [x12, #REGISTER_SIZE]
+    mrs     x14, ttbr0_el1
+    cmp     x13, x14
+    b.eq    9f
+    adr     x14, 9f
+    b       set_view
+9:
+.endm
+
     .text
 
 /* VBAR_EL1, once a program runs on this core: sixteen entries of 128 bytes, D1.3.2.5. */
@@ -48,10 +61,28 @@ interrupt:
     str     x0, [x1, #FRAME_CALL_STACK]
     fill_frame
     bl      hal_trap_interrupt
-    mrs     x0, tpidr_el1
-    ldr     x1, [sp, #FRAME_CALL_STACK]
-    str     x1, [x0, #CORE_CALL_STACK]
-    b       hal_trap_return
+    mrs     x9, tpidr_el1
+    ldr     x12, [sp, #FRAME_CALL_STACK]
+    str     x12, [x9, #CORE_CALL_STACK]
+    ldr     x13, [sp, #FRAME_STATUS]
+    tst     x13, #SPSR_MODE
+    b.ne    1f /* back to the kernel, whatever program ran before */
+    set_reach
+1:  b       hal_trap_return
+
+/* x13 = the view; returns to x14. What the processor keeps of it is marked with its ASID, and what is the kernel's is
+ * global (D8.13.1): nothing need be forgotten, but where all have ASID 0. The return to EL0 synchronises. */
+set_view:
+    msr     ttbr0_el1, x13
+    lsr     x13, x13, #TTBR_ASID_SHIFT
+    cbnz    x13, 1f
+    isb
+    tlbi    aside1, x13
+    dsb     nsh
+    ldr     x13, [x9, #CORE_VIEW_FLUSHES]
+    add     x13, x13, #1
+    str     x13, [x9, #CORE_VIEW_FLUSHES]
+1:  br      x14
 
 /* A program's stack pointer says nothing about what the kernel was doing. */
 fault_of_user:
@@ -91,6 +122,7 @@ gate_return:
     ldp     x29, x11, [sp, #CALL_PREVIOUS]
     add     x12, sp, #CALL_SIZE
     str     x12, [x9, #CORE_CALL_STACK]
+    set_reach
     msr     spsel, #1
     msr     sp_el0, x10
     msr     elr_el1, x11
@@ -117,7 +149,14 @@ hal_user_enter:
     mov     x9, #CNTKCTL_EL0VCTEN
     msr     cntkctl_el1, x9
     mrs     x9, tpidr_el1
-    str     x3, [x9, #CORE_CALL_STACK]
+    cbnz    x5, 1f
+    adrp    x5, hal_mmu /* without a view: the map of all */
+    add     x5, x5, :lo12:hal_mmu
+    ldr     x5, [x5, #MMU_TTBR0]
+1:  str     x5, [x3, #-REGISTER_SIZE]
+    sub     x12, x3, #2 * REGISTER_SIZE
+    str     x12, [x9, #CORE_CALL_STACK]
+    set_reach
     msr     elr_el1, x0
     mov     x0, x1
     msr     spsel, #1
