@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """rumpk.toml: what it says of the cells of an image, and each thing that is refused."""
 
-import io
 import contextlib
+import io
+import re
 import struct
 import sys
 import tempfile
@@ -139,6 +140,18 @@ class Manifest(Files):
         self.assertIn(f"#define RUMPK_CHANNELS_MAX {cells.MAX_CHANNELS}u", header)
         self.assertIn(f"#define RUMPK_WINDOW_CHANNELS 0x{cells.WINDOW_SIZE - cells.CHANNEL_ROOM:08x}ull", header)
         self.assertIn(f"sizeof(struct rumpk_boot_channel) == {image.CHANNEL.size})", header)
+
+
+class Needs(unittest.TestCase):
+    def test_the_table_is_what_the_scenario_walks(self):
+        page = (ROOT / "docs" / "decisions" / "several.md").read_text()
+        table = page.split("## What needs a capability")[1].split("\n## ")[0]
+        rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| ")][1:]
+        documented = [(what.replace("`", ""), answer.strip("`")) for what, _, answer in rows]
+        source = (ROOT / "tests" / "apps" / "relay" / "needs.h").read_text()
+        walked = re.findall(r'Need\{\s*"([^"]+)",.*?-RUMPK_(\w+)\}', source, re.DOTALL)
+        self.assertEqual(documented, walked)
+        self.assertEqual(len(walked), 8)
 
 
 class Parts(Files):

@@ -71,7 +71,7 @@ int main(int argc, char** argv) {
         lie(*back);
         nexus::sleep_until(nexus::never);
     }
-    if (what == "handles") {
+    if (what == "handles" || what == "needs") {
         nexus::sleep_until(nexus::never);
     }
     return echo(*there, *back, what == "fault");

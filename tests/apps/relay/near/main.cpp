@@ -10,6 +10,7 @@
 #include <nexus/time.h>
 
 #include "tests/apps/check.h"
+#include "tests/apps/relay/needs.h"
 #include "tests/apps/relay/relay.h"
 
 namespace {
@@ -95,6 +96,19 @@ void handles() {
     test::check("and nothing in others", empty);
 }
 
+// With a capability nothing is refused for the lack of one. The last row ends the image.
+void needs() {
+    for (const relay::Need& need : relay::needs) {
+        const auto held = nexus::meta_capability(need.slot);
+        test::check(need.row, held && held->kind == need.kind);
+        if (&need == &relay::needs.back()) {
+            std::fflush(stdout);
+        }
+        const int64_t answer = relay::ask(need);
+        test::check("is not refused", answer != need.without);
+    }
+}
+
 void two_at_one_end(Line& line) {
     auto other = nexus::spawn([&] { (void)line.back.receive(nexus::now() + 100ms); });
     nexus::yield();
@@ -125,6 +139,9 @@ int main(int argc, char** argv) {
     } else if (what == "lie") {
         test::check("who lies is found out",
                     line->back.receive(nexus::now() + 5s).error() == nexus::Errno::io);
+    } else if (what == "needs") {
+        nexus::sleep_for(100ms); // third has looked
+        needs();
     } else if (what == "handles") {
         handles();
         two_at_one_end(*line);

@@ -5,6 +5,7 @@
 
 #include <nexus/fiber.h>
 
+#include "tests/apps/relay/needs.h"
 #include "tests/apps/relay/relay.h"
 
 int main(int argc, char** argv) {
@@ -15,10 +16,15 @@ int main(int argc, char** argv) {
     if (what == "write-channel") {
         *reinterpret_cast<volatile uint64_t*>(static_cast<uintptr_t>(relay::back)) = 1;
     }
-    if (what == "ring-channel") {
-        return nexus::call::raw(RUMPK_CALL_YIELD, 0, uint64_t{1} << 4, 0, RUMPK_YIELD_NOWAIT) == -RUMPK_EBADF
-                   ? 42
-                   : 43;
+    if (what != "needs") {
+        return 0;
     }
-    return 0;
+    int refused = 0;
+    for (const relay::Need& need : relay::needs) {
+        refused += relay::ask(need) == need.without ? 1 : 0;
+    }
+    for (uint32_t slot = 0; slot < RUMPK_CAP_SLOTS; ++slot) {
+        refused -= nexus::meta_capability(slot) ? 1 : 0; // it has none
+    }
+    return refused;
 }
