@@ -35,7 +35,8 @@ Wanted wanted_by(const BootTable& table) {
     return wanted;
 }
 
-// Every fiber may run there, and wait for a deadline; one with a budget is watched by one more.
+// Every fiber may run there, and wait for a deadline; who runs is watched by one more for its budget, and its
+// cell's heartbeat by another.
 Scheduler* make_scheduler(CoreId core, const Wanted& wanted) {
     std::array<AddressRange, interrupt_stacks> interrupts;
     const uint64_t size =
@@ -44,7 +45,7 @@ Scheduler* make_scheduler(CoreId core, const Wanted& wanted) {
         stack = kernel_stack(size, "interrupt stacks");
     }
     Scheduler& made = boot_memory().take_objects<Scheduler>(1, "schedulers")[0];
-    const size_t blocks = DeadlineStorage::blocks_for(wanted.fibers + 1, tier_count);
+    const size_t blocks = DeadlineStorage::blocks_for(wanted.fibers + 2, tier_count);
     made.prepare(core, interrupts, kernel_stack(kernel_stack_size, "kernel stacks"),
                  boot_memory().take_objects<DeadlineStorage::Block>(blocks, "deadlines"),
                  boot_memory().take_objects<DeadlineStorage::Block*>(

@@ -184,11 +184,21 @@ int64_t kill(const Caller& who, const FiberName& target, uint64_t reason) {
     if (!running_here(who.scheduler, target)) {
         return to_call(Errno::srch);
     }
+    const int64_t code = -static_cast<int64_t>(reason);
     if (target.fiber == &who.fiber) {
-        end_self(-static_cast<int64_t>(reason));
+        end_self(code);
+    }
+    // To take a deadline out of many is half of what may be done masked, and the end the other half.
+    if (target.fiber->deadline.pending()) {
+        fiber_condemn(who.scheduler, *target.fiber, code);
+        machine().interrupts_restore(1);
+        (void)machine().interrupts_mask();
+        if (!owns(who.scheduler, target)) {
+            return 0;
+        }
     }
     return who.scheduler.on_kernel_stack([&]() -> int64_t {
-        fiber_end(*target.fiber, -static_cast<int64_t>(reason));
+        fiber_end(*target.fiber, code);
         return 0;
     });
 }

@@ -97,7 +97,8 @@ rumpk_meta_fiber describe_fiber(const Fiber& fiber) {
         answer.budget = budget.index() + 1;
         answer.strikes = budget.strikes();
     }
-    std::copy_n(fiber.name, sizeof fiber.name, reinterpret_cast<char*>(answer.name));
+    __builtin_memcpy(&answer.name, __builtin_assume_aligned(fiber.name, alignof(uint64_t)),
+                     sizeof answer.name);
     return answer;
 }
 
@@ -148,10 +149,6 @@ Result<uint64_t> fiber(const Caller& who, uint64_t buffer, uint64_t length, uint
     auto found = fiber_by(who, id);
     if (!found) {
         return error(found.error());
-    }
-    // Who takes no more than the front, up to the name, did not ask for times.
-    if (length > offsetof(rumpk_meta_fiber, wake_max_ns)) {
-        count_time_everywhere(who.scheduler);
     }
     return give(who, buffer, length, describe_fiber(**found));
 }
@@ -254,6 +251,12 @@ using namespace rumpk;
     const Caller who = caller();
     if (op == RUMPK_META_SELF && length == sizeof(SelfFront) && give_front(who, buffer)) {
         return sizeof(rumpk_meta_self);
+    }
+    // Who takes no more than the front, up to the name, does not ask for times.
+    if (op == RUMPK_META_FIBER && length > offsetof(rumpk_meta_fiber, wake_max_ns)) {
+        count_time_everywhere(who.scheduler);
+        machine().interrupts_restore(1);
+        (void)machine().interrupts_mask();
     }
     return who.scheduler.on_kernel_stack(
         [&]() -> int64_t { return to_call(meta(who, op, buffer, length, index)); });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/deadline_queue.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace rumpk {
@@ -49,6 +50,7 @@ void put(Entry& there, uint32_t place, const Entry& what) {
 [[gnu::always_inline]] inline Entry* earliest_of(Entry* family) {
     Entry* earliest = family;
     Instant when = family->when;
+#pragma clang loop unroll(full)
     for (uint32_t i = 1; i < DeadlineQueue::arity; ++i) {
         Entry* const other = family + i;
         if (other->when > when || (other->when == when && other->node->order > earliest->node->order)) {
@@ -69,13 +71,15 @@ void DeadlineQueue::prepare(DeadlineStorage& storage) {
     top_ = at(top);
 }
 
-// The place is free; what is later than the entry moves down into it.
-[[gnu::noinline]] void DeadlineQueue::put_at_or_above(uint32_t place, Entry what) {
+// The place is free; what is later than the entry moves down into it, as far as to a gap: that is not later
+// than anything.
+[[gnu::noinline]] void DeadlineQueue::rise(uint32_t place, Entry what) {
+    Block* const* const blocks = blocks_;
     Entry* there = at(place);
     while (place != top) {
         const uint32_t higher = above(place);
-        Entry* const parent = at(higher);
-        if (!before(what, *parent)) {
+        Entry* const parent = blocks[higher / block_size]->entries.data() + higher % block_size;
+        if (parent->node == nullptr || !before(what, *parent)) {
             break;
         }
         put(*there, place, *parent);
@@ -85,48 +89,102 @@ void DeadlineQueue::prepare(DeadlineStorage& storage) {
     put(*there, place, what);
 }
 
-// The place is free; of those below the earliest moves up, and so on below it.
-// The place that is free then is at the bottom.
-inline uint32_t DeadlineQueue::move_down(uint32_t place) {
+// The place is free; of those below the earliest moves up, and so on below it, as long as they are before
+// the entry.
+[[gnu::noinline]] void DeadlineQueue::sink(uint32_t place, Entry what) {
+    Block* const* const blocks = blocks_;
+    const uint32_t end = end_;
     Entry* there = at(place);
-    for (uint32_t first = first_below(place); first < end_; first = first_below(place)) {
-        Entry* const family = at(first);
+    for (uint32_t first = first_below(place); first < end; first = first_below(place)) {
+        Entry* const family = blocks[first / block_size]->entries.data() + first % block_size;
         Entry* const earliest = earliest_of(family);
+        if (before(what, *earliest)) {
+            break;
+        }
         put(*there, place, *earliest);
         place = first + static_cast<uint32_t>(earliest - family);
         there = earliest;
     }
-    return place;
+    put(*there, place, what);
 }
 
 void DeadlineQueue::insert(DeadlineNode& node, Instant when) {
     ensure(!node.pending() && when != Instant::never());
+    node.order = storage_->order_++;
+    if (gap() && when < next()) {
+        put(*top_, top, {when, &node});
+        return;
+    }
     if (end_ % block_size == 0) {
         blocks_[end_ / block_size] = storage_->take();
     }
-    node.order = order_++;
-    put_at_or_above(end_++, {when, &node});
+    rise(end_++, {when, &node});
 }
 
-// The last entry fills the gap. It nearly always belongs at the bottom, where it
-// was: the way down does not compare with it, and it seldom rises from there.
+// Not the top.
+inline DeadlineQueue::Entry DeadlineQueue::take_last() {
+    Entry* const last = at(--end_);
+    if (end_ % block_size == 0) {
+        storage_->give(blocks_[end_ / block_size]);
+    }
+    return std::exchange(*last, {Instant::never(), nullptr});
+}
+
+// Whatever is on top becomes a gap. Returns who it was; nullptr: there was one.
+[[gnu::noinline]] DeadlineNode* DeadlineQueue::take_top() {
+    DeadlineNode* const node = top_->node;
+    if (node != nullptr) {
+        node->place = DeadlineNode::not_pending;
+    }
+    Instant earliest = Instant::never();
+    if (end_ != first_below(top)) {
+#pragma clang loop unroll(full)
+        for (uint32_t i = 1; i <= arity; ++i) {
+            earliest = std::min(earliest, top_[i].when); // the family behind it in the block
+        }
+    }
+    *top_ = {earliest, nullptr};
+    return node;
+}
+
+[[gnu::noinline]] void DeadlineQueue::close_gap() {
+    sink(top, take_last());
+}
+
+[[gnu::noinline]] DeadlineNode* DeadlineQueue::take_below_gap() {
+    if (empty()) {
+        return nullptr; // it is never
+    }
+    close_gap();
+    return take_top();
+}
+
+DeadlineNode* DeadlineQueue::pop_due(Instant now) {
+    if (next() > now) {
+        return nullptr;
+    }
+    return gap() ? take_below_gap() : take_top();
+}
+
+// The last entry goes where the cancelled one was, or above or below that.
 void DeadlineQueue::cancel(DeadlineNode& node) {
     const uint32_t place = node.place;
     ensure(node.pending() && place < end_ && at(place)->node == &node);
     node.place = DeadlineNode::not_pending;
-    const Entry last = std::exchange(*at(--end_), {Instant::never(), nullptr});
-    if (place != end_) {
-        put_at_or_above(move_down(place), last);
+    if (place != top) {
+        const Entry last = take_last();
+        if (place != end_) {
+            const Entry& parent = *at(above(place));
+            if (parent.node != nullptr && before(last, parent)) {
+                rise(place, last);
+            } else {
+                sink(place, last);
+            }
+        }
     }
-    if (end_ % block_size == 0) {
-        storage_->give(blocks_[end_ / block_size]);
+    if (place == top || gap()) {
+        (void)take_top();
     }
-}
-
-DeadlineNode& DeadlineQueue::take_top() {
-    DeadlineNode& node = *top_->node;
-    cancel(node);
-    return node;
 }
 
 } // namespace rumpk

@@ -5,13 +5,18 @@
 // A queue for each tier, so that a deadline waits for no lower tier's: however many
 // of those are due at the same moment, it is on top of its own queue.
 //
-// Every timer interrupt serves a deadline. The earliest stands on top at all
-// times, so next() is exact and there is no wake that only prepares others.
+// The earliest deadline is known at all times, so next() is exact and no interrupt comes
+// without one that is due.
 //
 // The work of one operation is bounded by the depth, and the depth by a constant:
 // seven levels hold 2,396,745 deadlines, more than a core can have fibers. insert
 // moves nothing in 7 cases of 8; cancel seldom finds anything below the place it
-// empties; pop_due brings up one entry a level. None moves more than eight.
+// empties. None moves more than eight.
+//
+// Who is taken from the top leaves a gap there, which knows the earliest below it and
+// no more: that is short, however many are pending. The next one cannot be taken out
+// before the gap is closed, which brings up one entry a level. So an interrupt does one
+// of the two, and between them the woken fiber runs.
 //
 // Which tiers the fibers of a core will have is not known when its memory is given
 // out. So the queues share it: blocks of 64 entries, which a queue takes when it
@@ -28,10 +33,10 @@
 // on. With 4,096 random deadlines pending, one timer interrupt in six served
 // nobody, up to 512 in a row, at up to 1,317 instructions with interrupts masked
 // (riscv64, no bit-count instruction); with 1,000,000 on the host 13,500 came in a
-// row. Here every one serves, at about 350 with 16,000 pending. Eight entries an interrupt
-// is a bound on the interrupt and not on the wait; here both hold. Balanced trees
-// cost a cache miss a bit of the count, tries of bounded depth far more memory
-// than the 16 bytes a deadline of this.
+// row. Here every second one serves at least, and the other has about 250 for it with 16,000
+// pending. Eight entries an interrupt is a bound on the interrupt and not on the wait; here both hold.
+// Balanced trees cost a cache miss a bit of the count, tries of bounded depth far more memory than the 16
+// bytes a deadline of this.
 #pragma once
 
 #include <array>
@@ -65,9 +70,9 @@ class DeadlineStorage {
         std::array<Entry, block_size> entries{};
     };
     // Blocks for so many deadlines, however they are spread over the queues: each may have its
-    // last block for one entry alone, and uses but the last of the first eight places.
+    // last block for one entry alone, does not use its first seven places, and the eighth may be a gap.
     [[nodiscard]] static constexpr size_t blocks_for(size_t deadlines, size_t queues) {
-        return (deadlines + queues * (arity - 1 + block_size - 1)) / block_size;
+        return (deadlines + queues * (arity + block_size - 1)) / block_size;
     }
     // Pointers that go with so many blocks: those that are free, and each queue's.
     [[nodiscard]] static constexpr size_t pointers_for(size_t blocks, size_t queues) {
@@ -88,6 +93,7 @@ class DeadlineStorage {
     size_t free_count_ = 0;
     size_t blocks_ = 0;
     std::span<Block*> rest_; // for queues to come
+    uint64_t order_ = 0;     // insertions so far, into whichever queue; 2^64 never come
 };
 
 // Belongs to one core and is touched with interrupts masked.
@@ -108,16 +114,16 @@ class DeadlineQueue {
     // Of a node that is pending here.
     [[nodiscard]] Instant when(const DeadlineNode& node) const { return at(node.place)->when; }
     // Takes out the next deadline that is not after `now`: earliest first, of equals the
-    // first inserted. nullptr: there is none.
-    [[nodiscard]] DeadlineNode* pop_due(Instant now) {
-        return next() > now || empty() ? nullptr : &take_top();
-    }
+    // first inserted. nullptr: there is none. Closes a gap before.
+    [[nodiscard]] DeadlineNode* pop_due(Instant now);
+    // What else pop_due would do first takes as long as all the rest of an interrupt.
+    [[nodiscard]] bool wants_closing() const { return gap() && end_ > first_below(top) + arity; }
+    // There is a gap, and something below it.
+    void close_gap();
 
     // The earliest deadline; never(): there is none.
     [[nodiscard]] Instant next() const { return top_->when; }
-    [[nodiscard]] bool empty() const { return end_ == top; }
-    // So few are pending that to take one out moves no more than two.
-    [[nodiscard]] bool flat() const { return end_ <= first_below(top) + arity; }
+    [[nodiscard]] bool empty() const { return gap() && end_ == first_below(top); }
 
   private:
     using Entry = DeadlineStorage::Entry;
@@ -136,16 +142,18 @@ class DeadlineQueue {
     [[nodiscard]] Entry* at(uint32_t place) const {
         return blocks_[place / block_size]->entries.data() + place % block_size;
     }
-    DeadlineNode& take_top();
-    void put_at_or_above(uint32_t place, Entry entry);
-    uint32_t move_down(uint32_t place);
+    [[nodiscard]] bool gap() const { return top_->node == nullptr; }
+    DeadlineNode* take_top();
+    DeadlineNode* take_below_gap();
+    [[nodiscard]] Entry take_last();
+    void rise(uint32_t place, Entry entry);
+    void sink(uint32_t place, Entry entry);
 
-    // By place, from top to end_: every entry is before all below it, and its node
-    // knows its place.
-    Block** blocks_ = nullptr; // as many as the places up to end_ need, the first for ever
-    Entry* top_ = nullptr;     // the entry there
-    uint32_t end_ = top;       // first place that is free
-    uint64_t order_ = 0;       // insertions so far; 2^64 never come
+    // By place, from top to end_: every entry is before all below it, and its node knows its place. The one
+    // on top may be a gap, without a node: it has the time of the earliest below.
+    Block** blocks_ = nullptr;        // as many as the places up to end_ need, the first for ever
+    Entry* top_ = nullptr;            // the entry there
+    uint32_t end_ = first_below(top); // first place that is free, but for the top
     DeadlineStorage* storage_ = nullptr;
 };
 

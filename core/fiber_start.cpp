@@ -32,7 +32,13 @@ void run_fiber(void* argument) {
         here.go_on_with(*next);
     }
     fiber_end(self, 0);
+    machine().interrupts_restore(1); // an interrupt that comes here does not come back
+    (void)machine().interrupts_mask();
     here.leave();
+}
+
+void run_condemned(void* argument) {
+    end_self(static_cast<int64_t>(static_cast<const Fiber*>(argument)->argument));
 }
 
 // The same at user privilege. The context is the kernel's own, on the fiber's stack for calls.
@@ -58,8 +64,8 @@ uint8_t exit_status(const Cell& cell, int64_t code) {
 
 } // namespace
 
-void fiber_prepare(Fiber& fiber) {
-    // Where cells are apart, only the stack that the kernel itself uses is watched by it.
+// Where cells are apart, only the stack that the kernel itself uses is watched by it.
+static void make_context(Fiber& fiber, void (*entry)(void*)) {
     const AddressRange stack =
         parts::cells ? fiber.cell->call_stack(fiber.cell->slot_of(fiber)) : fiber.stack;
     if (parts::cells) {
@@ -68,8 +74,17 @@ void fiber_prepare(Fiber& fiber) {
     if (fiber.canary != nullptr) {
         *fiber.canary = stack_canary;
     }
-    machine().context_make(&fiber.context, stack.pointer(), stack.size, parts::cells ? run_apart : run_fiber,
-                           &fiber);
+    machine().context_make(&fiber.context, stack.pointer(), stack.size, entry, &fiber);
+}
+
+void fiber_prepare(Fiber& fiber) {
+    make_context(fiber, parts::cells ? run_apart : run_fiber);
+}
+
+void fiber_condemn(Scheduler& here, Fiber& fiber, int64_t code) {
+    fiber.argument = static_cast<uint64_t>(code);
+    make_context(fiber, run_condemned);
+    here.end_wait(fiber);
 }
 
 void machine_end(uint8_t status) {

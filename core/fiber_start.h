@@ -11,6 +11,10 @@ namespace rumpk {
 // where no guard page does it, plants the canary.
 void fiber_prepare(Fiber& fiber);
 
+// Masked, on its core. A fiber that waits does so no more: it ends by itself as soon as it is given the core,
+// unless somebody ends it before.
+void fiber_condemn(Scheduler& here, Fiber& fiber, int64_t code);
+
 // Masked, on the home core. The cell ends by itself. None of its fibers runs any more; it begins anew, or
 // with it the machine ends.
 void cell_end(Cell& cell, int64_t code);

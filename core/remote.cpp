@@ -158,8 +158,28 @@ void ended_by_kernel(Scheduler& here, Fiber& fiber, int64_t code) {
     }
 }
 
+// In this kernel, by its parts.
+bool possible(AnswerKind kind) {
+    switch (kind) {
+    case AnswerKind::reply:
+    case AnswerKind::killed:
+    case AnswerKind::ended:
+        return parts::cores;
+    case AnswerKind::broke_pledge:
+        return true;
+    case AnswerKind::overran:
+        return parts::budgets;
+    case AnswerKind::faulted:
+        return parts::cells || parts::restart;
+    }
+    return false;
+}
+
 int handle(Scheduler& here, AnswerKind kind, const Answer& answer) {
     Fiber& fiber = *answer.to.who.fiber;
+    if (!possible(kind)) {
+        return light;
+    }
     switch (kind) {
     case AnswerKind::reply:
     case AnswerKind::killed:

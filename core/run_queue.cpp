@@ -3,17 +3,9 @@
 
 namespace rumpk {
 
-void RunQueue::set_first_of(Tier tier, RunNode* node) {
-    if (tier == current_) {
-        first_ = node;
-    } else {
-        others_[static_cast<size_t>(tier)] = node;
-    }
-}
-
 void RunQueue::deselect() {
     if (current_ != no_tier) {
-        others_[static_cast<size_t>(current_)] = first_;
+        other(current_) = first_;
         current_ = no_tier;
         first_ = nullptr;
     }
@@ -22,9 +14,8 @@ void RunQueue::deselect() {
 void RunQueue::select() {
     deselect();
     if (ready_ != 0) {
-        const uint32_t tier = highest();
-        current_ = static_cast<Tier>(tier);
-        first_ = others_[tier];
+        current_ = static_cast<Tier>(highest());
+        first_ = other(current_);
     }
 }
 
@@ -51,15 +42,16 @@ void RunQueue::push_back(RunNode& node, Tier tier) {
 
 void RunQueue::remove(RunNode& node, Tier tier) {
     ensure(node.queued());
-    if (node.next == &node) {
+    RunNode* next = node.next;
+    if (next == &node) {
         ready_ &= ~bit(tier);
-        set_first_of(tier, nullptr);
+        next = nullptr;
     } else {
-        node.previous->next = node.next;
-        node.next->previous = node.previous;
-        if (first_of(tier) == &node) {
-            set_first_of(tier, node.next);
-        }
+        node.previous->next = next;
+        next->previous = node.previous;
+    }
+    if (first_of(tier) == &node) {
+        set_first_of(tier, next);
     }
     node = RunNode{};
 }

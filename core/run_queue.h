@@ -35,14 +35,11 @@ class RunQueue {
     // The current tier; no_tier: none.
     [[nodiscard]] Tier current() const { return current_; }
 
-    // How many tiers are above the highest in which something is ready. Not empty. Four steps at most: fewer
-    // than to count zeros without an instruction for it.
+    // How many tiers are above the highest in which something is ready. Not empty. Looked up in a word, two
+    // bits for each set of tiers: not every processor has an instruction that counts zeros.
     [[nodiscard]] constexpr uint32_t highest() const {
-        uint32_t tier = 0;
-        while ((ready_ >> tier & 1) == 0) {
-            ++tier;
-        }
-        return tier;
+        constexpr uint32_t zeros_below = 0b00'01'00'10'00'01'00'11'00'01'00'10'00'01'00'00;
+        return zeros_below >> 2 * ready_ & 3;
     }
     // Is anything ready in a tier above the current one?
     [[nodiscard]] constexpr bool ready_above() const {
@@ -74,10 +71,18 @@ class RunQueue {
 
   private:
     static constexpr uint32_t bit(Tier tier) { return 1U << static_cast<unsigned>(tier); }
+    // Of a tier that there is.
+    [[nodiscard]] RunNode* const& other(Tier tier) const { return others_.data()[static_cast<size_t>(tier)]; }
+    [[nodiscard]] RunNode*& other(Tier tier) { return others_.data()[static_cast<size_t>(tier)]; }
     [[nodiscard]] RunNode* first_of(Tier tier) const {
-        return tier == current_ ? static_cast<RunNode*>(first_) : others_[static_cast<size_t>(tier)];
+        return tier == current_ ? static_cast<RunNode*>(first_) : other(tier);
     }
-    void set_first_of(Tier tier, RunNode* node);
+    void set_first_of(Tier tier, RunNode* node) {
+        other(tier) = node;
+        if (tier == current_) {
+            first_ = node;
+        }
+    }
 
     // The current tier's first; what others_ says of that tier is not looked at.
     Shared<RunNode*> first_{nullptr};

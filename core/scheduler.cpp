@@ -10,10 +10,6 @@ namespace rumpk {
 
 namespace {
 
-Fiber& fiber_of(DeadlineNode& node) {
-    return *reinterpret_cast<Fiber*>(reinterpret_cast<std::byte*>(&node) - offsetof(Fiber, deadline));
-}
-
 Instant now() {
     return Instant{machine().now()};
 }
@@ -72,9 +68,13 @@ void Scheduler::run() {
     }
 }
 
+[[noreturn, gnu::noinline]] static void say_overflow(const Fiber& fiber) {
+    panic_fiber(fiber, "stack overflow: the canary at the low end of the stack is gone");
+}
+
 inline void Scheduler::check_canary(const Fiber& fiber) const {
-    if (fiber.overflowed()) {
-        panic_fiber(fiber, "stack overflow: the canary at the low end of the stack is gone");
+    if (fiber.overflowed()) [[unlikely]] {
+        say_overflow(fiber);
     }
 }
 
@@ -127,7 +127,8 @@ inline void Scheduler::hand_over(Fiber& previous, Why why, Switch how) {
     }
 }
 
-// Whatever a switch may have to do. `previous` nullptr: the idle context.
+// Whatever a switch may have to do. `previous` nullptr: the idle context, or with Why::ended one that is
+// never gone back to.
 void Scheduler::attend_to(Fiber* previous, Why why, Switch how) {
     const bool budgets = attends(Attention::budgets);
     if (budgets && previous != nullptr && why != Why::interrupted) {
@@ -135,10 +136,19 @@ void Scheduler::attend_to(Fiber* previous, Why why, Switch how) {
     }
     Fiber* const next = choose();
     follow_tier();
-    if (next == previous) {
+    if (next == previous && why != Why::ended) {
         return;
     }
-    count_times(previous, why, next);
+    if (next != nullptr) {
+        count_switch(*next);
+    }
+    if (previous != nullptr && next != nullptr) [[likely]] {
+        if (counts_time()) {
+            charge(*previous, *next);
+        }
+    } else {
+        count_times(previous, why, next);
+    }
     note(RUMPK_TRACE_SWITCH, next, static_cast<uint32_t>(why));
     if (budgets) {
         if (previous != nullptr) {
@@ -146,11 +156,14 @@ void Scheduler::attend_to(Fiber* previous, Why why, Switch how) {
         }
         start_budget(next);
     }
-    how(previous != nullptr ? &previous->context : &idle_, next != nullptr ? &next->context : &idle_);
+    hal_context* const from = previous != nullptr ? &previous->context
+                              : why == Why::ended ? &nobodys_
+                                                  : &idle_;
+    how(from, next != nullptr ? &next->context : &idle_);
 }
 
 // Who is given the core. nullptr: nobody, it idles.
-Fiber* Scheduler::choose() {
+inline Fiber* Scheduler::choose() {
     attend_no_more(Attention::higher);
     if (only_ == nullptr) [[likely]] {
         if (ready_.first() == nullptr || ready_.ready_above()) {
@@ -170,12 +183,9 @@ void Scheduler::choose_only() {
     }
 }
 
-// Where one comes to another. Idle time is counted always.
-void Scheduler::count_times(Fiber* previous, Why why, Fiber* next) {
+// From the idle context, or to it, or from a fiber that has ended. Idle time is counted always.
+[[gnu::noinline]] void Scheduler::count_times(Fiber* previous, Why why, Fiber* next) {
     const bool idled = previous == nullptr && why != Why::ended;
-    if (next != nullptr) {
-        count_switch(*next);
-    }
     if (!counts_time() && !idled && next != nullptr) {
         return;
     }
@@ -211,25 +221,9 @@ void Scheduler::make_ready(Fiber& fiber) {
     }
 }
 
-inline void Scheduler::count_wake(Fiber& fiber, rumpk_trace_woken by) {
-    ++statistics_.wakes;
-    note(RUMPK_TRACE_WAKE, &fiber, by);
-    if (counts_time()) {
-        fiber.ready_since = machine().ticks();
-    }
-}
-
-inline void Scheduler::forget_deadline(Fiber& fiber) {
-    if (fiber.deadline.pending()) {
-        deadlines_of(fiber).cancel(fiber.deadline);
-        program_timer();
-    }
-}
-
 void Scheduler::wake(Fiber& fiber, rumpk_trace_woken by) {
-    forget_deadline(fiber);
     count_wake(fiber, by);
-    make_ready(fiber);
+    end_wait(fiber);
 }
 
 void Scheduler::ring(Fiber& fiber, uint64_t channels) {
@@ -239,8 +233,11 @@ void Scheduler::ring(Fiber& fiber, uint64_t channels) {
     }
 }
 
+// A call that readied somebody has been masked for long enough: what is pending is taken in between.
 void Scheduler::reschedule() {
     if (attends(Attention::higher)) {
+        machine().interrupts_restore(1);
+        (void)machine().interrupts_mask();
         Fiber& self = *running();
         check_canary(self);
         attend_to(&self, Why::overtaken, machine().context_switch);
@@ -250,7 +247,12 @@ void Scheduler::reschedule() {
 void Scheduler::yield() {
     Fiber& self = *running();
     (void)ready_.rotate(self.run);
-    hand_over(self, Why::yielded, machine().context_switch);
+    pass_turn(self);
+}
+
+[[gnu::noinline]] void Scheduler::pass_turn(Fiber& self) {
+    check_canary(self);
+    attend_to(&self, Why::yielded, machine().context_switch);
 }
 
 void Scheduler::go_on_in(Tier tier) {
@@ -284,8 +286,7 @@ int64_t Scheduler::end_turn_counted(Fiber& self, Fiber& next) {
 
 // After rotate().
 int64_t Scheduler::end_turn_attended(Fiber& self) {
-    check_canary(self);
-    attend_to(&self, Why::yielded, machine().context_switch);
+    pass_turn(self);
     machine().interrupts_restore(1);
     return 0;
 }
@@ -300,7 +301,7 @@ uint64_t Scheduler::wait(uint64_t channels, Instant deadline) {
             deadlines_of(self).insert(self.deadline, deadline);
         }
         ready_.remove(self.run, self.tier);
-        if (timed && running() != nullptr) {
+        if (timed && deadline < programmed_ && running() != nullptr) {
             program_timer(); // otherwise whatever tier comes now does
         }
         hand_over(self, Why::waits, machine().context_switch);
@@ -383,87 +384,8 @@ void Scheduler::go_on_with(Fiber& next) {
 void Scheduler::leave(Switch how) {
     attend_no_more(Attention::forgotten);
     calls_busy_ = false; // this may be on that stack, and does not come back to it
-    Fiber* const next = choose();
-    follow_tier();
-    count_times(nullptr, Why::ended, next);
-    note(RUMPK_TRACE_SWITCH, next, RUMPK_TRACE_ENDED);
-    if (attends(Attention::budgets)) {
-        start_budget(next);
-    }
-    how(&nobodys_, next != nullptr ? &next->context : &idle_);
+    attend_to(nullptr, Why::ended, how);
     panic("an ended fiber was given the core");
-}
-
-// Deadlines of a lower tier than the current one's wait until the core comes to them: to
-// ready a fiber of that tier changes nothing before.
-inline std::span<DeadlineQueue> Scheduler::deadlines_that_matter() {
-    return std::span(deadlines_).first(std::min(static_cast<uint32_t>(ready_.current()) + 1, tier_count));
-}
-
-// The compare register holds the earliest deadline that matters, or nothing (K5): an
-// idle core without deadlines takes no timer interrupt. To be called wherever the
-// current tier or such a deadline changes; one that has passed interrupts at once.
-void Scheduler::program_timer() {
-    if (attends(Attention::forgotten)) [[unlikely]] {
-        timer_stale_ = true; // for which tiers it is to be set is not known before leave()
-        return;
-    }
-    timer_stale_ = false;
-    Instant next = Instant::never();
-    for (const DeadlineQueue& queue : deadlines_that_matter()) {
-        next = std::min(next, queue.next());
-    }
-    if (next != programmed_) {
-        programmed_ = next;
-        machine().timer_set(next.nanoseconds());
-    }
-}
-
-// Serves the highest tier that has a deadline due. Where many are pending, to take one out is half of what an
-// interrupt may do masked, and the switch to whom it wakes the other half: that is left to another interrupt,
-// which comes at once and serves nobody below those who wait for it.
-void Scheduler::timer_event() {
-    ++statistics_.timer_interrupts;
-    const Instant at = now();
-    note(RUMPK_TRACE_INTERRUPT, nullptr, RUMPK_TRACE_TIMER, (at - programmed_).value() / RUMPK_TRACE_UNIT);
-    programmed_ = Instant::never(); // the timer is one-shot: it disarmed itself
-    const bool owes_switch = ready_.ready_above();
-    const auto queues = owes_switch ? std::span(deadlines_).first(ready_.highest()) : deadlines_that_matter();
-    const Served served = serve_deadlines(queues, at);
-    if (served == Served::nobody && !owes_switch) {
-        ++statistics_.timer_empty;
-    }
-    if (!ready_.ready_above() || attends(Attention::forgotten)) {
-        program_timer();
-    } else if (served == Served::one_of_many) {
-        postpones_ = true;
-        programmed_ = Instant{};
-        machine().timer_set(programmed_.nanoseconds());
-    } else {
-        timer_stale_ = true; // a higher tier comes now
-    }
-}
-
-// One fiber, or a few where that is cheap.
-inline Scheduler::Served Scheduler::serve_deadlines(std::span<DeadlineQueue> queues, Instant at) {
-    constexpr unsigned most = 3;
-    for (DeadlineQueue& queue : queues) {
-        const bool many = !queue.flat();
-        DeadlineNode* node = queue.pop_due(at);
-        if (node == nullptr) {
-            continue;
-        }
-        for (unsigned count = 1; node != nullptr; ++count) {
-            if (is_own(*node)) [[unlikely]] {
-                own_event(*node, at); // may end who runs
-                break;
-            }
-            wake(fiber_of(*node), RUMPK_TRACE_BY_DEADLINE);
-            node = count < most && queue.flat() ? queue.pop_due(at) : nullptr;
-        }
-        return many ? Served::one_of_many : Served::few;
-    }
-    return Served::nobody;
 }
 
 void Scheduler::interrupt_exit() {
@@ -471,25 +393,29 @@ void Scheduler::interrupt_exit() {
         return;
     }
     note(RUMPK_TRACE_RETURN, nullptr);
-    // Unless another event of this interrupt has changed what it is about.
-    if (std::exchange(postpones_, false) && programmed_ == Instant{} && !attends(Attention::forgotten)) {
-        return;
-    }
-    Fiber* const self = running();
-    if (only_ != nullptr && self != nullptr && self != only_) [[unlikely]] {
-        forget(*self); // whatever its tier, and although it may never yield
-    }
-    if (attends(Attention::forgotten)) {
-        // As in any preemption: also what the interrupted code had reserved in memory ends here.
-        leave(machine().context_preempt);
-    }
-    if (attends(Attention::higher)) {
+    if (attends(Attention::only) || attends(Attention::forgotten)) [[unlikely]] {
+        exit_elsewhere();
+    } else if (attends(Attention::higher)) {
+        Fiber* const self = running();
         if (self != nullptr) {
             ++statistics_.preemptions;
             check_canary(*self);
         }
         attend_to(self, Why::interrupted, machine().context_preempt); // it lost the core, not its turn
     }
+}
+
+// Who ran has ended, or ends here because only another one goes on.
+void Scheduler::exit_elsewhere() {
+    Fiber* const self = running();
+    if (only_ != nullptr && self != nullptr && self != only_) {
+        forget(*self); // whatever its tier, and although it may never yield
+    }
+    if (attends(Attention::forgotten)) {
+        // As in any preemption: also what the interrupted code had reserved in memory ends here.
+        leave(machine().context_preempt);
+    }
+    attend_to(self, Why::interrupted, machine().context_preempt);
 }
 
 } // namespace rumpk

@@ -106,6 +106,11 @@ class Scheduler {
     void begin(Fiber& fiber);
     // Puts a fiber that has a context at the end of its tier.
     void make_ready(Fiber& fiber);
+    // A fiber of this core that waits, whatever for, is ready.
+    void end_wait(Fiber& fiber) {
+        forget_deadline(fiber);
+        make_ready(fiber);
+    }
     // Latches the channels; a fiber that waits for one of them becomes ready. Bells coalesce.
     void ring(Fiber& fiber, uint64_t channels);
     // Gives the core to a higher tier if one became ready. At the end of every call that may ready one.
@@ -202,7 +207,7 @@ class Scheduler {
     void attend_no_more(Attention what) { attention_ &= ~static_cast<uint32_t>(what); }
 
     [[nodiscard]] DeadlineQueue& deadlines_of(const Fiber& fiber) {
-        return deadlines_[static_cast<size_t>(fiber.tier)];
+        return deadlines_.data()[static_cast<size_t>(fiber.tier)]; // a tier that there is
     }
     // Whatever the tier of who runs, its budget matters.
     [[nodiscard]] DeadlineQueue& deadlines_with_budget() { return deadlines_.front(); }
@@ -211,11 +216,21 @@ class Scheduler {
     [[nodiscard]] bool is_own(const DeadlineNode& node) const {
         return (parts::budgets && &node == &budget_end_) || (parts::restart && &node == &watch_);
     }
-    enum class Served : uint8_t { nobody, few, one_of_many };
-    Served serve_deadlines(std::span<DeadlineQueue> queues, Instant at);
-    void forget_deadline(Fiber& fiber);
+    bool serve_deadlines(Instant at);
+    void forget_deadline(Fiber& fiber) {
+        if (fiber.deadline.pending()) {
+            cancel_deadline(fiber);
+        }
+    }
+    [[gnu::noinline]] void cancel_deadline(Fiber& fiber);
     void wake(Fiber& fiber, rumpk_trace_woken by);
-    void count_wake(Fiber& fiber, rumpk_trace_woken by);
+    [[gnu::always_inline]] void count_wake(Fiber& fiber, rumpk_trace_woken by) {
+        ++statistics_.wakes;
+        note(RUMPK_TRACE_WAKE, &fiber, by);
+        if (counts_time()) {
+            fiber.ready_since = machine().ticks();
+        }
+    }
     void record(rumpk_trace_kind kind, const Fiber* fiber, uint32_t detail, uint64_t value);
     void program_timer();
     void set_interrupt_stack();
@@ -225,10 +240,12 @@ class Scheduler {
     void charge(Fiber& previous, Fiber& next);
     [[gnu::noinline]] int64_t end_turn_counted(Fiber& self, Fiber& next);
     [[gnu::noinline]] int64_t end_turn_attended(Fiber& self);
+    void pass_turn(Fiber& self);
     void hand_over(Fiber& previous, Why why, Switch how);
     void attend_to(Fiber* previous, Why why, Switch how);
     Fiber* choose();
     [[gnu::noinline]] void choose_only();
+    [[gnu::noinline]] void exit_elsewhere();
     void count_times(Fiber* previous, Why why, Fiber* next);
     [[noreturn]] void leave(Switch how);
     // scheduler_budget.cpp
@@ -255,7 +272,6 @@ class Scheduler {
     Instant programmed_ = Instant::never(); // what the compare register holds
     Tier interrupts_of_ = no_tier;          // whose stack the next interrupt runs on
     bool timer_stale_ = false;              // it is to be set anew before anything runs
-    bool postpones_ = false; // this interrupt leaves the switch to the one that follows at once
     hal_context idle_{};
     hal_context nobodys_{}; // where a context goes that is never gone back to
     Mailbox mailbox_;

@@ -125,7 +125,7 @@ TEST(DeadlineQueue, CancelledIsGone) {
 
 TEST(DeadlineQueue, MistakesFault) {
     constexpr size_t room = DeadlineStorage::block_size - (DeadlineQueue::arity - 1);
-    Queue queue(room);
+    Queue queue(room - 1); // and a gap
     std::array<DeadlineNode, room + 1> node;
     EXPECT_DEATH(queue.cancel(node[0]), "");
     EXPECT_DEATH(queue.insert(node[0], Instant::never()), "");
@@ -145,9 +145,9 @@ TEST(DeadlineQueue, MistakesFault) {
 }
 
 TEST(DeadlineQueue, StorageHoldsWhatItWasAskedFor) {
-    static_assert(DeadlineStorage::blocks_for(0, 1) == 1 && DeadlineStorage::blocks_for(57, 1) == 1);
-    static_assert(DeadlineStorage::blocks_for(58, 1) == 2 && DeadlineStorage::blocks_for(121, 1) == 2);
-    static_assert(DeadlineStorage::blocks_for(122, 1) == 3);
+    static_assert(DeadlineStorage::blocks_for(0, 1) == 1 && DeadlineStorage::blocks_for(56, 1) == 1);
+    static_assert(DeadlineStorage::blocks_for(57, 1) == 2 && DeadlineStorage::blocks_for(120, 1) == 2);
+    static_assert(DeadlineStorage::blocks_for(121, 1) == 3);
     for (size_t count = 1; count < 300; ++count) {
         Queue queue(count);
         std::vector<DeadlineNode> many(count);
@@ -204,14 +204,54 @@ TEST(DeadlineQueue, CancelMayRaiseTheLast) {
     }
 }
 
-TEST(DeadlineQueue, FlatMeansTwoLevels) {
+// To find who is next takes long once there are more than a family below the top, and is asked for once.
+TEST(DeadlineQueue, ClosingIsWantedOnceAGapHasTwoLevelsBelow) {
     Queue queue;
-    std::array<DeadlineNode, 10> few;
+    std::array<DeadlineNode, 11> few;
     for (size_t i = 0; i < few.size(); ++i) {
-        EXPECT_TRUE(queue.flat()) << i;
         queue.insert(few[i], Instant{5});
+        EXPECT_FALSE(queue.wants_closing()) << i;
     }
-    EXPECT_FALSE(queue.flat());
+    EXPECT_EQ(queue.pop_due(Instant{5}), &few[0]);
+    EXPECT_TRUE(queue.wants_closing());
+    EXPECT_EQ(queue.next(), Instant{5});
+    queue.close_gap();
+    EXPECT_FALSE(queue.wants_closing());
+    for (size_t i = 1; i < few.size(); ++i) {
+        EXPECT_EQ(queue.pop_due(Instant{5}), &few[i]);
+        EXPECT_FALSE(i > 1 && queue.wants_closing()) << "one family is left, or less";
+    }
+    EXPECT_TRUE(queue.empty());
+}
+
+// What comes between who was taken out and who is next: earlier, as early, later; and one of these goes.
+TEST(DeadlineQueue, AGapKnowsTheEarliestBelow) {
+    Queue queue;
+    std::array<DeadlineNode, 30> many;
+    for (size_t i = 0; i < many.size(); ++i) {
+        queue.insert(many[i], Instant{100 + i});
+    }
+    DeadlineNode later;
+    DeadlineNode same;
+    DeadlineNode earlier;
+    EXPECT_EQ(queue.pop_due(Instant{100}), &many[0]);
+    queue.insert(later, Instant{102});
+    queue.insert(same, Instant{101});
+    EXPECT_EQ(queue.next(), Instant{101});
+    queue.cancel(many[1]);
+    EXPECT_EQ(queue.next(), Instant{101});
+    queue.cancel(same);
+    EXPECT_EQ(queue.next(), Instant{102});
+    queue.insert(earlier, Instant{99});
+    EXPECT_EQ(queue.next(), Instant{99});
+    EXPECT_FALSE(queue.wants_closing()) << "it fills the gap";
+    queue.cancel(earlier);
+    EXPECT_EQ(all_due(queue, 103), nodes({&many[2], &later, &many[3]}));
+    for (size_t i = 4; i < many.size(); ++i) {
+        queue.cancel(many[i]);
+    }
+    EXPECT_TRUE(queue.empty());
+    EXPECT_EQ(queue.next(), Instant::never());
 }
 
 // Four queues of one storage; whoever is not pending may change its queue.

@@ -28,6 +28,7 @@ struct Opened {
     template struct Opened<tag, member>
 
 OPEN(Ready, &Scheduler::ready_);
+OPEN(Attends, &Scheduler::attention_);
 OPEN(Programmed, &Scheduler::programmed_);
 OPEN(Deadlines, &Scheduler::deadlines_);
 OPEN(ReadyTiers, &RunQueue::ready_);
@@ -135,13 +136,16 @@ void check_core(uint32_t core) {
             check_state(fiber, scheduler);
         }
     }
+    if ((scheduler.*reach(Attends{}) & static_cast<uint32_t>(Attention::forgotten)) != 0) {
+        return; // who ran has ended, and the core goes on elsewhere at once: it sets the timer then
+    }
     // Of the current tier and those above it; while the core idles, of all.
     const auto current = static_cast<size_t>((scheduler.*reach(Ready{})).current());
     uint64_t next = RUMPK_NEVER;
     for (size_t tier = 0; tier < std::min<size_t>(current + 1, tier_count); ++tier) {
         next = std::min(next, (scheduler.*reach(Deadlines{}))[tier].next().nanoseconds());
     }
-    // Or at once, when the switch to a higher tier is left to the interrupt that follows.
+    // Or at once, where an interrupt has closed a gap for the one that follows.
     if (scheduler.*reach(Programmed{}) == Instant{}) {
         next = 0;
     }
