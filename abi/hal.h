@@ -86,7 +86,8 @@ enum hal_fault_place {
     HAL_FAULT_USER = 3     /* at user privilege */
 };
 
-/* A fault, as registers for a person to read. */
+/* A fault, as registers for a person to read. It and what it points to stay until the stack that it is told
+ * on is used anew, or the next fault of this core. */
 struct hal_fault {
     const char* what; /* "load page fault" */
     uint64_t cause;   /* the architecture's number */
@@ -96,8 +97,8 @@ struct hal_fault {
     uint64_t frame_pointer; /* where a backtrace starts */
     uint32_t count;         /* registers that follow */
     uint32_t where;         /* hal_fault_place */
-    uint64_t value[HAL_REGISTERS];
-    const char* names; /* of these registers: as many texts, each behind the NUL of the one before */
+    const uint64_t* value;  /* HAL_REGISTERS at most */
+    const char* names;      /* of these registers: as many texts, each behind the NUL of the one before */
 };
 
 /* What the core wants to hear. All are called masked. core_start begins on the stack that it was given.

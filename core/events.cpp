@@ -43,10 +43,8 @@ void fault_event(const hal_fault* fault) {
     if (fiber == nullptr) {
         panic_fault(*fault);
     }
-    Scheduler& here = this_scheduler();
-    fiber->cell->supervisor()->note_fault(*fault, *fiber);
-    fiber_end_by_fault(*fiber, CellEnd::by_fault);
-    here.interrupt_exit(); // leaves: the fiber has ended
+    fiber->cell->supervisor()->end_by_fault(*fault, *fiber);
+    this_scheduler().leave_event();
 }
 
 } // namespace

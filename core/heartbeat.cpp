@@ -98,7 +98,7 @@ Instant Supervisor::look(Instant now) {
         } else {
             next_look_ = Instant::never();
             faults_[this_scheduler().core().value()].fiber = fiber;
-            fiber_end_by_fault(*fiber, CellEnd::by_heartbeat);
+            end_with(*fiber, CellEnd::by_heartbeat);
             return next_look_;
         }
     }

@@ -36,7 +36,7 @@ enum class AnswerKind : uint32_t {
     ended,        // value: code. To the home core: nothing touches the fiber or its stack any more.
     broke_pledge, // the same; value: the name of the call
     overran,      // the same, of its budget, for the last time
-    faulted,      // the same, and with it the cell; value: how that ends, a CellEnd
+    faulted,      // the same, by its own code, and with it the cell
 };
 
 // A fiber together with the life that is meant: slots are used again.

@@ -197,7 +197,7 @@ int handle(Scheduler& here, AnswerKind kind, const Answer& answer) {
         fiber.cell->fiber_ended(fiber, answer.value);
         return heavy;
     case AnswerKind::faulted:
-        cell_end(*fiber.cell, static_cast<CellEnd>(answer.value), answer.to.core);
+        cell_end(*fiber.cell, CellEnd::by_fault, answer.to.core);
         return heavy;
     }
     return light;
@@ -275,8 +275,8 @@ void end_self_by_pledge(const char* call) {
     end_running(AnswerKind::broke_pledge, static_cast<int64_t>(reinterpret_cast<intptr_t>(call)));
 }
 
-void fiber_end_by_fault(Fiber& fiber, CellEnd how) {
-    end(fiber, AnswerKind::faulted, static_cast<int64_t>(how));
+void fiber_end_by_fault(Fiber& fiber) {
+    end(fiber, AnswerKind::faulted, 0);
 }
 
 void fiber_end_by_budget(Fiber& fiber) {

@@ -8,8 +8,6 @@
 
 namespace rumpk {
 
-enum class CellEnd : uint8_t;
-
 // All of these: masked, by a fiber, on its own stack; where the other core has no
 // room for another message just now, other fibers of this core run meanwhile.
 
@@ -31,8 +29,8 @@ void fiber_end(Fiber& fiber, int64_t code);
 [[noreturn]] void end_self(int64_t code);
 // The same for one that did what it had pledged not to do, in that call.
 [[noreturn]] void end_self_by_pledge(const char* call);
-// As fiber_end for one whose own code faulted or hangs, and its cell with it. In the interrupt that says so.
-void fiber_end_by_fault(Fiber& fiber, CellEnd how);
+// As fiber_end for one whose own code faulted, and its cell with it. In the fault, away from home.
+void fiber_end_by_fault(Fiber& fiber);
 // The same for one that used up its budget for the last time. In the timer interrupt.
 void fiber_end_by_budget(Fiber& fiber);
 // Masked. Does this core run that very fiber, at this moment?

@@ -350,16 +350,20 @@ void Scheduler::forget(Fiber& fiber) {
         const bool runs = &fiber == running();
         ready_.remove(fiber.run, fiber.tier);
         if (runs) {
-            if (fiber.account() != 0) {
-                stop_budget(fiber);
-            }
-            ready_.deselect(); // from here on nobody runs
-            attend(Attention::forgotten);
+            abandon(fiber);
         }
     } else {
         forget_deadline(fiber);
     }
     fiber.state = FiberState::free;
+}
+
+void Scheduler::abandon(Fiber& fiber) {
+    if (fiber.account() != 0) {
+        stop_budget(fiber);
+    }
+    ready_.deselect(); // from here on nobody runs
+    attend(Attention::forgotten);
 }
 
 Fiber* Scheduler::step_aside() {

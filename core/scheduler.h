@@ -143,8 +143,12 @@ class Scheduler {
     // is touched no more. If it is the running one, its stack neither: the caller is
     // on another, and comes to leave() or to the interrupt's end.
     void forget(Fiber& fiber);
-    // After forget() of the running fiber: the core goes on elsewhere.
+    // The core is about to leave this fiber, which runs, for ever; what forget() does besides is to follow.
+    void abandon(Fiber& fiber);
+    // After either of these: the core goes on elsewhere.
     [[noreturn]] void leave() { leave(machine().context_switch); }
+    // The same at the end of an event.
+    [[noreturn]] void leave_event() { leave(machine().context_preempt); }
     // The same of the running fiber in two steps, where another of its tier is ready and a switch is no more
     // than that: forgets it and returns who is next, to be gone on with at once. nullptr: not so, nothing has
     // been done.
@@ -184,6 +188,12 @@ class Scheduler {
     // Masked. At that moment, and not before, the timer interrupt calls look_after_cells(). never(): it does
     // not.
     void watch_at(Instant moment);
+
+    // Boot only. A stack as those of interrupts; without it keep_interrupt_stack() does nothing.
+    void give_spare(AddressRange stack) { spare_ = stack; }
+    // In an event: what lies on the interrupt stack stays there until the next time, for the running fiber's
+    // tier has another one from now on.
+    void keep_interrupt_stack();
 
     // Events, on the interrupt stack.
     void timer_event();
@@ -279,6 +289,7 @@ class Scheduler {
     Instant counts_since_{};
     std::array<AddressRange, interrupt_stacks> interrupts_{};
     AddressRange calls_{};
+    AddressRange spare_{};
     bool calls_busy_ = false;
     DeadlineNode watch_{}; // pending while watch_at() has a moment; in the highest tier's
 };

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a scheduler does for fibers with budgets and for cells with a heartbeat. Apart from the rest because
+// What a scheduler does for fibers with budgets and for cells that end. Apart from the rest because
 // it is seldom run and need not be fast: no image comes here that has neither.
 #include "core/heartbeat.h"
 #include "core/remote.h"
 #include "core/scheduler.h"
+
+#include <utility>
 
 namespace rumpk {
 
@@ -59,6 +61,13 @@ void Scheduler::watch_at(Instant moment) {
         deadlines_.front().insert(watch_, moment);
     }
     program_timer();
+}
+
+void Scheduler::keep_interrupt_stack() {
+    if (!spare_.empty()) {
+        std::swap(spare_, interrupts_[static_cast<size_t>(interrupts_of_)]);
+        interrupts_of_ = no_tier; // to be told to the HAL before anybody runs
+    }
 }
 
 void Scheduler::own_event(const DeadlineNode& node, Instant at) {

@@ -13,6 +13,7 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/panic.h"
+#include "core/remote.h"
 #include "core/scheduler.h"
 
 namespace rumpk {
@@ -54,10 +55,37 @@ void Supervisor::prepare(Cell& cell, const BootCell& description, const rumpk_bo
     supervisors[cell.id().value()] = this;
 }
 
-void Supervisor::note_fault(const hal_fault& fault, const Fiber& fiber) {
-    CellFault& kept = faults_[this_scheduler().core().value()];
-    kept.what = fault;
-    kept.fiber = &fiber;
+void Supervisor::end_by_fault(const hal_fault& fault, Fiber& fiber) {
+    Scheduler& here = this_scheduler();
+    CellFault& noted = faults_[here.core().value()];
+    noted.told = &fault;
+    noted.fiber = &fiber;
+    if (here.is(cell_->home_core())) {
+        here.keep_interrupt_stack(); // run() comes next, and copies it with interrupts on
+        end_with(fiber, CellEnd::by_fault);
+    } else {
+        keep(noted);
+        fiber_end_by_fault(fiber);
+    }
+}
+
+// In an event, at home. The fiber runs. That it has ended is said with that of all others, later: what is
+// done here is done masked.
+void Supervisor::end_with(Fiber& fiber, CellEnd how) {
+    Scheduler& here = this_scheduler();
+    if (console().finishing()) {
+        fiber.owned = false;
+        here.forget(fiber);
+    } else {
+        here.abandon(fiber);
+        ended(how, here.core());
+    }
+}
+
+void Supervisor::keep(CellFault& fault) {
+    fault.what = *fault.told;
+    std::copy_n(fault.told->value, fault.told->count, fault.registers.begin());
+    fault.what.value = fault.registers.data();
 }
 
 void Supervisor::ended(CellEnd how, CoreId core, int64_t code) {
@@ -65,8 +93,14 @@ void Supervisor::ended(CellEnd how, CoreId core, int64_t code) {
     next_look_ = Instant::never();
     core_ = core;
     code_ = code;
-    this_scheduler().run_only(*fiber_);
-    this_scheduler().ring(*fiber_, ended_bit);
+    Scheduler& here = this_scheduler();
+    here.run_only(*fiber_);
+    fiber_->latched |= ended_bit;
+    // As a bell, in fewer steps: a fault does this masked. While the cell lives its supervisor has no
+    // deadline.
+    if (fiber_->state == FiberState::waiting && (fiber_->waits_for & ended_bit) != 0) {
+        here.make_ready(*fiber_);
+    }
 }
 
 void Supervisor::run() {
@@ -79,6 +113,9 @@ void Supervisor::run() {
         {
             const InterruptsMasked masked;
             (void)here.wait(ended_bit, Instant::never());
+        }
+        if (how_ == CellEnd::by_fault && core_ == here.core()) {
+            keep(faults_[core_.value()]);
         }
         const uint64_t restarts = restarts_in_window();
         const bool again = covered() && restarts < policy_.limit;
@@ -138,15 +175,22 @@ void Supervisor::restart(uint64_t restarts) {
           uint64_t{policy_.limit}, wait.value() / microsecond);
     const Instant beginning = Instant{machine().now()} + wait;
     cell_->restore(description_);
-    const InterruptsMasked masked;
     if (cell_->has_console()) {
+        const InterruptsMasked masked;
         console().renew_rings(*fiber_, renewed_bit);
         (void)here.wait(renewed_bit, Instant::never());
     }
-    (void)here.wait(0, beginning);
+    {
+        const InterruptsMasked masked;
+        (void)here.wait(0, beginning);
+    }
     restarted_[restarts_++ % restarted_.size()] = Instant{machine().now()};
-    cell_->begin_again(description_.first_budget);
-    watch();
+    {
+        const InterruptsMasked masked;
+        cell_->begin_again(description_.first_budget); // runs when this fiber next waits: they have one tier
+        watch();
+    }
+    const InterruptsMasked masked;
     here.go_on_in(Tier::photon);
 }
 

@@ -7,6 +7,7 @@
 // it does in the tier that is the cell's own.
 #pragma once
 
+#include <array>
 #include <span>
 
 #include "core/boot_table.h"
@@ -16,7 +17,9 @@ namespace rumpk {
 
 // Of one core: a fault that ended a cell, and whose.
 struct CellFault {
+    const hal_fault* told = nullptr; // by the HAL, which does not keep it
     hal_fault what{};
+    std::array<uint64_t, HAL_REGISTERS> registers{};
     const Fiber* fiber = nullptr; // its block says who it was, as long as the cell has not begun anew
 };
 
@@ -33,8 +36,9 @@ class Supervisor {
     // Boot only. The fiber is ready then.
     void prepare(Cell& cell, const BootCell& description, const rumpk_boot_supervisor& policy);
 
-    // In the fault, on the core where it came: keeps what is to be said of it.
-    void note_fault(const hal_fault& fault, const Fiber& fiber);
+    // In the fault, on the core where it came, which runs the fiber: ends that, and the cell. To be followed
+    // by leave_event().
+    void end_by_fault(const hal_fault& fault, Fiber& fiber);
     // Masked, on the home core: the cell has ended, and no other of its fibers runs from now on. The running
     // one has ended, or is forgotten before the core is left. `core`: where a fault has been noted; `code`:
     // with which it has ended by itself.
@@ -61,6 +65,8 @@ class Supervisor {
     [[nodiscard]] bool covered() const;
     [[nodiscard]] uint64_t restarts_in_window() const;
     [[nodiscard]] Nanoseconds backoff(uint64_t restarts) const;
+    static void keep(CellFault& fault);
+    void end_with(Fiber& fiber, CellEnd how);
     void restart(uint64_t restarts);
     void report() const;
     void watch();

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from tools.cli import bare, bench_boot, bench_fibers, machines, meter, run  # noqa: E402
+from tools.cli import backtrace, bare, bench_boot, bench_fibers, build, machines, meter, run  # noqa: E402
 
 
 class Known:
@@ -70,6 +70,20 @@ class Promised(unittest.TestCase):
 
     def test_while_a_void_fiber_makes_every_call(self):
         self.check("calls", 100, wake=650, median=460, masked=500, late=1100)
+
+
+class BeginningAnew(unittest.TestCase):
+    """A cell faults and begins anew: in the fault and in all that its supervisor does then, interrupts come as promised."""
+
+    MOST = 500
+
+    def test_a_fault(self):
+        machine = machines.load(bench_fibers.EMULATED)
+        built = build.application("restart", machine.name)
+        report, said = meter.of_application(machine, built, ("null", "3"))
+        self.assertEqual(said, b"life 1\nlife 2\nlife 3\nlife 4\n")
+        symbols = backtrace.Symbols(built.kernel_elf, built.app_elf, windows=machine.windows)
+        self.assertLessEqual(report.masked, self.MOST, "\n".join(meter.describe(report, machine, symbols)))
 
 
 class Parsing(unittest.TestCase):

@@ -103,7 +103,8 @@ constexpr const char* register_names = "x0\0x1\0x2\0x3\0x4\0x5\0x6\0x7\0x8\0x9\0
                                        "\0x16\0x17\0x18\0x19\0x20\0x21\0x22\0"
                                        "x23\0x24\0x25\0x26\0x27\0x28\0fp\0lr\0sp\0spsr";
 constexpr uint32_t register_count = 33; // x0..x30, sp, SPSR_EL1
-static_assert(register_count <= HAL_REGISTERS);
+static_assert(register_count <= HAL_REGISTERS && offsetof(TrapFrame, sp) == 31 * sizeof(uint64_t) &&
+              offsetof(TrapFrame, status) == 32 * sizeof(uint64_t));
 
 void describe(const TrapFrame& frame, hal_fault& fault) {
     fault.cause = read_esr();
@@ -115,9 +116,7 @@ void describe(const TrapFrame& frame, hal_fault& fault) {
     fault.count = register_count;
     fault.names = register_names;
     fault.where = static_cast<uint32_t>(frame.where);
-    for (uint32_t index = 0; index < register_count; ++index) {
-        fault.value[index] = index < 31 ? frame.x[index] : index == 31 ? frame.sp : frame.status;
-    }
+    fault.value = frame.x; // sp and status behind them
 }
 
 // A fault that nobody can handle: a line of its own, and off.

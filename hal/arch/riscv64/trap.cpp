@@ -57,7 +57,7 @@ constexpr const char* register_names =
     "ra\0sp\0gp\0tp\0t0\0t1\0t2\0s0\0s1\0a0\0a1\0a2\0a3\0a4\0a5\0a6\0"
     "a7\0s2\0s3\0s4\0s5\0s6\0s7\0s8\0s9\0s10\0s11\0t3\0t4\0t5\0t6\0" RUMPK_CSR_NAME(XSTATUS);
 constexpr uint32_t register_count = 32; // x1..x31, and xstatus
-static_assert(register_count <= HAL_REGISTERS);
+static_assert(register_count <= HAL_REGISTERS && offsetof(TrapFrame, status) == 32 * sizeof(uint64_t));
 
 void describe(const TrapFrame& frame, hal_fault& fault) {
     fault.cause = read_cause();
@@ -69,8 +69,7 @@ void describe(const TrapFrame& frame, hal_fault& fault) {
     fault.count = register_count;
     fault.where = static_cast<uint32_t>(frame.where);
     fault.names = register_names;
-    std::copy_n(frame.x + 1, register_count - 1, fault.value);
-    fault.value[register_count - 1] = frame.status;
+    fault.value = frame.x + 1; // and status behind them
 }
 
 // A fault that nobody can handle: a line of its own, and off.

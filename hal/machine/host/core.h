@@ -46,6 +46,7 @@ struct Core {
     uint64_t armed = RUMPK_NEVER;    // what the kernel's timer will fire at, as far as we know
     timer_t timer = nullptr;
     struct hal_fault fault = {};
+    uint64_t fault_registers[HAL_REGISTERS] = {};
 
     // Written once, before other cores may look.
     uint32_t index = 0;

@@ -77,8 +77,9 @@ void describe(Core& core, const greg_t* registers) {
     fault.count = shown_count;
     fault.names = shown_names;
     for (uint32_t i = 0; i < shown_count; i++) {
-        fault.value[i] = get(shown[i]);
+        core.fault_registers[i] = get(shown[i]);
     }
+    fault.value = core.fault_registers;
 }
 
 // Nobody is left to tell: the fault came before the events were known, outside the cores, or
