@@ -215,7 +215,8 @@ class Machines(unittest.TestCase):
     REASONED = ("image.kernel_hello_bytes",)
 
     def test_every_figure_on_every_machine(self):
-        figures = list(bench_machines.measure(1, None))
+        with mock.patch.multiple(bench_fibers, WAKES=1000, WAKES_OF_CALLS=50):
+            figures = list(bench_machines.measure(1, None))
         emulated = [name for name in machines.names() if machines.load(name).kind == "qemu"]
         for name in bench_machines.FIGURES:
             self.assertEqual(sorted(figure.machine for figure in figures if figure.name == name), emulated, name)

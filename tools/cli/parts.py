@@ -13,6 +13,7 @@ if __package__ in (None, ""):
 
 PARTS = ("cores", "budgets", "trace", "cells", "restart", "views")  # RUMPK_PARTS of cmake/RumpkOptions.cmake
 ALL = ("cores", "budgets", "trace")  # RUMPK_ALL_PARTS: those in `kernel`
+ALL_OF_A_CELL = (*ALL, "cells", "restart")  # those in the kernel that is always there to keep one cell apart
 WHAT = {"cores": "fibers on more than one core", "budgets": "budgets of run time", "trace": "recording a trace",
         "cells": "cells at user privilege", "restart": "cells that begin anew", "views": "several cells"}
 

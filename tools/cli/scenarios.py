@@ -290,7 +290,7 @@ def repacked(scenario, folder):
     cell = cell_toml(scenario, folder)
     its = parts.of(manifest.load(cell))
     if scenario.celled:
-        wanted = set(parts.PARTS) - {"views"}
+        wanted = parts.ALL_OF_A_CELL
     elif "manifest" in scenario.facts:
         wanted = {*parts.ALL, *its}  # a kernel that is there whatever the application's own has
     else:

@@ -235,7 +235,7 @@ def _no_golden(machine):
 def _golden(machine, file, celled=False):
     manifest = GOLDEN / (file.stem.removesuffix(f"-{_built_for(machine)}") + ".toml")
     kind = "process" if machine.kind == "process" else "raw"
-    name = parts.kernel(parts.PARTS if celled else parts.ALL)
+    name = parts.kernel(parts.ALL_OF_A_CELL if celled else parts.ALL)
     kernel = common.BUILD / machine.name / (f"{name}.stripped" if kind == "process" else f"{name}.elf")
     image = common.BUILD / machine.name / f"{file.stem}{CELLS if celled else ''}.img"
     checked(

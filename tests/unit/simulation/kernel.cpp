@@ -119,6 +119,9 @@ std::span<const std::byte> make_image(const CellPlan& plan, Body body) {
              .checksum = 0,
              .flags = RUMPK_IMAGE_FUSED,
              .cells = 1,
+             .console = 0,
+             .channels_offset = 0,
+             .channels = 0,
              .reserved = {}};
     std::memcpy(cell.name, "simulated", 10);
     cell.elf_offset = table_size;
