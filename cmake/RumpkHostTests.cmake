@@ -48,12 +48,21 @@ if(RUMPK_TESTS)
     rumpk_units(long_units long_unit_options)
 endif()
 
+# Whose headers are precompiled for the sources that are tested.
+file(CONFIGURE OUTPUT "${CMAKE_BINARY_DIR}/tested.cpp" CONTENT "")
+add_library(tested OBJECT EXCLUDE_FROM_ALL "${CMAKE_BINARY_DIR}/tested.cpp")
+target_link_libraries(tested PRIVATE test_options)
+rumpk_precompiled(tested)
+
 # `SOURCE`, which is tested, compiled once for all programs that have it.
 function(rumpk_tested OUT SOURCE)
     string(REGEX REPLACE "[/.]" "-" object "${SOURCE}")
     if(NOT TARGET ${object})
         add_library(${object} OBJECT EXCLUDE_FROM_ALL "${PROJECT_SOURCE_DIR}/${SOURCE}")
         target_link_libraries(${object} PRIVATE test_options ${ARGN})
+        if(NOT SOURCE MATCHES "[.]c$")
+            rumpk_precompiled(${object} tested)
+        endif()
     endif()
     set(${OUT} $<TARGET_OBJECTS:${object}> PARENT_SCOPE)
 endfunction()

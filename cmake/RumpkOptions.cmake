@@ -39,7 +39,7 @@ endfunction()
 
 # `TARGET`'s C++ sources find the standard library's headers compiled: by themselves these are half of the time that a
 # file takes. With OWNER, a target of just the same options, they are taken from there. Sources include what they use
-# all the same: the unit tests compile those of the kernel without this.
+# all the same: clang-tidy reads them without this.
 function(rumpk_precompiled TARGET)
     if(ARGN)
         target_precompile_headers(${TARGET} REUSE_FROM ${ARGN})

@@ -166,17 +166,17 @@ class Tidy(Case):
         """What is plain to see is found there as well."""
         for name, usual, deep in (
             ("core/a.cpp", tidy.SHIPPED, ()), ("apps/a/main.cpp", tidy.SHIPPED, ()),
-            ("tests/apps/a/main.cpp", tidy.SHALLOW, tidy.SHALLOW), ("tests/unit/a.cpp", tidy.SHALLOW, tidy.SHALLOW),
+            ("tests/apps/a/main.cpp", tidy.SHALLOW, tidy.SHALLOW), ("tests/unit/a.cpp", (tidy.LESS,), tidy.SHALLOW),
         ):
             unit = tidy.Unit(name, "host", "")
             self.assertEqual((tidy.arguments(unit, False), tidy.arguments(unit, True)), (usual, deep), name)
         tree = self.plant({
             ".clang-tidy": "Checks: '-*,clang-analyzer-core.NullDereference'\nWarningsAsErrors: '*'\n",
             "build/tests/compile_commands.json":
-                '[{"directory": "%s", "command": "clang++-19 -c tests/unit/a.cpp", "file": "tests/unit/a.cpp"}]' % self.folder,
-            "tests/unit/a.cpp": "int f(int* p) {\n    if (p == nullptr) {\n        return *p;\n    }\n    return 0;\n}\n",
+                '[{"directory": "%s", "command": "clang++-19 -c tests/apps/a.cpp", "file": "tests/apps/a.cpp"}]' % self.folder,
+            "tests/apps/a.cpp": "int f(int* p) {\n    if (p == nullptr) {\n        return *p;\n    }\n    return 0;\n}\n",
         })
-        self.assertEqual([(f.path, f.line) for f in tidy.check_tidy(tree)], [("tests/unit/a.cpp", 3)])
+        self.assertEqual([(f.path, f.line) for f in tidy.check_tidy(tree)], [("tests/apps/a.cpp", 3)])
 
     def test_a_file_is_looked_at_without_what_the_build_precompiles(self):
         precompiled = "-Winvalid-pch -Xclang -include-pch -Xclang /b/x.pch -Xclang -include -Xclang /b/x.hxx"
