@@ -118,7 +118,8 @@ enum rumpk_meta_op {
     RUMPK_META_BUDGET = 8, /* rumpk_meta_budget of the cell's budget `index`, from 1; EINVAL: there is none */
     RUMPK_META_CHANNEL =
         9, /* rumpk_meta_channel of slot `index`; EBADF where it holds no channel between cells */
-    RUMPK_META_VIEWS = 10 /* rumpk_meta_views; ENOSYS where an image has no views */
+    RUMPK_META_VIEWS = 10, /* rumpk_meta_views; ENOSYS where an image has no views */
+    RUMPK_META_DEVICE = 11 /* rumpk_meta_device of slot `index`; EBADF where it holds no device */
 };
 
 /* Bit numbers of rumpk_meta_self.promises; names and meaning follow OpenBSD's pledge(2). ERROR, the last
@@ -187,7 +188,9 @@ enum rumpk_cap_kind {
     RUMPK_CAP_CONSOLE = 1, /* standard input and output; slot 2 of a cell that has it */
     RUMPK_CAP_MACHINE = 2, /* halt the machine; slot 3 of a cell that has it */
     RUMPK_CAP_CHANNEL =
-        3 /* one end of a channel to another cell: with READ it receives, with WRITE it sends */
+        3, /* one end of a channel to another cell: with READ it receives, with WRITE it sends */
+    RUMPK_CAP_DEVICE =
+        4 /* a device that the cell drives, and the end of a channel on which its interrupts come */
 };
 
 struct rumpk_meta_channel {
@@ -197,6 +200,22 @@ struct rumpk_meta_channel {
     uint32_t slots;
     uint32_t slot_size;
     uint8_t name[16]; /* the image's for it, NUL-terminated */
+};
+
+struct rumpk_meta_device {
+    uint32_t size;
+    uint32_t virtio;         /* device id of virtio 1.2, 5 */
+    uint64_t registers;      /* address of the first, in the cell's window; readable and writable */
+    uint64_t registers_size; /* bytes of them */
+    uint64_t memory;         /* what the device can be told to use, readable and writable; whole pages */
+    uint64_t memory_size;    /* bytes; 0: none */
+    uint64_t physical;       /* where the device finds that memory */
+    uint8_t name[16];        /* the cell's for it, NUL-terminated */
+};
+
+/* A message of a device's channel: it has interrupted. It stays quiet until the message has been released. */
+struct rumpk_interrupt {
+    uint64_t count; /* so often, this one included, since boot */
 };
 
 struct rumpk_meta_views {
@@ -276,6 +295,9 @@ RUMPK_ASSERT(RUMPK_PROMISE_UNVEIL == 31);
 RUMPK_ASSERT(sizeof(struct rumpk_meta_self) == 56);
 RUMPK_ASSERT(sizeof(struct rumpk_meta_cap) == 24);
 RUMPK_ASSERT(sizeof(struct rumpk_meta_channel) == 40);
+RUMPK_ASSERT(sizeof(struct rumpk_meta_device) == 64);
+RUMPK_ASSERT(offsetof(struct rumpk_meta_device, name) == 48);
+RUMPK_ASSERT(sizeof(struct rumpk_interrupt) == 8);
 RUMPK_ASSERT(sizeof(struct rumpk_meta_views) == 16);
 RUMPK_ASSERT(sizeof(struct rumpk_meta_system) == 96);
 RUMPK_ASSERT(sizeof(struct rumpk_meta_fiber) == 80);

@@ -160,6 +160,9 @@ struct hal_views {
     int (*show)(uint32_t window, uint64_t address, uint64_t physical, uint64_t size, uint32_t rights);
     /* [any] How often this core had to forget translations because it went to another view. */
     uint64_t (*flushes)(void);
+    /* [boot] What stands behind a transport of boot's list: virtio's device id, 0: nothing. `version` is the
+     * transport's own (virtio 1.2, 4.2.2): 2, or 1 where it is "legacy". */
+    uint32_t (*virtio_device)(uint32_t transport, uint32_t* version);
 };
 
 struct hal {

@@ -8,6 +8,7 @@
  *     64   rumpk_boot_cell, one a cell, 128 bytes each
  *    ...   each cell's rumpk_meta_budget, 32 bytes each, where it has any
  *    ...   the rumpk_boot_channel, 32 bytes each, if there are any
+ *    ...   the rumpk_boot_device, 32 bytes each, if there are any
  *    ...   each cell's ELF, at a multiple of 4096
  *
  * Private between one kernel and the builder of the same commit; not ABI.
@@ -33,19 +34,34 @@ struct rumpk_boot_table {
     uint32_t console;         /* index of the cell whose standard input and output the console is */
     uint32_t channels_offset; /* of the first rumpk_boot_channel, a multiple of 4; the others follow it */
     uint32_t channels;        /* how many; 0..RUMPK_CHANNELS_MAX */
-    uint8_t reserved[24];
+    uint32_t devices_offset;  /* the same of rumpk_boot_device */
+    uint32_t devices;         /* 0..RUMPK_DEVICES_MAX */
+    uint8_t reserved[16];
 };
 
 /* A ring from one cell to another. Cells by their index in the table. */
 struct rumpk_boot_channel {
     uint8_t name[16]; /* NUL-terminated */
     uint32_t from;
-    uint32_t to;        /* another cell */
+    uint32_t to;        /* another cell, or RUMPK_CHANNEL_KERNEL: entropy for `random` */
     uint32_t slots;     /* as a ring is cut: abi/ring.h */
     uint32_t slot_size; /* bytes */
 };
 
 #define RUMPK_CHANNELS_MAX 64u
+#define RUMPK_CHANNEL_KERNEL 0xffffffffu
+#define RUMPK_ENTROPY_SIZE 32u /* bytes of a message to it, of which each has to be unknown */
+
+/* A device that a cell drives: the first of its kind that no entry before has taken. */
+struct rumpk_boot_device {
+    uint8_t name[16]; /* NUL-terminated; the driver's for it */
+    uint32_t cell;    /* index */
+    uint32_t virtio;  /* device id of virtio 1.2, 5; not 0 */
+    uint32_t memory;  /* bytes that it and its driver share, a multiple of 4096; 0: none */
+    uint32_t reserved;
+};
+
+#define RUMPK_DEVICES_MAX 32u
 
 enum rumpk_restart_policy {
     RUMPK_RESTART_NEVER = 0,
@@ -98,6 +114,12 @@ RUMPK_ASSERT(offsetof(struct rumpk_boot_table, cells) == 24);
 RUMPK_ASSERT(offsetof(struct rumpk_boot_table, console) == 28);
 RUMPK_ASSERT(offsetof(struct rumpk_boot_table, channels_offset) == 32);
 RUMPK_ASSERT(offsetof(struct rumpk_boot_table, channels) == 36);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_table, devices_offset) == 40);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_table, devices) == 44);
+RUMPK_ASSERT(sizeof(struct rumpk_boot_device) == 32);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_device, cell) == 16);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_device, virtio) == 20);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_device, memory) == 24);
 RUMPK_ASSERT(sizeof(struct rumpk_boot_channel) == 32);
 RUMPK_ASSERT(offsetof(struct rumpk_boot_channel, from) == 16);
 RUMPK_ASSERT(offsetof(struct rumpk_boot_channel, to) == 20);
@@ -127,6 +149,6 @@ RUMPK_ASSERT(sizeof(struct rumpk_boot_supervisor) == 20);
 #define RUMPK_WINDOW_STACKS 0x06000000ull /* fiber stacks: 16 MiB */
 #define RUMPK_WINDOW_RINGS 0x07000000ull  /* rings of spawned fibers: slot i at + i * fiber_rings: 15 MiB */
 #define RUMPK_WINDOW_BOOT_RINGS 0x07f00000ull /* the six boot rings: 512 KiB */
-#define RUMPK_WINDOW_CHANNELS 0x07f80000ull   /* channels that the cell sends on: 512 KiB, each whole pages */
+#define RUMPK_WINDOW_CHANNELS 0x07f80000ull   /* its senders' ends, then its devices: 512 KiB, whole pages */
 
 #endif

@@ -11,6 +11,7 @@
 #include "core/cell.h"
 #include "core/channels.h"
 #include "core/console.h"
+#include "core/devices.h"
 #include "core/events.h"
 #include "core/fiber_start.h"
 #include "core/heartbeat.h"
@@ -157,6 +158,13 @@ void start_console(const BootTable& table) {
     }
 }
 
+// The cells' devices, each granted to the one that its image names.
+void start_cells_devices(const BootTable& table) {
+    if (parts::cells && parts::views) {
+        start_devices(table);
+    }
+}
+
 void say_ready() {
     const hal_boot& boot = *machine().boot;
     const uint64_t tenths = (machine().now() + 50'000) / 100'000; // of a millisecond
@@ -187,15 +195,16 @@ void rumpk_core_main(const struct hal* table) {
         table->power_off(RUMPK_EXIT_PANIC);
     }
     prepare_console();                   //  3. from here on the kernel can say what is wrong
-    boot_memory().prepare(*table->boot); //  4. who wants memory takes it from here, and only until step 12
+    boot_memory().prepare(*table->boot); //  4. who wants memory takes it from here, and only until step 13
     const BootTable image = read_boot_table(); // 5. what is there to run
     prepare_cores(image);                      //  6. fibers can be made ready, none runs yet
     prepare_cells(image);                      //  7. memory, program, rings, first fiber; then the SysTable
     table->start(&events_of_core);             //  8. interrupts have somewhere to go; still masked
     start_console(image);                      //  9. the driver that moves stdin and stdout
-    start_supervisors(image);                  // 10. who deals with a cell's end
-    start_other_cores();                       // 11. they run what this one gives them
-    boot_memory().seal();                      // 12. nobody gets memory any more
-    say_ready();                               // 13. the one line a quiet kernel prints
-    this_scheduler().run();                    // 14. this context becomes the idle one
+    start_cells_devices(image);                // 10. what drivers that are cells drive
+    start_supervisors(image);                  // 11. who deals with a cell's end
+    start_other_cores();                       // 12. they run what this one gives them
+    boot_memory().seal();                      // 13. nobody gets memory any more
+    say_ready();                               // 14. the one line a quiet kernel prints
+    this_scheduler().run();                    // 15. this context becomes the idle one
 }

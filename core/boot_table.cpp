@@ -184,25 +184,53 @@ std::span<const rumpk_boot_channel> channels_of(Bytes table, const rumpk_boot_ta
             header.channels};
 }
 
-// Whole, aligned and behind the cells; between two cells each, and those that one sends on fit into its
-// window.
-bool good_channels(const rumpk_boot_table& header, Bytes table) {
-    const bool inside = header.channels <= RUMPK_CHANNELS_MAX &&
-                        header.channels_offset >= header_size + header.cells * cell_size &&
-                        header.channels_offset % alignof(rumpk_boot_channel) == 0 &&
-                        header.channels_offset + header.channels * sizeof(rumpk_boot_channel) <= table.size();
-    if (!inside) {
-        return header.channels == 0 && header.channels_offset == 0;
+std::span<const rumpk_boot_device> devices_of(Bytes table, const rumpk_boot_table& header) {
+    return {reinterpret_cast<const rumpk_boot_device*>(table.data() + header.devices_offset), header.devices};
+}
+
+// Whole, aligned and behind the cells; or not there.
+template <typename T>
+bool good_list(const rumpk_boot_table& header, Bytes table, uint32_t offset, uint32_t count, uint32_t most) {
+    const bool inside = count <= most && offset >= header_size + header.cells * cell_size &&
+                        offset % alignof(T) == 0 && offset + count * sizeof(T) <= table.size();
+    return inside || (count == 0 && offset == 0);
+}
+
+// From one cell to another or to the kernel.
+bool good_channel(const rumpk_boot_table& header, const rumpk_boot_channel& one) {
+    const bool to_kernel =
+        one.to == RUMPK_CHANNEL_KERNEL && one.slot_size == RUMPK_SLOT_HEADER_SIZE + RUMPK_ENTROPY_SIZE;
+    return ion::Geometry::make(one.slots, one.slot_size) && one.from < header.cells &&
+           (one.to < header.cells || to_kernel) && one.from != one.to && name_length(one.name) != 0;
+}
+
+// And what stands in a cell's window of them fits there: a device has a page for its ring, its registers,
+// which begin anywhere in a page, and its memory.
+bool good_channels_and_devices(const rumpk_boot_table& header, Bytes table) {
+    if (!good_list<rumpk_boot_channel>(header, table, header.channels_offset, header.channels,
+                                       RUMPK_CHANNELS_MAX) ||
+        !good_list<rumpk_boot_device>(header, table, header.devices_offset, header.devices,
+                                      RUMPK_DEVICES_MAX)) {
+        return false;
     }
     std::array<uint64_t, RUMPK_WINDOW_COUNT> used{};
     for (const rumpk_boot_channel& one : channels_of(table, header)) {
-        const auto geometry = ion::Geometry::make(one.slots, one.slot_size);
-        if (!geometry || one.from >= header.cells || one.to >= header.cells || one.from == one.to ||
-            name_length(one.name) == 0) {
+        if (!good_channel(header, one)) {
             return false;
         }
-        used[one.from] += geometry->bytes() + (page_size - geometry->bytes() % page_size) % page_size;
+        const uint64_t bytes = ion::Geometry::make(one.slots, one.slot_size)->bytes();
+        used[one.from] += bytes + (page_size - bytes % page_size) % page_size;
         if (used[one.from] > channel_room) {
+            return false;
+        }
+    }
+    for (const rumpk_boot_device& one : devices_of(table, header)) {
+        if (one.cell >= header.cells || one.virtio == 0 || !is_page_multiple(one.memory) ||
+            one.reserved != 0 || name_length(one.name) == 0) {
+            return false;
+        }
+        used[one.cell] += 3 * page_size + one.memory;
+        if (used[one.cell] > channel_room) {
             return false;
         }
     }
@@ -241,7 +269,7 @@ Checked<void> check_contents(const rumpk_boot_table& table, Bytes bytes) {
     if (table.cells * cell_size > table.size - header_size) {
         return wrong(BootTableError::cells_outside_table);
     }
-    if (parts::views && !good_channels(table, bytes)) {
+    if (parts::views && !good_channels_and_devices(table, bytes)) {
         return wrong(BootTableError::bad_channels);
     }
     return {};
@@ -317,6 +345,10 @@ uint32_t BootTable::console() const {
 
 std::span<const rumpk_boot_channel> BootTable::channels() const {
     return channels_of(bytes_, copy_of<rumpk_boot_table>(bytes_, 0));
+}
+
+std::span<const rumpk_boot_device> BootTable::devices() const {
+    return devices_of(bytes_, copy_of<rumpk_boot_table>(bytes_, 0));
 }
 
 rumpk_boot_supervisor BootTable::supervisor(uint32_t index) const {

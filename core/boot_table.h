@@ -84,6 +84,7 @@ class BootTable {
     [[nodiscard]] rumpk_boot_supervisor supervisor(uint32_t index) const; // the same cell's
     [[nodiscard]] uint32_t console() const;                               // index of the cell whose it is
     [[nodiscard]] std::span<const rumpk_boot_channel> channels() const;   // in the table, each good
+    [[nodiscard]] std::span<const rumpk_boot_device> devices() const;     // the same
     [[nodiscard]] bool fused() const { return (flags_ & RUMPK_IMAGE_FUSED) != 0; }
     [[nodiscard]] uint64_t size() const { return bytes_.size(); } // of everything
 

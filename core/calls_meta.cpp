@@ -4,6 +4,7 @@
 
 #include "core/calls.h"
 #include "core/channels.h"
+#include "core/devices.h"
 #include "core/memory.h"
 #include "core/remote.h"
 #include "core/system.h"
@@ -198,6 +199,12 @@ Result<uint64_t> channel(const Caller& who, uint64_t buffer, uint64_t length, ui
     return give(who, buffer, length, answer);
 }
 
+Result<uint64_t> device(const Caller& who, uint64_t buffer, uint64_t length, uint64_t slot) {
+    const Device* const found =
+        slot < RUMPK_CAP_SLOTS ? device_at(who.cell, static_cast<uint32_t>(slot)) : nullptr;
+    return found != nullptr ? give(who, buffer, length, found->facts) : error(Errno::badf);
+}
+
 Result<uint64_t> views(const Caller& who, uint64_t buffer, uint64_t length) {
     return give(who, buffer, length,
                 rumpk_meta_views{
@@ -210,6 +217,8 @@ Result<uint64_t> meta_of_several(const Caller& who, uint64_t op, uint64_t buffer
     switch (op) {
     case RUMPK_META_CHANNEL:
         return channel(who, buffer, length, index);
+    case RUMPK_META_DEVICE:
+        return device(who, buffer, length, index);
     case RUMPK_META_VIEWS:
         return views(who, buffer, length);
     default:

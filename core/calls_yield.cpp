@@ -20,7 +20,8 @@ Result<void> check_channels(const Caller& who, uint64_t channels) {
     for (uint64_t slots = channels & ~own_channels; slots != 0; slots &= slots - 1) {
         const auto slot = static_cast<size_t>(__builtin_ctzll(slots));
         const uint32_t kind = who.cell.capabilities[slot].kind;
-        if (kind != RUMPK_CAP_CONSOLE && !(parts::views && kind == RUMPK_CAP_CHANNEL)) {
+        if (kind != RUMPK_CAP_CONSOLE &&
+            !(parts::views && (kind == RUMPK_CAP_CHANNEL || kind == RUMPK_CAP_DEVICE))) {
             return error(Errno::badf);
         }
         if (!who.cell.at_home()) {

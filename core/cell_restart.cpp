@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "core/cell.h"
+#include "core/devices.h"
 #include "core/memory.h"
 #include "core/scheduler.h"
 
@@ -54,6 +55,9 @@ void Cell::restore(const BootCell& description) {
         }
     }
     scrub(ring_area_);
+    if (parts::cells && parts::views) {
+        renew_devices_of(*this);
+    }
     VirtAddr event = boot_rings_[RUMPK_RING_EVENT].base;
     make_boot_ring(RUMPK_RING_EVENT, event_geometry(), event);
     event_.emplace(reached(boot_rings_[RUMPK_RING_EVENT]).pointer(), event_geometry());

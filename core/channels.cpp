@@ -3,6 +3,7 @@
 
 #include <bit>
 
+#include "core/devices.h"
 #include "core/log.h"
 #include "core/memory.h"
 #include "ion/consumer.h"
@@ -17,6 +18,12 @@ constexpr uint32_t first_slot = Cell::machine_slot + 1;
 constexpr uint32_t slots_end = RUMPK_CAP_SLOTS - 1; // bit 63 of a mask is no channel
 
 std::span<Channel> all;
+size_t described_count = 0;                      // behind them come those that devices have made
+std::array<uint64_t, RUMPK_WINDOW_COUNT> used{}; // bytes of each window
+
+bool is_channel(uint32_t kind) {
+    return kind == RUMPK_CAP_CHANNEL || kind == RUMPK_CAP_DEVICE;
+}
 
 ion::Geometry geometry_of(const Channel& channel) {
     return *ion::Geometry::make(channel.ring.slots, channel.ring.slot_size); // as the table's reader checked
@@ -30,11 +37,12 @@ std::span<std::byte> memory_of(const Channel& channel) {
 struct Ends {
     ChannelEnd& own;
     ChannelEnd& other;
+    Channel& channel;
 };
-Ends ends_at(const Capability& held) {
+Ends ends_at(const Cell& cell, const Capability& held) {
     Channel& channel = all[held.object];
-    const uint32_t own = held.rights.contains(right_write) ? 0 : 1;
-    return {channel.ends[own], channel.ends[1 - own]};
+    const uint32_t own = channel.ends[0].cell == &cell ? 0 : 1;
+    return {channel.ends[own], channel.ends[1 - own], channel};
 }
 
 // Of those bits that are channels between cells.
@@ -42,8 +50,8 @@ template <typename Do>
 void for_each(const Cell& cell, uint64_t channels, Do&& what) {
     for (uint64_t left = channels >> first_slot << first_slot; left != 0; left &= left - 1) {
         const Capability& held = cell.capabilities[static_cast<size_t>(std::countr_zero(left))];
-        if (held.kind == RUMPK_CAP_CHANNEL) {
-            what(ends_at(held));
+        if (is_channel(held.kind)) {
+            what(ends_at(cell, held));
         }
     }
 }
@@ -57,7 +65,7 @@ void ring_end(ChannelEnd& end) {
 }
 
 // Into the cell's next slot.
-void grant(Cell& cell, uint32_t number, uint32_t side) {
+void grant(Cell& cell, uint32_t number, uint32_t side, rumpk_cap_kind kind = RUMPK_CAP_CHANNEL) {
     uint32_t slot = first_slot;
     while (slot < slots_end && cell.capabilities[slot].kind != RUMPK_CAP_NONE) {
         ++slot;
@@ -66,55 +74,114 @@ void grant(Cell& cell, uint32_t number, uint32_t side) {
         stop_boot("cell %.*s: it has no slot for channel %.*s", RUMPK_TEXT(cell.name()),
                   RUMPK_TEXT(all[number].name));
     }
-    cell.capabilities[slot] = {RUMPK_CAP_CHANNEL, side == 0 ? right_write : right_read, 1, number};
+    cell.capabilities[slot] = {kind, side == 0 ? right_write : right_read, 1, number};
     all[number].ends[side] = {&cell, slot, nullptr, false};
 }
 
-// The ring stands in the sender's window, and at the same address in the receiver's view.
-void make_ring(Channel& channel, VirtAddr& next, Cell& from, Cell& to) {
+// The ring stands in that cell's window, and at the same address in the view of `other`, if there is one.
+void make_ring(Channel& channel, const Cell& cell, const Cell* other) {
     const uint64_t size = align_up(geometry_of(channel).bytes(), page);
+    const VirtAddr place = take_channel_room(cell, size);
     channel.memory = boot_memory().take_pages(size, "channels");
-    channel.ring.base = next.value();
+    channel.ring.base = place.value();
     __builtin_memset(boot_memory().touch(channel.memory), 0, size); // all of it can be seen
     ensure(ion::format(memory_of(channel), geometry_of(channel)).has_value());
     const uint32_t rights = mapped_with(right_read | right_write);
-    if (machine().map(next.value(), channel.memory.value(), size, rights) < 0 ||
-        machine().views->show(to.id().value(), next.value(), channel.memory.value(), size, rights) < 0) {
-        stop_boot("channel %.*s from %.*s cannot be mapped", RUMPK_TEXT(channel.name),
-                  RUMPK_TEXT(from.name()));
+    if (machine().map(place.value(), channel.memory.value(), size, rights) < 0 ||
+        (other != nullptr && machine().views->show(other->id().value(), place.value(), channel.memory.value(),
+                                                   size, rights) < 0)) {
+        stop_boot("channel %.*s of %.*s cannot be mapped", RUMPK_TEXT(channel.name), RUMPK_TEXT(cell.name()));
     }
-    next = next + size;
+}
+
+// The kernel's end of a ring that has just been formatted. It is always waiting for a bell.
+void open_kernel_end(Channel& channel) {
+    void* const ring = memory_of(channel).data();
+    if (channel.ends[0].cell == nullptr) {
+        channel.sends.emplace(ring, geometry_of(channel)).arm();
+    } else {
+        channel.receives.emplace(ring, geometry_of(channel)).arm();
+    }
 }
 
 } // namespace
 
+VirtAddr take_channel_room(const Cell& cell, uint64_t size) {
+    uint64_t& room = used[cell.id().value()];
+    const VirtAddr place = cell.window().base + RUMPK_WINDOW_CHANNELS + room;
+    room += size; // there is so much: the table's reader has counted
+    return place;
+}
+
 void prepare_channels(const BootTable& table) {
     const std::span<const rumpk_boot_channel> described = table.channels();
-    all = boot_memory().take_objects<Channel>(described.size(), "channels");
-    std::array<uint64_t, RUMPK_WINDOW_COUNT> used{}; // by the sender's index
+    described_count = described.size();
+    all = boot_memory().take_objects<Channel>(described_count + table.devices().size(), "channels");
     for (uint32_t i = 0; i < described.size(); ++i) {
         const rumpk_boot_channel& one = described[i];
         Cell& from = cells()[one.from];
-        Cell& to = cells()[one.to];
+        Cell* const to = one.to == RUMPK_CHANNEL_KERNEL ? nullptr : &cells()[one.to];
         const auto* const name = reinterpret_cast<const char*>(one.name);
         all[i].name = {name, __builtin_strlen(name)};
         all[i].ring = {0, one.slots, one.slot_size};
-        VirtAddr next = from.window().base + RUMPK_WINDOW_CHANNELS + used[one.from];
-        const VirtAddr begin = next;
-        make_ring(all[i], next, from, to);
-        used[one.from] += next - begin;
+        make_ring(all[i], from, to);
         grant(from, i, 0);
-        grant(to, i, 1);
+        if (to != nullptr) {
+            grant(*to, i, 1);
+        } else {
+            open_kernel_end(all[i]);
+        }
     }
 }
 
+Channel& make_kernel_channel(std::string_view name, Cell& cell, ion::Geometry geometry, rumpk_cap_kind kind) {
+    const size_t number = described_count++;
+    Channel& channel = all[number];
+    channel.name = name;
+    channel.ring = {0, geometry.slots(), geometry.slot_size()};
+    make_ring(channel, cell, nullptr);
+    grant(cell, static_cast<uint32_t>(number), 1, kind);
+    open_kernel_end(channel);
+    return channel;
+}
+
 const Channel* channel_at(const Cell& cell, uint32_t slot) {
-    const bool is_one = slot < RUMPK_CAP_SLOTS && cell.capabilities[slot].kind == RUMPK_CAP_CHANNEL;
+    const bool is_one = slot < RUMPK_CAP_SLOTS && is_channel(cell.capabilities[slot].kind);
     return is_one ? &all[cell.capabilities[slot].object] : nullptr;
 }
 
+void ring_cell_of(Channel& channel) {
+    ring_end(channel.ends[channel.ends[0].cell != nullptr ? 0 : 1]);
+}
+
 void ring_channels_of(const Cell& cell, uint64_t channels) {
-    for_each(cell, channels, [](const Ends& ends) { ring_end(ends.other); });
+    for_each(cell, channels, [](const Ends& ends) {
+        if (ends.other.cell != nullptr) {
+            ring_end(ends.other);
+        } else if (ends.channel.sends) {
+            device_released(ends.channel);
+        } else if (ends.channel.receives) {
+            take_entropy(ends.channel);
+        }
+    });
+}
+
+void renew_kernel_channels_of(const Cell& cell, void (*on_renewed)(Channel&)) {
+    for (Channel& channel : all) {
+        const uint32_t side = channel.ends[0].cell == &cell ? 0 : 1;
+        if (channel.ends[side].cell != &cell || channel.ends[1 - side].cell != nullptr) {
+            continue;
+        }
+        {
+            const InterruptsMasked masked;
+            channel.sends.reset();
+            channel.receives.reset();
+        }
+        ensure(ion::format(memory_of(channel), geometry_of(channel)).has_value());
+        const InterruptsMasked masked;
+        open_kernel_end(channel);
+        on_renewed(channel);
+    }
 }
 
 Result<void> await_channels(Fiber& fiber, uint64_t channels) {

@@ -6,17 +6,19 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <string_view>
 
 #include "core/boot_table.h"
 #include "core/cell.h"
 #include "core/scheduler.h"
+#include "ion/ring.h"
 
 namespace rumpk {
 
 // One end, in a capability slot of its cell.
 struct ChannelEnd {
-    Cell* cell = nullptr;
+    Cell* cell = nullptr; // nullptr: the end is the kernel's own
     uint32_t slot = 0;
     Fiber* waiter = nullptr; // who is rung; one at a time
     bool rung = false;       // while nobody waited
@@ -27,10 +29,20 @@ struct Channel {
     rumpk_ring_descriptor ring{};
     PhysAddr memory{};
     std::array<ChannelEnd, 2> ends; // 0 sends, 1 receives
+    // The kernel's own end, if it has one: of a device's interrupts, or of entropy. Neither while the cell at
+    // the other is given a new life.
+    std::optional<ion::Producer> sends;
+    std::optional<ion::Consumer> receives;
 };
 
 // Boot only: the cells are there, nothing of them runs. What cannot be done ends the boot with a line.
 void prepare_channels(const BootTable& table);
+
+// So many bytes of the cell's window, where its channels and devices are. Whole pages, nothing mapped.
+[[nodiscard]] VirtAddr take_channel_room(const Cell& cell, uint64_t size);
+// One on which the kernel sends to the cell, in that cell's window and in a slot of that kind.
+[[nodiscard]] Channel& make_kernel_channel(std::string_view name, Cell& cell, ion::Geometry geometry,
+                                           rumpk_cap_kind kind);
 
 // Of a cell's slot; nullptr: it holds no channel.
 [[nodiscard]] const Channel* channel_at(const Cell& cell, uint32_t slot);
@@ -42,6 +54,12 @@ void ring_channels_of(const Cell& cell, uint64_t channels);
 [[nodiscard]] Result<void> await_channels(Fiber& fiber, uint64_t channels);
 // It waits no more, or has ended.
 void leave_channels(Fiber& fiber, uint64_t channels);
+
+// One of a cell with the kernel: whoever waits at the cell's end is rung.
+void ring_cell_of(Channel& channel);
+// The cell begins anew: its channels with the kernel are as they were made. Not masked; on_renewed is called
+// masked for each, when it can be used again.
+void renew_kernel_channels_of(const Cell& cell, void (*on_renewed)(Channel&));
 
 // The cell has ended for good: its ends are closed, and who waits at the others is rung. Not masked: it takes
 // as long as the rings have slots.

@@ -4,6 +4,7 @@
 #include "core/boot_cores.h"
 #include "core/cell.h"
 #include "core/console.h"
+#include "core/devices.h"
 #include "core/panic.h"
 #include "core/parts.h"
 #include "core/remote.h"
@@ -17,7 +18,7 @@ void device_event(uint32_t line) {
     this_scheduler().count_device_event(line);
     if (line == machine().boot->console_line) {
         console().device_event();
-    } else {
+    } else if (!(parts::cells && parts::views && hear_device(line))) {
         machine().device_done(line); // a line nobody enabled
     }
 }

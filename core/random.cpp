@@ -37,6 +37,14 @@ void Random::seed(std::span<const std::byte> entropy) {
     seeded_ = true;
 }
 
+// The next block is made under the changed key, and only then is a part of it given out: so there is nothing
+// to be made here, where interrupts are masked.
+void Random::mix(std::span<const std::byte, 32> entropy) {
+    std::ranges::transform(entropy, key_.bytes, key_.bytes.begin(), std::bit_xor{});
+    ++drawn_;
+    seeded_ = true;
+}
+
 // A block takes thousands of instructions, so it is made unmasked, from a copy of the
 // key. If the key is another one afterwards, a fiber of a higher tier came in between
 // and has the numbers that this copy gives: again, with the new one. It ends, for only

@@ -21,6 +21,9 @@ class Random {
 
     // Mixes entropy into the key. May come again. [boot]
     void seed(std::span<const std::byte> entropy);
+    // Masked, on its core. The same of a whole key's worth while requests are under way: whoever knows only
+    // the key, or only what is mixed in, does not know the next one.
+    void mix(std::span<const std::byte, 32> entropy);
     [[nodiscard]] bool seeded() const { return seeded_; }
     // On its core, from any fiber: it masks for moments, and a fiber that it finds in
     // its way when it goes on has used the key before it. EAGAIN: never seeded.

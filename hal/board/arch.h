@@ -121,6 +121,9 @@ void device_lines_begin();
 // Nanoseconds since 1970-01-01 UTC; 0: no clock chip.
 uint64_t wall_clock();
 
+// Of any device that is mapped.
+uint32_t register_read(uint64_t address);
+
 int device_enable(uint32_t line);
 void device_done(uint32_t line);
 int64_t console_read(uint8_t* buffer, uint64_t size);

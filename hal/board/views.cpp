@@ -3,6 +3,7 @@
 // Views where addresses are translated: a map for each window, of which the kernel's part is common to all.
 #include "hal/board/arch.h"
 #include "hal/board/memory.h"
+#include "hal/board/table.h"
 
 namespace rumpk::hal {
 
@@ -24,6 +25,18 @@ uint64_t flushes() {
     return this_core().view_flushes;
 }
 
+// virtio 1.2, 4.2.2: "virt" in the first register, then the version, then what device it is.
+uint32_t virtio_device(uint32_t transport, uint32_t* version) {
+    constexpr uint32_t magic = 0x74726976;
+    const hal_virtio& slot = boot_facts.virtio[transport];
+    const uint64_t registers = memory_map_device({slot.registers, slot.size});
+    if (registers == 0 || register_read(registers) != magic) {
+        return 0;
+    }
+    *version = register_read(registers + 4);
+    return register_read(registers + 8);
+}
+
 } // namespace
 
 } // namespace rumpk::hal
@@ -32,4 +45,5 @@ extern "C" constinit const struct hal_views hal_views_table = {
     .make = rumpk::hal::make,
     .show = rumpk::hal::memory_show_in_view,
     .flushes = rumpk::hal::flushes,
+    .virtio_device = rumpk::hal::virtio_device,
 };

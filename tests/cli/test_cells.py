@@ -98,9 +98,28 @@ class Manifest(Files):
         self.assertEqual([each.size for each in found], [8192, 4096])
         self.refused(TWO + one.format("a") * 2, "two channels are called 'a'")
         self.refused(TWO + "".join(one.format(i) for i in range(65)), "65 channels, and an image has 64 at most")
-        self.refused(TWO + "".join(one.format(i) for i in range(60)), "one is at 60 channels, and a cell has room for 59")
-        self.refused(TWO + one.format("a") + "slots = 1024\nmessage = 512\n", "on which one sends take 532K, and there are 512K")
+        self.refused(TWO + "".join(one.format(i) for i in range(60)), "one is at 60 channels and devices, and a cell has room for 59")
+        self.refused(TWO + one.format("a") + "slots = 1024\nmessage = 512\n", "on which one sends and its devices take 532K, and there are 512K")
         self.refused("channel = 1\n" + TWO, r"\[\[channel\]\]")
+
+    def test_channels_to_the_kernel(self):
+        one = '[[channel]]\nname = "entropy"\nfrom = "two"\nto = "kernel"\n'
+        wanted = (cells.Channel("entropy", 1, 0xFFFFFFFF, 4, 48),)
+        for text in ("slots = 4\n", "slots = 4\nmessage = 32\n"):
+            self.assertEqual(self.parse(TWO + one + text).channels, wanted)
+        self.channel_refused("channel 'c': message = 33, and the kernel takes entropy, 32 bytes at a time", to='"kernel"', message="33")
+        self.channel_refused("channel 'c': from = 'kernel' is no cell", **{"from": '"kernel"'})
+        named = TWO.replace('window = "A"', 'window = "A"\nname = "kernel"')  # a cell may be called so
+        self.assertEqual(self.parse(named + one).channels, (cells.Channel("entropy", 1, 0, 64, 80),))
+
+    def test_devices(self):
+        device = '[[device]]\nname = "{}"\nvirtio = 4\nmemory = "{}"\n'
+        self.cell("one", device.format("a", "4K") + device.format("b", "8K"))
+        self.assertEqual(self.parse(TWO).placed[0].cell.devices, (manifest.Device("a", 4, 4096), manifest.Device("b", 4, 8192)))
+        self.cell("one", device.format("a", "256K") + device.format("b", "256K"))
+        self.refused(TWO, "the channels on which one sends and its devices take 536K, and there are 512K")
+        self.cell("one", "".join(device.format(i, 0) for i in range(33)))
+        self.refused(TWO, "33 devices, and an image has 32 at most")
 
     def test_channels_that_are_none(self):
         self.channel_refused("channel 1: unknown key 'size'; there are: name, from, to, slots, message", size="1")
@@ -138,6 +157,10 @@ class Manifest(Files):
         self.assertIn(f"#define RUMPK_WINDOW_SIZE 0x{cells.WINDOW_SIZE:08x}ull", header)
         header = (ROOT / "abi" / "image.h").read_text()
         self.assertIn(f"#define RUMPK_CHANNELS_MAX {cells.MAX_CHANNELS}u", header)
+        self.assertIn(f"#define RUMPK_CHANNEL_KERNEL {cells.TO_KERNEL:#x}u", header)
+        self.assertIn(f"#define RUMPK_ENTROPY_SIZE {cells.ENTROPY}u", header)
+        self.assertIn(f"#define RUMPK_DEVICES_MAX {cells.MAX_DEVICES}u", header)
+        self.assertIn(f"sizeof(struct rumpk_boot_device) == {image.DEVICE.size})", header)
         self.assertIn(f"#define RUMPK_WINDOW_CHANNELS 0x{cells.WINDOW_SIZE - cells.CHANNEL_ROOM:08x}ull", header)
         self.assertIn(f"sizeof(struct rumpk_boot_channel) == {image.CHANNEL.size})", header)
 
@@ -191,6 +214,14 @@ class Image(Files):
         at, count = struct.unpack_from("<II", table, 32)
         self.assertEqual((at, count), (64 + 2 * 128, 1))
         self.assertEqual(image.CHANNEL.unpack_from(table, at), (b"c".ljust(16, b"\0"), 1, 0, 4, 48))
+
+    def test_devices(self):
+        self.cell("two", '[[device]]\nname = "d"\nvirtio = 4\nmemory = "8K"\n')
+        self.build()
+        table = self.output.read_bytes()[4096:]
+        at, count = struct.unpack_from("<II", table, 40)
+        self.assertEqual((at, count), (64 + 2 * 128, 1))
+        self.assertEqual(image.DEVICE.unpack_from(table, at), (b"d".ljust(16, b"\0"), 1, 4, 8192))
 
     def test_a_cell_outside_its_window(self):
         self.elfs[1] = self.elfs[0]

@@ -26,6 +26,11 @@ CHANNEL_NAME_MAX = 15
 MAX_CHANNELS = 64  # RUMPK_CHANNELS_MAX of abi/image.h
 CHANNEL_ROOM = 512 << 10  # of a window, for the channels on which its cell sends: RUMPK_WINDOW_CHANNELS
 CELL_CHANNELS = 59  # slots of a cell that nothing else is in and that can be waited for
+KERNEL = "kernel"  # who takes entropy for `random`
+TO_KERNEL = 0xFFFFFFFF  # RUMPK_CHANNEL_KERNEL
+ENTROPY = 32  # bytes of a message to it: RUMPK_ENTROPY_SIZE
+MAX_DEVICES = 32  # RUMPK_DEVICES_MAX
+DEVICE_PAGES = 3  # of a window, besides its memory: its ring and its registers
 MAX_SLOTS, MAX_MESSAGE = 65536, 65520  # of a ring: abi/ring.h
 
 
@@ -105,34 +110,42 @@ def channel(given: object, number: int, names: list[str]) -> Channel:
     if not isinstance(name, str) or not re.fullmatch(rf"[A-Za-z0-9._-]{{1,{CHANNEL_NAME_MAX}}}", name):
         raise manifest.ManifestError(f"{where}: name = {name!r} is not 1 to {CHANNEL_NAME_MAX} letters, digits, '.', '_' or '-'")
     where = f"channel '{name}'"
-    for key in ("from", "to"):
+    to_kernel = given["to"] == KERNEL and KERNEL not in names
+    for key in ("from",) if to_kernel else ("from", "to"):
         if given[key] not in names:
             raise manifest.ManifestError(f"{where}: {key} = {given[key]!r} is no cell; there are: {', '.join(names)}")
+    if to_kernel and given.get("message", ENTROPY) != ENTROPY:
+        raise manifest.ManifestError(f"{where}: message = {message!r}, and the kernel takes entropy, {ENTROPY} bytes at a time")
     if given["from"] == given["to"]:
         raise manifest.ManifestError(f"{where} leads from {given['from']} to itself; between fibers of a cell there is nexus::channel")
     if not isinstance(slots, int) or isinstance(slots, bool) or not 1 <= slots <= MAX_SLOTS or slots & (slots - 1):
         raise manifest.ManifestError(f"{where}: slots = {slots!r} is no power of two from 1 to {MAX_SLOTS}")
     if not isinstance(message, int) or isinstance(message, bool) or not 1 <= message <= MAX_MESSAGE:
         raise manifest.ManifestError(f"{where}: message = {message!r} is outside 1 to {MAX_MESSAGE} bytes")
-    return Channel(name, names.index(given["from"]), names.index(given["to"]), slots, 16 + -(-message // 16) * 16)
+    receiver, message = (TO_KERNEL, ENTROPY) if to_kernel else (names.index(given["to"]), message)
+    return Channel(name, names.index(given["from"]), receiver, slots, 16 + -(-message // 16) * 16)
 
 
-def channels(given: object, names: list[str]) -> tuple[Channel, ...]:
+def channels(given: object, listed: tuple[Placed, ...]) -> tuple[Channel, ...]:
     if not isinstance(given, list):
         raise manifest.ManifestError("channel is a table of its own for each: [[channel]]")
     if len(given) > MAX_CHANNELS:
         raise manifest.ManifestError(f"{len(given)} channels, and an image has {MAX_CHANNELS} at most")
+    names = [one.cell.name for one in listed]
     found = tuple(channel(one, number, names) for number, one in enumerate(given, 1))
     for one in found:
         if [other.name for other in found].count(one.name) > 1:
             raise manifest.ManifestError(f"two channels are called '{one.name}'")
     for index, name in enumerate(names):
+        devices = listed[index].cell.devices
         room = sum(one.size for one in found if one.sender == index)
+        room += sum(DEVICE_PAGES * manifest.PAGE + one.memory for one in devices)
         if room > CHANNEL_ROOM:
-            raise manifest.ManifestError(f"the channels on which {name} sends take {room >> 10}K, and there are {CHANNEL_ROOM >> 10}K")
-        ends = sum(index in (one.sender, one.receiver) for one in found)
+            raise manifest.ManifestError(f"the channels on which {name} sends and its devices take {room >> 10}K, "
+                                         f"and there are {CHANNEL_ROOM >> 10}K")
+        ends = sum(index in (one.sender, one.receiver) for one in found) + len(devices)
         if ends > CELL_CHANNELS:
-            raise manifest.ManifestError(f"{name} is at {ends} channels, and a cell has room for {CELL_CHANNELS}")
+            raise manifest.ManifestError(f"{name} is at {ends} channels and devices, and a cell has room for {CELL_CHANNELS}")
     return found
 
 
@@ -157,7 +170,9 @@ def parse(text: str, base: Path) -> Cells:
     console = given.get("console", names[0])
     if console not in names:
         raise manifest.ManifestError(f"console = {console!r} is no cell; there are: {', '.join(names)}")
-    return Cells(found, names.index(console), channels(given.get("channel", []), names))
+    if (count := sum(len(one.cell.devices) for one in found)) > MAX_DEVICES:
+        raise manifest.ManifestError(f"{count} devices, and an image has {MAX_DEVICES} at most")
+    return Cells(found, names.index(console), channels(given.get("channel", []), found))
 
 
 def load(file: Path) -> Cells:

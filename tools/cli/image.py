@@ -27,10 +27,11 @@ WINDOW_A = 0x08000000  # where addresses are translated
 MAGIC = 0x474D4952  # "RIMG"
 VERSION = 1
 FUSED = 1
-TABLE = struct.Struct("<IIQIIIIII24x")
+TABLE = struct.Struct("<IIQIIIIIIII16x")
 ENTRY = struct.Struct("<32sQQQQIIIIIIIIIIIHHIIII")
 BUDGET = struct.Struct("<IIII16s")
 CHANNEL = struct.Struct("<16sIIII")
+DEVICE = struct.Struct("<16sIII4x")
 TRAILER = struct.Struct("<QII")
 MAX_SEGMENTS = 8
 
@@ -106,6 +107,11 @@ def boot_table(programs: list[Program], fused: bool = True, console: int = 0, ch
     channels_at = at if channels else 0
     body += b"".join(CHANNEL.pack(one.name.encode(), *one[1:]) for one in channels)
     at += CHANNEL.size * len(channels)
+    devices = [DEVICE.pack(one.name.encode(), index, one.virtio, one.memory)
+               for index, (cell, _, _) in enumerate(programs) for one in cell.devices]
+    devices_at = at if devices else 0
+    body += b"".join(devices)
+    at += DEVICE.size * len(devices)
     for index, (cell, data, window) in enumerate(programs):
         start = -(-at // PAGE) * PAGE
         body += bytes(start - at) + data
@@ -117,7 +123,7 @@ def boot_table(programs: list[Program], fused: bool = True, console: int = 0, ch
                               *cell.supervisor[1:])
     rest = bytes(entries + body) + bytes(-at % PAGE)
     header = TABLE.pack(MAGIC, VERSION, TABLE.size + len(rest), zlib.crc32(rest), FUSED if fused else 0, len(programs),
-                        console, channels_at, len(channels))
+                        console, channels_at, len(channels), devices_at, len(devices))
     return header + rest
 
 
@@ -160,6 +166,8 @@ def build(kind: str, arch: str, kernel: Path, cell_elf: Path, cell_toml: Path, o
     restarts = "restart" in parts.of_kernel(kernel)
     try:
         cell = manifest.load(cell_toml)
+        if cell.devices:
+            raise ImageError(f"{common.relative(cell_toml)}: a cell that drives a device is one of several: {cells.FILE}")
         program = check_cell(cell_elf.read_bytes(), arch, cell, window)
     except manifest.ManifestError as error:
         raise ImageError(str(error)) from error

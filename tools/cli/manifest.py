@@ -52,6 +52,14 @@ class Supervisor(NamedTuple):
     heartbeat: int = 0  # longest that its fibers may run without a call; 0: for ever
 
 
+class Device(NamedTuple):
+    """One that the cell drives."""
+
+    name: str  # the cell's for it
+    virtio: int  # device id of virtio 1.2, 5
+    memory: int  # bytes that it and its driver share
+
+
 class Cell(NamedTuple):
     name: str
     memory: int  # bytes behind the start of the window: program and heap
@@ -68,13 +76,14 @@ class Cell(NamedTuple):
     budgets: tuple[Budget, ...] = ()  # number 1 is the first
     first_budget: int = 0  # number of the first fiber's; 0: none
     supervisor: Supervisor = Supervisor()
+    devices: tuple[Device, ...] = ()
 
 
 DEFAULTS = {
     "memory": "8M", "map": "1M", "tier": "gravity", "ceiling": "photon",
     "fibers": 64, "stack": "64K", "fiber_stack": "4K",
     "fiber_rings": "8K", "cores": 1, "trace": False, "isolation": "fused", "first_budget": "", "budget": (),
-    "supervisor": {},
+    "supervisor": {}, "device": (),
 }
 ISOLATIONS = ("fused", "cells")
 POLICIES = ("never", "on-fault", "always")  # index: enum rumpk_restart_policy of abi/image.h
@@ -82,6 +91,10 @@ SUPERVISOR = {"policy": "never", "limit": 3, "window": "60s", "backoff": "10ms",
 MAX_RESTARTS = 1000
 MIN_HEARTBEAT = 1000  # us
 BUDGET_KEYS = ("name", "run", "window", "fibers")
+DEVICE_KEYS = ("name", "virtio", "memory")
+DEVICE_NAME_MAX = 15
+MAX_VIRTIO = 63
+MAX_DEVICE_MEMORY = 256 << 10
 
 
 def pages(key: str, value: object, least: int, most: int) -> int:
@@ -171,6 +184,36 @@ def budgets(given: object, first: object, fibers: int) -> tuple[tuple[Budget, ..
     return found, names.index(first) + 1
 
 
+def device(given: object, number: int) -> Device:
+    """One [[device]], the number-th."""
+    where = f"device {number}"
+    if not isinstance(given, dict):
+        raise ManifestError("device is a table of its own for each: [[device]]")
+    if unknown := sorted(set(given) - set(DEVICE_KEYS)):
+        raise ManifestError(f"{where}: unknown key '{unknown[0]}'; there are: {', '.join(DEVICE_KEYS)}")
+    for key in ("name", "virtio"):
+        if key not in given:
+            raise ManifestError(f"{where} has no {key}")
+    name, virtio = given["name"], given["virtio"]
+    if not isinstance(name, str) or not re.fullmatch(rf"[A-Za-z0-9._-]{{1,{DEVICE_NAME_MAX}}}", name):
+        raise ManifestError(f"{where}: name = {name!r} is not 1 to {DEVICE_NAME_MAX} letters, digits, '.', '_' or '-'")
+    where = f"device '{name}'"
+    if not isinstance(virtio, int) or isinstance(virtio, bool) or not 1 <= virtio <= MAX_VIRTIO:
+        raise ManifestError(f"{where}: virtio = {virtio!r} is no number of a kind of device, 1 to {MAX_VIRTIO}")
+    return Device(name, virtio, pages(f"{where}: memory", given.get("memory", 0), 0, MAX_DEVICE_MEMORY))
+
+
+def devices(given: object) -> tuple[Device, ...]:
+    if not isinstance(given, (list, tuple)):
+        raise ManifestError("device is a table of its own for each: [[device]]")
+    found = tuple(device(one, number) for number, one in enumerate(given, 1))
+    names = [one.name for one in found]
+    for one in names:
+        if names.count(one) > 1:
+            raise ManifestError(f"two devices are called '{one}'")
+    return found
+
+
 def supervisor(given: object) -> Supervisor:
     """[supervisor]."""
     if not isinstance(given, dict):
@@ -240,7 +283,7 @@ def parse(text: str, default_name: str) -> Cell:
         fiber_stack=fiber_stack(values["fiber_stack"]),
         fiber_rings=pages("fiber_rings", values["fiber_rings"], 0, WINDOW_BOOT_RINGS - WINDOW_RINGS),
         cores=cores, trace=values["trace"], isolated=values["isolation"] == "cells", budgets=all_budgets, first_budget=first_budget,
-        supervisor=supervisor(values["supervisor"]),
+        supervisor=supervisor(values["supervisor"]), devices=devices(values["device"]),
     )
     if cell.supervisor.policy != "never" and cell.cores > 1:
         raise ManifestError(f"supervisor: a cell with cores = {cell.cores} cannot be restarted, one with a single core can")

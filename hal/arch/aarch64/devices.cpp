@@ -113,6 +113,10 @@ void interrupt_done(uint32_t line) {
     write_icc_deactivate(line);
 }
 
+uint32_t register_read(uint64_t address) {
+    return Mmio::read32(address);
+}
+
 int device_enable(uint32_t line) {
     return gic.enable(line, this_core().id) ? 0 : -RUMPK_EINVAL;
 }

@@ -79,6 +79,10 @@ uint32_t device_claim() {
     return plic.claim(plic_context());
 }
 
+uint32_t register_read(uint64_t address) {
+    return Mmio::read32(address);
+}
+
 int device_enable(uint32_t line) {
     return plic.enable(plic_context(), line) ? 0 : -RUMPK_EINVAL;
 }

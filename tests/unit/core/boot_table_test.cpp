@@ -170,6 +170,59 @@ TEST(BootTable, Channels) {
     EXPECT_FALSE(good_channel([](auto& c) { c.slots = 4096, c.slot_size = 128; })); // and its header
 }
 
+TEST(BootTable, ChannelsToTheKernel) {
+    EXPECT_TRUE(good_channel([](auto& c) { c.to = RUMPK_CHANNEL_KERNEL, c.slot_size = 48; }));
+    EXPECT_FALSE(good_channel([](auto& c) { c.to = RUMPK_CHANNEL_KERNEL; })); // it takes 32 bytes at a time
+    EXPECT_FALSE(good_channel([](auto& c) { c.from = RUMPK_CHANNEL_KERNEL, c.slot_size = 48; }));
+    EXPECT_FALSE(good_channel([](auto& c) { c.to = RUMPK_CHANNEL_KERNEL - 1, c.slot_size = 48; }));
+}
+
+// Behind the cells, the second's.
+rumpk_boot_device& give_device(TableImage& image, uint32_t count = 1) {
+    auto* const devices = reinterpret_cast<rumpk_boot_device*>(&image.cell(image.table().cells));
+    image.table().devices_offset =
+        static_cast<uint32_t>(reinterpret_cast<std::byte*>(devices) - image.bytes().data());
+    image.table().devices = count;
+    for (uint32_t i = 0; i < count; ++i) {
+        devices[i] = {.name = {'d'}, .cell = 1, .virtio = 4, .memory = 4096, .reserved = 0};
+    }
+    return devices[0];
+}
+
+bool good_device(const std::function<void(rumpk_boot_device&)>& change, uint32_t count = 1) {
+    TableImage image(2);
+    change(give_device(image, count));
+    const auto read = BootTable::read(image.seal().bytes());
+    EXPECT_TRUE(read || read.error() == BootTableError::bad_channels);
+    return read.has_value();
+}
+
+TEST(BootTable, Devices) {
+    TableImage image(2);
+    (void)give_device(image, 3);
+    const auto table = BootTable::read(image.seal().bytes());
+    ASSERT_TRUE(table) << describe(table.error());
+    ASSERT_EQ(table->devices().size(), 3u);
+    EXPECT_EQ(table->devices()[2].virtio, 4u);
+    EXPECT_EQ(BootTable::read(TableImage(2).bytes())->devices().size(), 0u);
+    EXPECT_TRUE(good_device([](auto& d) { std::memset(d.name, 'x', 15); }));
+    EXPECT_FALSE(good_device([](auto& d) { std::memset(d.name, 'x', 16); }));
+    EXPECT_FALSE(good_device([](auto& d) { d.name[0] = 0; }));
+    EXPECT_FALSE(good_device([](auto& d) { d.cell = 2; }));
+    EXPECT_FALSE(good_device([](auto& d) { d.virtio = 0; }));
+    EXPECT_FALSE(good_device([](auto& d) { d.reserved = 1; }));
+    EXPECT_TRUE(good_device([](auto& d) { d.memory = 0; }));
+    EXPECT_FALSE(good_device([](auto& d) { d.memory = 4095; }));
+    EXPECT_TRUE(good_device([](auto& d) { d.memory = (512 << 10) - 3 * 4096; }));
+    EXPECT_FALSE(
+        good_device([](auto& d) { d.memory = (512 << 10) - 2 * 4096; })); // its ring and its registers
+    EXPECT_FALSE(good_device([](auto& d) { d.memory = ~0xfffu; }));
+    EXPECT_TRUE(good_device([](auto&) {}, 32));
+    EXPECT_FALSE(good_device([](auto&) {}, 33));
+    EXPECT_EQ(why_after([](auto& i) { give_device(i), i.table().devices_offset -= 4; }, 2),
+              BootTableError::bad_channels);
+}
+
 TEST(BootTable, ChannelsOutside) {
     const auto of = [](const std::function<void(TableImage&)>& change) {
         return why_after(
@@ -201,7 +254,7 @@ TEST(BootTable, Header) {
         EXPECT_EQ(why_after([&](auto& i) { i.table().size = size; }), BootTableError::wrong_size) << size;
     }
     EXPECT_EQ(why_after([](auto& i) { i.table().flags = 2; }), BootTableError::unknown_flag);
-    EXPECT_EQ(why_after([](auto& i) { i.table().reserved[23] = 1; }), BootTableError::reserved_not_zero);
+    EXPECT_EQ(why_after([](auto& i) { i.table().reserved[15] = 1; }), BootTableError::reserved_not_zero);
     EXPECT_EQ(why_after([](auto& i) { i.table().cells = 0; }), BootTableError::bad_cell_count);
     EXPECT_EQ(why_after([](auto& i) { i.table().cells = 8; }), BootTableError::bad_cell_count);
     EXPECT_EQ(why_after([](auto& i) { i.table().cells = ~0u; }), BootTableError::bad_cell_count);

@@ -114,8 +114,20 @@ inline bool holds_channels(const rumpk::BootTable& table, std::span<const std::b
     const auto bytes = std::as_bytes(table.channels());
     bool good = bytes.size() <= size_t{64} * 32;
     for (const rumpk_boot_channel& one : table.channels()) {
-        good = good && one.from < table.cell_count() && one.to < table.cell_count() && one.from != one.to &&
-               one.name[0] != 0 && one.name[15] == 0 && one.slots >= 1 && one.slot_size >= 32;
+        const bool to_kernel = one.to == RUMPK_CHANNEL_KERNEL && one.slot_size == 48;
+        good = good && one.from < table.cell_count() && (one.to < table.cell_count() || to_kernel) &&
+               one.from != one.to && one.name[0] != 0 && one.name[15] == 0 && one.slots >= 1 &&
+               one.slot_size >= 32;
+    }
+    return good && (bytes.empty() || (bytes.data() > image.data() && &bytes.back() <= &image.back()));
+}
+
+inline bool holds_devices(const rumpk::BootTable& table, std::span<const std::byte> image) {
+    const auto bytes = std::as_bytes(table.devices());
+    bool good = bytes.size() <= size_t{32} * 32;
+    for (const rumpk_boot_device& one : table.devices()) {
+        good = good && one.cell < table.cell_count() && one.virtio != 0 && one.memory % page == 0 &&
+               one.memory < 512 << 10 && one.name[0] != 0 && one.name[15] == 0;
     }
     return good && (bytes.empty() || (bytes.data() > image.data() && &bytes.back() <= &image.back()));
 }
@@ -148,7 +160,8 @@ inline bool holds_what_it_promises(const rumpk::BootTable& table, std::span<cons
         windows |= 1ULL << cell.window.value();
     }
     return table.cell_count() >= 1 && table.size() <= image.size() && table.console() < table.cell_count() &&
-           holds_channels(table, image) && (!table.fused() || table.cell_count() == 1);
+           holds_channels(table, image) && holds_devices(table, image) &&
+           (!table.fused() || table.cell_count() == 1);
 }
 
 } // namespace core_test

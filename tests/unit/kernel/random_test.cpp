@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <set>
 #include <vector>
 
@@ -93,6 +94,68 @@ TEST(RandomInterrupted, BeginsAgain) {
         machine.scheduler.make_ready(machine.fiber(Tier::void_, draws));
         EXPECT_TRUE(machine.run(100'000));
         EXPECT_EQ(seen.size(), 40U);
+    }
+}
+
+std::array<std::byte, 32> filled(int value) {
+    std::array<std::byte, 32> all;
+    all.fill(static_cast<std::byte>(value));
+    return all;
+}
+
+TEST_F(RandomTest, WhatIsMixedInIsASeed) {
+    Random random;
+    random.mix(filled(1));
+    EXPECT_TRUE(random.seeded());
+    EXPECT_NE(draw(random, 16), draw(random, 16));
+}
+
+TEST_F(RandomTest, WhatIsMixedInChangesAllThatComes) {
+    std::set<std::vector<std::byte>> seen;
+    for (int value = 0; value < 20; ++value) {
+        Random random;
+        random.seed(filled(7));
+        const auto before = draw(random, 16); // the same in all
+        random.mix(filled(value));
+        EXPECT_TRUE(seen.insert(draw(random, 16)).second);
+        EXPECT_TRUE(seen.insert(draw(random, 16)).second);
+        EXPECT_FALSE(seen.contains(before));
+    }
+    // Twice the same, and it is not undone: numbers were drawn in between.
+    Random random, other;
+    random.seed(filled(7));
+    other.seed(filled(7));
+    (void)draw(random, 1);
+    (void)draw(other, 1);
+    random.mix(filled(3));
+    (void)draw(random, 1);
+    (void)draw(other, 1);
+    random.mix(filled(3));
+    EXPECT_NE(draw(random, 16), draw(other, 16));
+}
+
+// Whatever request is under way when it comes: it does not put the old key's successor in its place.
+TEST(RandomMixed, IsNotLost) {
+    for (uint64_t seed = 0; seed < 50; ++seed) {
+        simulated::Machine machine{seed};
+        Random random, other;
+        random.seed(filled(7));
+        other.seed(filled(7));
+        bool came = false;
+        const auto draws = [&] {
+            machine.interrupt_later([&] {
+                random.mix(filled(1));
+                came = true;
+            });
+            while (!came) {
+                (void)draw(random, 16);
+                (void)draw(other, 16);
+            }
+        };
+        machine.scheduler.make_ready(machine.fiber(Tier::void_, draws));
+        EXPECT_TRUE(machine.run(100'000));
+        EXPECT_TRUE(came);
+        EXPECT_NE(draw(random, 16), draw(other, 16));
     }
 }
 
