@@ -12,11 +12,15 @@ void RunQueue::deselect() {
 }
 
 void RunQueue::select() {
-    deselect();
-    if (ready_ != 0) {
-        current_ = static_cast<Tier>(highest());
-        first_ = other(current_);
+    if (ready_ == 0) {
+        deselect();
+        return;
     }
+    if (current_ != no_tier) {
+        other(current_) = first_;
+    }
+    current_ = static_cast<Tier>(highest());
+    first_ = other(current_);
 }
 
 void RunQueue::select(RunNode& node, Tier tier) {

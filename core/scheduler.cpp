@@ -165,12 +165,10 @@ void Scheduler::attend_to(Fiber* previous, Why why, Switch how) {
 // Who is given the core. nullptr: nobody, it idles.
 inline Fiber* Scheduler::choose() {
     attend_no_more(Attention::higher);
-    if (only_ == nullptr) [[likely]] {
-        if (ready_.first() == nullptr || ready_.ready_above()) {
-            ready_.select();
-        }
-    } else {
+    if (attends(Attention::only)) [[unlikely]] {
         choose_only();
+    } else {
+        ready_.select();
     }
     return running();
 }

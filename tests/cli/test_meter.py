@@ -66,10 +66,10 @@ class Promised(unittest.TestCase):
             self.assertLessEqual(found[name], limit, "\n".join([str(report.wake), *meter.describe(report, self.machine, symbols)]))
 
     def test_under_load(self):
-        self.check("load", 3000, wake=650, median=460, masked=500, late=1200)
+        self.check("load", 3000, wake=640, median=440, masked=495, late=1200)
 
     def test_while_a_void_fiber_makes_every_call(self):
-        self.check("calls", 100, wake=650, median=460, masked=500, late=1100)
+        self.check("calls", 100, wake=640, median=440, masked=495, late=1100)
 
 
 class BeginningAnew(unittest.TestCase):
