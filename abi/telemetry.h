@@ -15,7 +15,7 @@
 #include "abi/call.h"
 
 /* Requests. */
-#define RUMPK_REQUEST_REPORT 'r' /* SYSTEM, one FIBER for each there is, END */
+#define RUMPK_REQUEST_REPORT 'r' /* SYSTEM, a CELL for each, one FIBER for each there is, END */
 #define RUMPK_REQUEST_STOP 's'   /* the machine ends as if its cell had, and sends its trace */
 
 enum rumpk_telemetry_kind {
@@ -23,7 +23,8 @@ enum rumpk_telemetry_kind {
     RUMPK_TELEMETRY_FIBER = 2,  /* struct rumpk_telemetry_fiber */
     RUMPK_TELEMETRY_END = 3,    /* nothing: the report, or the trace, is whole */
     RUMPK_TELEMETRY_TRACE =
-        4 /* struct rumpk_telemetry_trace, then the core's events, as rumpk_telemetry_trace says */
+        4, /* struct rumpk_telemetry_trace, then the core's events, as rumpk_telemetry_trace says */
+    RUMPK_TELEMETRY_CELL = 5 /* struct rumpk_telemetry_cell; behind SYSTEM, of cells with a supervisor */
 };
 
 struct rumpk_telemetry {
@@ -33,8 +34,30 @@ struct rumpk_telemetry {
 
 struct rumpk_telemetry_fiber {
     uint32_t number; /* what trace events call it; a control block's, used by one fiber after the other */
-    uint32_t kernel; /* 1: it is the kernel's own, not a cell's */
+    uint32_t owner;  /* 1: it is the kernel's own; else twice the index of its cell's window */
     struct rumpk_meta_fiber fiber;
+};
+
+/* How a cell has ended last. What lives, begun anew or for the first time, has RUMPK_CELL_LIVES besides. */
+enum rumpk_telemetry_end {
+    RUMPK_CELL_LIVES = 1,
+    RUMPK_CELL_ENDED_BY_ITSELF = 2,
+    RUMPK_CELL_ENDED_BY_FAULT = 4,
+    RUMPK_CELL_ENDED_BY_KERNEL = 6,
+    RUMPK_CELL_ENDED_BY_HEARTBEAT = 8
+};
+
+struct rumpk_telemetry_cell {
+    uint32_t window; /* index */
+    uint32_t state;  /* rumpk_telemetry_end */
+    uint64_t restarts;
+    uint64_t ended_ns; /* when it ended last, since reset; this and all below 0 if it never did */
+    int64_t code;      /* by itself: with which */
+    uint64_t pc;       /* by a fault of its own */
+    uint64_t address;  /* the same */
+    uint8_t what[32];  /* the same: its text, NUL-terminated */
+    uint8_t fiber[16]; /* who made it end; need not end in NUL */
+    uint8_t name[32];  /* the cell's, NUL-terminated */
 };
 
 struct rumpk_telemetry_trace {
@@ -89,6 +112,7 @@ struct rumpk_trace_name {
 
 RUMPK_ASSERT(sizeof(struct rumpk_telemetry) == 8);
 RUMPK_ASSERT(sizeof(struct rumpk_telemetry_fiber) == 8 + sizeof(struct rumpk_meta_fiber));
+RUMPK_ASSERT(sizeof(struct rumpk_telemetry_cell) == 128);
 RUMPK_ASSERT(sizeof(struct rumpk_telemetry_trace) == 40);
 RUMPK_ASSERT(sizeof(struct rumpk_trace_event) == 16);
 RUMPK_ASSERT(sizeof(struct rumpk_trace_name) == 16);

@@ -31,6 +31,7 @@ class Report {
         };
     };
     std::span<const std::byte> message(rumpk_telemetry_kind kind, uint32_t length);
+    std::span<const std::byte> next_cell();
 
     // What comes next: nothing, the system's, then the fibers by place, then the end. Nothing is 0, so
     // that a report that nobody asks for takes no byte of the image.
@@ -39,6 +40,7 @@ class Report {
     static constexpr uint32_t first_fiber = 2;
     uint32_t next_ = done;
     bool with_ended_ = false;
+    uint16_t next_cell_ = 0; // by place; before the fibers, once the system's has been sent
     Message message_;
 };
 

@@ -53,6 +53,9 @@ void Supervisor::prepare(Cell& cell, const BootCell& description, const rumpk_bo
                            this);
     this_scheduler().begin(*fiber_);
     supervisors[cell.id().value()] = this;
+    told_.window = cell.id().value();
+    told_.state = RUMPK_CELL_LIVES;
+    std::ranges::copy(cell.name(), reinterpret_cast<char*>(told_.name));
 }
 
 void Supervisor::end_by_fault(const hal_fault& fault, Fiber& fiber) {
@@ -117,6 +120,7 @@ void Supervisor::run() {
         if (how_ == CellEnd::by_fault && core_ == here.core()) {
             keep(faults_[core_.value()]);
         }
+        tell_end();
         const uint64_t restarts = restarts_in_window();
         const bool again = covered() && restarts < policy_.limit;
         if (again || cell_->ends_alone()) {
@@ -142,6 +146,37 @@ void Supervisor::report() const {
         print("cell %.*s: fiber %.*s: no call for %lu ms; the cell ends", RUMPK_TEXT(cell_->name()),
               RUMPK_TEXT(fiber_name(*fault.fiber)), uint64_t{policy_.heartbeat_us} / 1000);
     }
+}
+
+// Who it was the fault's fiber's block says only as long as the cell has not begun anew.
+void Supervisor::tell_end() {
+    static_assert(RUMPK_CELL_ENDED_BY_ITSELF == 2 * (1 + static_cast<uint32_t>(CellEnd::by_itself)) &&
+                  RUMPK_CELL_ENDED_BY_FAULT == 2 * (1 + static_cast<uint32_t>(CellEnd::by_fault)) &&
+                  RUMPK_CELL_ENDED_BY_KERNEL == 2 * (1 + static_cast<uint32_t>(CellEnd::by_kernel)) &&
+                  RUMPK_CELL_ENDED_BY_HEARTBEAT == 2 * (1 + static_cast<uint32_t>(CellEnd::by_heartbeat)));
+    rumpk_telemetry_cell told{.window = told_.window,
+                              .state = 2 * (1 + static_cast<uint32_t>(how_)),
+                              .restarts = restarts_,
+                              .ended_ns = machine().now(),
+                              .code = how_ == CellEnd::by_itself ? code_ : 0,
+                              .pc = 0,
+                              .address = 0,
+                              .what = {},
+                              .fiber = {},
+                              .name = {}};
+    std::ranges::copy(told_.name, told.name);
+    const CellFault& fault = faults_[core_.value()];
+    if (how_ == CellEnd::by_fault) {
+        told.pc = fault.what.pc;
+        told.address = fault.what.address;
+        const size_t length = std::min(__builtin_strlen(fault.what.what), sizeof told.what - 1);
+        std::copy_n(fault.what.what, length, reinterpret_cast<char*>(told.what));
+    }
+    if (how_ == CellEnd::by_fault || how_ == CellEnd::by_heartbeat) {
+        std::ranges::copy(fault.fiber->name, reinterpret_cast<char*>(told.fiber));
+    }
+    const InterruptsMasked masked;
+    told_ = told;
 }
 
 // Is this an end after which the cell is to begin anew?
@@ -188,6 +223,8 @@ void Supervisor::restart(uint64_t restarts) {
     {
         const InterruptsMasked masked;
         cell_->begin_again(description_.first_budget); // runs when this fiber next waits: they have one tier
+        told_.state |= RUMPK_CELL_LIVES;
+        told_.restarts = restarts_;
         watch();
     }
     const InterruptsMasked masked;

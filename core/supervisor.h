@@ -10,6 +10,7 @@
 #include <array>
 #include <span>
 
+#include "abi/telemetry.h"
 #include "core/boot_table.h"
 #include "core/fiber.h"
 
@@ -53,6 +54,9 @@ class Supervisor {
 
     [[noreturn]] void run();
 
+    // Masked. For somebody outside who asks what became of the cell.
+    [[nodiscard]] const rumpk_telemetry_cell& told() const { return told_; }
+
     // By the cell's fibers, where heartbeat.cpp hears them.
     void note_call() { made_call_ = true; }
     // heartbeat.cpp. In the timer interrupt: does the cell hang? Then who runs ends, and the cell. When to
@@ -69,6 +73,7 @@ class Supervisor {
     void end_with(Fiber& fiber, CellEnd how);
     void restart(uint64_t restarts);
     void report() const;
+    void tell_end();
     void watch();
     [[noreturn]] void give_up(uint64_t restarts);
 
@@ -84,6 +89,8 @@ class Supervisor {
     CellEnd how_{};
     CoreId core_{};
     int64_t code_ = 0;
+
+    rumpk_telemetry_cell told_{}; // written masked, by the fiber
 
     // Of its heartbeat, if it has one and lives: who was looked at last, and what had run then since the
     // cell's last call. Touched masked.

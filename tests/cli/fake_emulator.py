@@ -252,6 +252,27 @@ def watched():
     leave(0)
 
 
+def cell(window, state, restarts, name, ended_ns=0, code=0, pc=0, address=0, what=b"", who=b""):
+    message(5, struct.pack("<IIQQqQQ32s16s32s", window, state, restarts, ended_ns, code, pc, address, what, who, name))
+
+
+def watched_cells():
+    """Five cells, of which each has ended in another way."""
+    boot()
+    while True:
+        wait_for_request(b"r")
+        system()
+        cell(0, 1, 0, b"near")
+        cell(1, 5, 3, b"driver", 4_000_000_000, 0, 0x10000542, 0x486, b"load page fault", b"bad")
+        cell(2, 2, 0, b"short", 1_000_000_000, -3)
+        cell(3, 6, 2, b"by-kernel", 1_000_000_000)
+        cell(6, 9, 1, b"slow\x1b", 1_000_000_000, who=b"sixteen-letters!")
+        fiber(16, 1, b"console", 0, kernel=1)
+        fiber(32, 2, b"main", 1 << 32)
+        fiber(48, 2, b"main", 1 << 32, kernel=2)
+        message(3)
+
+
 def watched_for_ever():
     boot()
     while True:

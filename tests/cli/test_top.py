@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from tools.cli import top  # noqa: E402
+from tools.cli import common, top  # noqa: E402
 
 FAKE = [sys.executable, str(ROOT / "tests/cli/fake_emulator.py")]
 
@@ -95,9 +96,55 @@ class Asking(Case):
         answer = json.loads(done.stdout)
         self.assertEqual((answer["application"], answer["cores"], answer["uptime_ns"]), ("app", 1, 2_000_000_000))
         self.assertEqual(answer["fibers"][1], {
-            "kernel": False, "id": 1 << 32, "tier": "gravity", "core": 0, "state": "waiting", "switches": 7, "run_ns": 1_000_000_000,
+            "kernel": False, "window": 0, "id": 1 << 32, "tier": "gravity", "core": 0, "state": "waiting", "switches": 7, "run_ns": 1_000_000_000,
             "name": "main?[2J", "wake_max_ns": 2500, "counted_since_ns": 0, "budget": 0, "strikes": 0,
         })
+
+    def test_cells(self):
+        self.start("watched_cells")
+        lines = self.top("--once", "--interval", "0.05").stdout.decode().splitlines()
+        self.assertEqual([line.split()[-2:] for line in lines[2:5]], [["kernel", "console"], ["A:0.1", "main"], ["B:0.1", "main"]])
+        self.assertEqual(lines[5:], [
+            "WINDOW  RESTARTS  STATE     CELL             LAST END",
+            "A              0  lives     near",
+            "B              3  lives     driver           fiber bad: load page fault at 0x10000542, address 0x486; 1.0 s ago",
+            "C              0  ended     short            by itself with -3; 4.0 s ago",
+            "D              2  ended     by-kernel        by the kernel; 4.0 s ago",
+            "G              1  lives     slow?            fiber sixteen-letters!: no heartbeat; 4.0 s ago",
+        ])
+        answer = json.loads(self.top("--once", "--json").stdout)
+        self.assertEqual(answer["cells"][1], {
+            "window": 1, "name": "driver", "lives": True, "restarts": 3, "end": "fault", "ended_ns": 4_000_000_000, "code": 0,
+            "pc": 0x10000542, "address": 0x486, "what": "load page fault", "fiber": "bad",
+        })
+
+    def test_cells_of_a_real_machine(self):
+        """A driver that ends again and again. Without its symbols, which a runner takes longer to look up than a life lasts."""
+        subprocess.run([sys.executable, str(ROOT / "rumpk"), "build", "rng-bad", "--machine", "qemu-riscv64"], capture_output=True, check=True)
+        image = shutil.copy(common.BUILD / "qemu-riscv64" / "images" / "rng-bad.img", self.folder)
+        command = [sys.executable, str(ROOT / "rumpk"), "run", image, "--machine", "qemu-riscv64",
+                   "--emulator-args", "-global virtio-mmio.force-legacy=false -device virtio-rng-device", "--", "lives", "1000000", "7"]
+        with tempfile.TemporaryFile() as said:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=self.environment)
+            try:
+                limit, near, driver = time.monotonic() + 60, None, {"restarts": 0}
+                while driver["restarts"] < 3 and time.monotonic() < limit and process.poll() is None:
+                    time.sleep(0.2)
+                    done = self.top("--once", "--json", "--interval", "0.05")
+                    if done.stdout:
+                        near, driver = json.loads(done.stdout)["cells"]
+            finally:
+                process.send_signal(signal.SIGINT)
+                process.wait(60)
+            said.seek(0)
+            self.assertGreaterEqual(driver["restarts"], 3, said.read()[-2000:])
+        self.assertEqual((near["name"], near["window"], near["lives"], near["restarts"], near["end"], near["ended_ns"]), ("near", 0, True, 0, "", 0))
+        self.assertEqual((driver["name"], driver["window"]), ("virtio-rng", 1))
+        self.assertIn(driver["end"], ("fault", "itself", "heartbeat"))
+        self.assertGreater(driver["ended_ns"], 0)
+        if driver["end"] == "fault":
+            self.assertEqual((driver["fiber"], driver["code"]), ("bad", 0))
+            self.assertRegex(driver["what"], "page fault|illegal instruction")
 
     def test_two_ask_at_once(self):
         self.start("watched")

@@ -56,6 +56,10 @@ def core_trace(events, core=0, recorded=None, clock=(1000, 1000, 1 << 32)):
     return message(4, body + b"".join(struct.pack("<QIHBB", *event) for event in events))
 
 
+def cell(window=1, state=5):
+    return message(5, struct.pack("<IIQQqQQ32s16s32s", window, state, 3, 4, 0, 5, 6, b"fault", b"bad", b"driver"))
+
+
 END = message(3)
 SWITCH, WAKE, SPAWN, NAME, ENDED, INTERRUPT, RETURN, MESSAGE = range(1, 9)
 
@@ -69,12 +73,12 @@ class Case(unittest.TestCase):
 
 class Parsing(unittest.TestCase):
     def test_pieces_of_any_size(self):
-        data = core_trace([(1, 2, 3, 0, SWITCH)]) + system() + fiber(2) + END + system() + END
+        data = core_trace([(1, 2, 3, 0, SWITCH)]) + system() + cell() + fiber(2) + END + system() + END
         for size in (1, 3, 7, 8, 1000):
             parser, reports = telemetry.Parser(), []
             for at in range(0, len(data), size):
                 reports += parser.feed(data[at : at + size])
-            self.assertEqual([(len(one.traces), len(one.fibers)) for one in reports], [(1, 1), (0, 0)], size)
+            self.assertEqual([(len(one.traces), len(one.cells), len(one.fibers)) for one in reports], [(1, 1, 1), (0, 0, 0)], size)
             self.assertFalse(parser.unfinished())
 
     def test_the_ring_is_turned(self):
@@ -86,7 +90,8 @@ class Parsing(unittest.TestCase):
     def test_what_cannot_be(self):
         for data in (
             message(2, bytes(3)), message(99), struct.pack("<II", 4, 0xFFFFFFF0), struct.pack("<II", 4, 39), struct.pack("<II", 4, 50),
-            END, fiber(1), system() + system(), system(0), system(9), system() + fiber(1, tier=4), system() + fiber(1, kernel=2),
+            END, fiber(1), system() + system(), system(0), system(9), system() + fiber(1, tier=4), system() + fiber(1, kernel=3),
+            system() + fiber(1, kernel=14), cell(), system() + cell(7), system() + cell(1, 10), system() + 8 * cell(), message(5, bytes(127)),
             core_trace([(1, 2, 3, 4, 5)], recorded=0), core_trace([], core=8), core_trace([]) * 2,
             core_trace([], clock=(5, 4, 0)),
         ):
@@ -95,7 +100,7 @@ class Parsing(unittest.TestCase):
 
     def test_random_bytes_end_in_an_error_or_wait(self):
         draw = random.Random(1)
-        good = core_trace([(1, 2, 3, 0, SWITCH)]) + system() + fiber(2) + END
+        good = core_trace([(1, 2, 3, 0, SWITCH)]) + system() + cell() + fiber(2, kernel=2) + END
         for _ in range(3000):
             data = bytearray(good)
             for _ in range(draw.randrange(1, 5)):

@@ -36,6 +36,7 @@ def as_json(name, machine, report):
         "application": name, "machine": machine, "pid": os.getpid(), "cores": report.system.cores,
         "uptime_ns": report.system.uptime_ns, "memory_unused": report.system.memory_unused,
         "fibers": [{key: value for key, value in fiber._asdict().items() if key != "number"} for fiber in report.fibers],
+        "cells": [cell._asdict() for cell in report.cells],
     }
 
 

@@ -7,20 +7,26 @@ from typing import NamedTuple
 
 REPORT, STOP = b"r", b"s"  # requests
 
-_SYSTEM, _FIBER, _END, _TRACE = 1, 2, 3, 4
+_SYSTEM, _FIBER, _END, _TRACE, _CELL = 1, 2, 3, 4, 5
 _HEADER = struct.Struct("<II")
 _SYSTEM_FORM = struct.Struct("<II11Q")
 _FIBER_FORM = struct.Struct("<II IIII QQQ 16s QQ II")
 _TRACE_FORM = struct.Struct("<II 4Q")
-_LENGTHS = {_SYSTEM: _SYSTEM_FORM.size, _FIBER: _FIBER_FORM.size, _END: 0}
+_CELL_FORM = struct.Struct("<IIQQqQQ32s16s32s")
+_LENGTHS = {_SYSTEM: _SYSTEM_FORM.size, _FIBER: _FIBER_FORM.size, _CELL: _CELL_FORM.size, _END: 0}
 EVENT = struct.Struct("<QIHBB")
 NAME = struct.Struct("<15sB")
 
 CORES_MAX = 8
+CELLS_MAX = 7
 FIBERS_MAX = 1 << 17  # of one report; the kernel has at most 16,384 of a cell
 EVENTS_MAX = 1 << 22  # of one core
 TIERS = ("photon", "matter", "gravity", "void")
 STATES = ("free", "ready", "running", "waiting")
+ENDS = ("", "itself", "fault", "kernel", "heartbeat")  # how a cell has ended last; "": never
+
+
+_OWNERS = {1, *range(0, 2 * CELLS_MAX, 2)}  # of a fiber: the kernel, or twice its cell's window
 
 
 class TelemetryError(Exception):
@@ -44,6 +50,7 @@ class System(NamedTuple):
 class Fiber(NamedTuple):
     number: int  # what trace events call its control block
     kernel: bool
+    window: int  # index of its cell's; 0 of the kernel's
     id: int  # 0: the kernel's, or ended
     tier: str
     core: int
@@ -55,6 +62,22 @@ class Fiber(NamedTuple):
     counted_since_ns: int
     budget: int  # number of the cell's; 0: none
     strikes: int
+
+
+class Cell(NamedTuple):
+    """One with a supervisor: what became of it."""
+
+    window: int
+    name: str
+    lives: bool  # false: it has ended, and perhaps begins anew
+    restarts: int
+    end: str  # of ENDS: the last one, and what follows about it
+    ended_ns: int
+    code: int  # by itself: with which
+    pc: int  # by a fault
+    address: int
+    what: str
+    fiber: str  # who made it end
 
 
 class CoreTrace(NamedTuple):
@@ -71,6 +94,7 @@ class Report(NamedTuple):
     system: System
     fibers: list
     traces: list  # of CoreTrace; empty: a report that was asked for
+    cells: list  # those with a supervisor
 
 
 class Parser:
@@ -81,6 +105,7 @@ class Parser:
         self._system = None
         self._fibers = []
         self._traces = []
+        self._cells = []
 
     def feed(self, piece):
         """The reports that this piece completes. Raises TelemetryError."""
@@ -102,7 +127,7 @@ class Parser:
 
     def unfinished(self):
         """Something came and what belongs to it did not."""
-        return bool(self._data or self._system or self._fibers or self._traces)
+        return bool(self._data or self._system or self._fibers or self._traces or self._cells)
 
     def _check(self, kind, length):
         if kind == _TRACE:
@@ -126,13 +151,17 @@ class Parser:
             if not self._system or len(self._fibers) >= FIBERS_MAX:
                 raise TelemetryError("a fiber outside of a report, or too many of them")
             self._fibers.append(_fiber(body))
+        elif kind == _CELL:
+            if not self._system or len(self._cells) >= CELLS_MAX:
+                raise TelemetryError("a cell outside of a report, or too many of them")
+            self._cells.append(_cell(body))
         elif kind == _TRACE:
             self._traces.append(_trace(body, {trace.core for trace in self._traces}))
         else:
             if not self._system:
                 raise TelemetryError("the end of a report that did not begin")
-            report = Report(self._system, self._fibers, self._traces)
-            self._system, self._fibers, self._traces = None, [], []
+            report = Report(self._system, self._fibers, self._traces, self._cells)
+            self._system, self._fibers, self._traces, self._cells = None, [], [], []
             return report
         return None
 
@@ -144,10 +173,18 @@ def text(data):
 
 
 def _fiber(body):
-    number, kernel, size, tier, core, state, identity, switches, run_ns, name, *more = _FIBER_FORM.unpack(body)
-    if size != _FIBER_FORM.size - 8 or tier >= len(TIERS) or core >= CORES_MAX or state >= len(STATES) or kernel > 1:
+    number, owner, size, tier, core, state, identity, switches, run_ns, name, *more = _FIBER_FORM.unpack(body)
+    if size != _FIBER_FORM.size - 8 or tier >= len(TIERS) or core >= CORES_MAX or state >= len(STATES) or owner not in _OWNERS:
         raise TelemetryError(f"a fiber of tier {tier} and state {state} on core {core}")
-    return Fiber(number, bool(kernel), identity, TIERS[tier], core, STATES[state], switches, run_ns, text(name), *more)
+    return Fiber(number, owner == 1, owner // 2, identity, TIERS[tier], core, STATES[state], switches, run_ns, text(name), *more)
+
+
+def _cell(body):
+    window, how, restarts, ended_ns, code, pc, address, what, fiber, name = _CELL_FORM.unpack(body)
+    end = how >> 1
+    if window >= CELLS_MAX or end >= len(ENDS):
+        raise TelemetryError(f"a cell in window {window} that ended in way {end}")
+    return Cell(window, text(name), bool(how & 1), restarts, ENDS[end], ended_ns, code, pc, address, text(what), text(fiber))
 
 
 def _trace(body, known):

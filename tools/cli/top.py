@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`./rumpk top`: the fibers of a running image by tier, core and time. It asks the `./rumpk run` that the image
+"""`./rumpk top`: the fibers of a running image by tier, core and time, and what became of its cells. It asks the `./rumpk run` that the image
 belongs to (monitor.py)."""
 
 import json
@@ -9,12 +9,13 @@ import socket
 import sys
 import time
 
-from . import common, monitor, telemetry
+from . import cells, common, monitor, telemetry
 
 ANSWER_SECONDS = 5.0
 ASK = b"?"
 _FIELDS = {
     "application": str, "machine": str, "pid": int, "cores": int, "uptime_ns": int, "memory_unused": int, "fibers": list,
+    "cells": list,
 }
 _NS = 1_000_000_000
 
@@ -184,10 +185,30 @@ def table(answer, before):
     for share, fiber in rows:
         state = "new" if fiber["state"] == "free" else fiber["state"]
         slot = "kernel" if fiber["kernel"] else f"{fiber['id'] & 0xffffffff}.{fiber['id'] >> 32}"
+        slot = slot if fiber["kernel"] or len(answer["cells"]) < 2 else f"{cells.LETTERS[fiber['window']]}:{slot}"
         lines.append(
             f"{fiber['tier']:<8} {fiber['core']:>4}  {state:<8} {100 * share:>5.1f} % {fiber['run_ns'] / _NS:>9.3f} s "
             f"{fiber['switches']:>11} {fiber['wake_max_ns'] / 1000:>8.1f} us  {slot:<9}  {fiber['name']}"
         )
+    return lines + _cell_lines(answer)
+
+
+def _cell_lines(answer):
+    """What became of cells, where they can end alone or begin anew."""
+    if not answer["cells"]:
+        return []
+    lines = ["WINDOW  RESTARTS  STATE     CELL             LAST END"]
+    for cell in answer["cells"]:
+        how = {
+            "": "",
+            "itself": f"by itself with {cell['code']}",
+            "fault": f"fiber {cell['fiber']}: {cell['what']} at {cell['pc']:#x}, address {cell['address']:#x}",
+            "kernel": "by the kernel",
+            "heartbeat": f"fiber {cell['fiber']}: no heartbeat",
+        }[cell["end"]]
+        since = f"; {(answer['uptime_ns'] - cell['ended_ns']) / _NS:.1f} s ago" if how else ""
+        lines.append(f"{cells.LETTERS[cell['window']]:<6} {cell['restarts']:>9}  {'lives' if cell['lives'] else 'ended':<8}  "
+                     f"{cell['name']:<15}  {how}{since}".rstrip())
     return lines
 
 
