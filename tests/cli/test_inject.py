@@ -177,5 +177,29 @@ class Bad(Checked):
         self.wrong("ended with 126", self.checker.finish, 126)
 
 
+class Driver(unittest.TestCase):
+    """What is made of the run of a driver that ends."""
+
+    OUTPUT = "ok the channels are there\n7 answers, 1 twice\n"
+    ERRORS = "rumpk: cell virtio-rng: fiber bad: load page fault; the cell ends\nrumpk: cell virtio-rng: restart 1 of 2, after 0 us\n"
+
+    def outcome(self, lives=2, code=0, output=OUTPUT, errors=2 * ERRORS):
+        return inject.driver_outcome(lives, code, output, errors)
+
+    def test_good(self):
+        done = self.outcome()
+        self.assertEqual((done.injected, done.messages, done.kinds, done.kernel_faults, done.lost, done.wrong),
+                         (2, 7, {"load page fault": 2}, 0, 0, None))
+
+    def test_what_is_wrong(self):
+        self.assertIn("2 restarts in 3 lives", self.outcome(lives=3).wrong)
+        self.assertIn("code 1", self.outcome(code=1).wrong)
+        self.assertIsNotNone(self.outcome(output="ok the channels are there\n").wrong)
+        lost = self.outcome(output="FAILED in life 2\n" + self.OUTPUT)
+        self.assertEqual((lost.lost, lost.wrong is None), (1, False))
+        panicked = self.outcome(errors=2 * self.ERRORS + "rumpk: panic: fault\n")
+        self.assertEqual((panicked.kernel_faults, panicked.wrong is None), (1, False))
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -91,6 +91,23 @@ void a_change_of_view_forgets_only_where_it_must() {
     EXPECT(program_reads(of_all, place_user_data)); // the tests that follow are at home there
 }
 
+// What its registers say (Virtio 1.2, 4.2.2), as who maps them reads them.
+void what_stands_behind_a_transport_is_told() {
+    constexpr uint64_t somewhere = 0x2000000000;
+    const struct hal_boot& boot = *machine->boot;
+    for (uint32_t i = 0; i < boot.virtio_count; i++) {
+        const uint64_t registers = boot.virtio[i].registers;
+        const uint64_t offset = registers % page;
+        EXPECT_EQUAL(machine->map(somewhere, registers - offset, page, HAL_MAP_READ), 0);
+        const auto* const read = reinterpret_cast<volatile uint32_t*>(somewhere + offset);
+        uint32_t version = 0;
+        EXPECT_EQUAL(machine->views->virtio_device(i, &version), read[2]);
+        EXPECT_EQUAL(version, read[1]);
+        EXPECT(version == 1 || version == 2);
+        EXPECT_EQUAL(machine->unmap(somewhere, page), 0);
+    }
+}
+
 } // namespace
 
 const Test tests_of_views[] = {
@@ -98,6 +115,7 @@ const Test tests_of_views[] = {
     {"a change in a window is its view's", a_change_in_a_window_is_its_views},
     {"what is shown is in both views", what_is_shown_is_in_both},
     {"a change of view forgets only where it must", a_change_of_view_forgets_only_where_it_must},
+    {"what stands behind a transport is told", what_stands_behind_a_transport_is_told},
     {nullptr, nullptr},
 };
 

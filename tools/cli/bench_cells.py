@@ -28,7 +28,8 @@ RESTART = "restart"  # tests/apps/restart
 RESTARTED = "cell.restart.instructions"
 RESTARTED_TARGET = 200_000
 # preset -> faults that are injected there
-INJECTED = {"host": 10_000, "qemu-riscv64-cells": 1_000, "qemu-riscv64-pmp-cells": 1_000, "qemu-aarch64-cells": 1_000}
+INJECTED = {"host": 10_000, "qemu-riscv64-cells": 1_000, "qemu-riscv64-pmp-cells": 1_000, "qemu-aarch64-cells": 1_000,
+            "qemu-riscv64-driver": 1_000, "qemu-aarch64-driver": 1_000}
 FAULTS = ("fault.injected", "fault.kernel_faults", "fault.lost_messages")
 FUZZER = "any-arguments"  # tests/apps/any-arguments
 FUZZED = "syscall.fuzz_calls"
@@ -67,7 +68,8 @@ def measure(_runs, only):
 def injected(preset, faults, only):
     """What came of so many faults: each run from another seed, which is said if it goes wrong."""
     seed = time.time_ns() % (1 << 32)
-    build.target(preset.removesuffix(scenarios.CELLS), ["kernels", f"images/{inject.APP}.img"], "an application that ends again and again")
+    built = preset.removesuffix(scenarios.CELLS).removesuffix(inject.DRIVER)
+    build.target(built, ["kernels", f"images/{inject.application(preset)}.img"], "an application that ends again and again")
     outcome = inject.run(preset, faults, seed)
     if outcome.wrong:
         tell = common.say if outcome.kernel_faults or outcome.lost else common.fail  # a figure says so, or none does

@@ -4,6 +4,9 @@ again, and holds it to what its messages say: nothing that was released is lost 
 what it was, and followed by one restart.
 
     python3 tools/cli/inject.py --machine qemu-riscv64-cells --faults 1000000 --seed 7
+
+With -driver behind a machine's name it is a driver that ends (tests/apps/rng-bad), and the application beside it looks
+after its messages itself.
 """
 
 import argparse
@@ -11,6 +14,7 @@ import os
 import random
 import re
 import select
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,6 +31,8 @@ if __package__ in (None, ""):
 from . import common, image, machines, scenarios
 
 APP = "inject"
+DRIVER, DRIVERS_APP = "-driver", "rng-bad"
+DRIVERS_EMULATOR = "-global virtio-mmio.force-legacy=false -device virtio-rng-device"
 WINDOW = 4096  # bytes under way at most: what is dropped after a life that spoils its rings
 LONGEST = 300  # bytes written at once
 SILENCE = 60  # seconds without a word are a hang
@@ -279,8 +285,39 @@ def packed(preset, folder):
     return machine, path
 
 
+def application(preset):
+    """Whose image is needed."""
+    return DRIVERS_APP if preset.endswith(DRIVER) else APP
+
+
+def run_driver(preset, lives, seed):
+    """The same of a driver: its client counts its answers, and says so at its end."""
+    name = preset.removesuffix(DRIVER)
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="rumpk-inject-") as folder:
+        path = shutil.copy(common.BUILD / name / "images" / f"{DRIVERS_APP}.img", folder)  # without symbols: as in packed
+        command = [sys.executable, str(common.ROOT / "rumpk"), "run", path, "--machine", name, "--emulator-args", DRIVERS_EMULATOR,
+                   "--timeout", str(SILENCE + lives), "--", "lives", str(lives), str(seed)]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    return driver_outcome(lives, done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"),
+                          time.monotonic() - begun)
+
+
+def driver_outcome(lives, code, output, errors, seconds=0.0):
+    answers = re.search(r"^(\d+) answers, \d+ twice$", output, re.MULTILINE)
+    restarts = len(re.findall(r"^rumpk: cell virtio-rng: restart 1 of \d+, after 0 us$", errors, re.MULTILINE))
+    kinds = Counter(re.findall(r"^rumpk: cell virtio-rng: fiber [^:]+: (.*); the cell ends$", errors, re.MULTILINE))
+    panicked, lost = int("panic" in errors), int("FAILED" in output)
+    wrong = None
+    if panicked or lost or code != 0 or not answers or restarts != lives:
+        wrong = f"{restarts} restarts in {lives} lives, code {code}\nstandard output: {output[-600:]!r}\n{errors[-_Last.KEPT:]}"
+    return Outcome(restarts, int(answers[1]) if answers else 0, 0, 0, dict(kinds), seconds, panicked, lost, wrong)
+
+
 def run(preset, lives, seed):
     """On one machine, `lives` ends."""
+    if preset.endswith(DRIVER):
+        return run_driver(preset, lives, seed)
     with tempfile.TemporaryDirectory(prefix="rumpk-inject-") as folder:
         machine, path = packed(preset, folder)
         checker = Checker(lives, random.Random(seed))

@@ -257,7 +257,8 @@ def _golden(machine, file, celled=False):
 _INJECTED = {"host": 400, "host-asan": 200, "qemu-riscv64": 60, "qemu-riscv64-cells": 100, "qemu-riscv64-pmp-cells": 60,
              "qemu-aarch64-cells": 60}
 _INJECTED_LONG = {"host": 40_000, "host-asan": 20_000, "qemu-riscv64": 5_000, "qemu-riscv64-cells": 15_000,
-                  "qemu-riscv64-pmp": 3_000, "qemu-riscv64-pmp-cells": 8_000, "qemu-aarch64": 3_000, "qemu-aarch64-cells": 8_000}
+                  "qemu-riscv64-pmp": 3_000, "qemu-riscv64-pmp-cells": 8_000, "qemu-aarch64": 3_000, "qemu-aarch64-cells": 8_000,
+                  "qemu-riscv64-driver": 5_000, "qemu-aarch64-driver": 2_000}
 
 
 def injections(long):
