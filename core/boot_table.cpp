@@ -204,6 +204,11 @@ bool good_channel(const rumpk_boot_table& header, const rumpk_boot_channel& one)
            (one.to < header.cells || to_kernel) && one.from != one.to && name_length(one.name) != 0;
 }
 
+bool good_device(const rumpk_boot_table& header, const rumpk_boot_device& one) {
+    return one.cell < header.cells && one.virtio != 0 && is_page_multiple(one.memory) && one.reserved == 0 &&
+           name_length(one.name) != 0;
+}
+
 // And what stands in a cell's window of them fits there: a device has a page for its ring, its registers,
 // which begin anywhere in a page, and its memory.
 bool good_channels_and_devices(const rumpk_boot_table& header, Bytes table) {
@@ -213,24 +218,24 @@ bool good_channels_and_devices(const rumpk_boot_table& header, Bytes table) {
                                       RUMPK_DEVICES_MAX)) {
         return false;
     }
-    std::array<uint64_t, RUMPK_WINDOW_COUNT> used{};
-    for (const rumpk_boot_channel& one : channels_of(table, header)) {
-        if (!good_channel(header, one)) {
-            return false;
-        }
-        const uint64_t bytes = ion::Geometry::make(one.slots, one.slot_size)->bytes();
-        used[one.from] += bytes + (page_size - bytes % page_size) % page_size;
-        if (used[one.from] > channel_room) {
-            return false;
-        }
+    const std::span<const rumpk_boot_channel> channels = channels_of(table, header);
+    const std::span<const rumpk_boot_device> devices = devices_of(table, header);
+    if (!std::ranges::all_of(channels, [&](const auto& one) { return good_channel(header, one); }) ||
+        !std::ranges::all_of(devices, [&](const auto& one) { return good_device(header, one); })) {
+        return false;
     }
-    for (const rumpk_boot_device& one : devices_of(table, header)) {
-        if (one.cell >= header.cells || one.virtio == 0 || !is_page_multiple(one.memory) ||
-            one.reserved != 0 || name_length(one.name) == 0) {
-            return false;
+    for (uint32_t cell = 0; cell < header.cells; ++cell) {
+        uint64_t used = channel_block(channels, cell, RUMPK_WINDOW_COUNT).offset;
+        for (const rumpk_boot_channel& one : channels) {
+            used += one.from == cell && one.to == RUMPK_CHANNEL_KERNEL ? channel_pages(one) : 0;
         }
-        used[one.cell] += 3 * page_size + one.memory;
-        if (used[one.cell] > channel_room) {
+        for (const rumpk_boot_device& one : devices) {
+            used += one.cell == cell ? 3 * page_size + one.memory : 0;
+            if (used > channel_room) { // each by itself: memory is any number
+                return false;
+            }
+        }
+        if (used > channel_room) {
             return false;
         }
     }
@@ -341,6 +346,24 @@ BootCell BootTable::cell(uint32_t index) const {
 
 uint32_t BootTable::console() const {
     return parts::views ? copy_of<rumpk_boot_table>(bytes_, 0).console : 0;
+}
+
+uint64_t channel_pages(const rumpk_boot_channel& channel) {
+    return align_up(ion::Geometry::make(channel.slots, channel.slot_size)->bytes(), page_size);
+}
+
+ChannelBlock channel_block(std::span<const rumpk_boot_channel> channels, uint32_t from, uint32_t to) {
+    ChannelBlock block{};
+    for (uint32_t receiver = 0; receiver <= to; ++receiver) {
+        uint64_t bytes = 0;
+        for (const rumpk_boot_channel& one : channels) {
+            bytes += one.from == from && one.to == receiver ? channel_pages(one) : 0;
+        }
+        const uint64_t behind = block.offset + block.size;
+        block.size = bytes != 0 ? std::bit_ceil(bytes) : 0;
+        block.offset = bytes != 0 ? align_up(behind, block.size) : behind;
+    }
+    return block;
 }
 
 std::span<const rumpk_boot_channel> BootTable::channels() const {

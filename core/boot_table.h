@@ -50,6 +50,19 @@ enum class BootTableError : uint8_t {
 };
 inline constexpr size_t boot_table_error_texts = 15;
 
+// Where in the sender's window, behind RUMPK_WINDOW_CHANNELS, the channels from one cell to another lie: next
+// to each other, in the table's order, whole pages each. A power of two in size, at a multiple of that, so
+// that where windows are memory one region of the processor's shows a receiver all of them.
+struct ChannelBlock {
+    uint64_t offset;
+    uint64_t size; // 0: there are none
+};
+// `to` RUMPK_WINDOW_COUNT: where all blocks of that sender have ended.
+[[nodiscard]] ChannelBlock channel_block(std::span<const rumpk_boot_channel> channels, uint32_t from,
+                                         uint32_t to);
+// Bytes of a channel that the table's reader found good.
+[[nodiscard]] uint64_t channel_pages(const rumpk_boot_channel& channel);
+
 // One line, no full stop; never nullptr.
 [[nodiscard]] const char* describe(BootTableError what);
 

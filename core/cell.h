@@ -182,6 +182,15 @@ class Cell {
     void make_first_fiber(uint32_t budget);
     void post_fiber_end(FiberId fiber, int64_t code);
     [[nodiscard]] uint32_t slot_of_pooled_stack(AddressRange part) const;
+    // What the cell's view shows of the window from `offset` on, so that it holds all up to `end`. Where
+    // windows are memory its size is a power of two, if no more than `room`: the processor has few regions,
+    // and others take two of them. What is shown besides is the cell's, and nothing else's.
+    [[nodiscard]] AddressRange shown_area(uint64_t offset, VirtAddr end, uint64_t room) const;
+    [[nodiscard]] AddressRange stack_area() const;
+    [[nodiscard]] AddressRange fiber_ring_area() const;
+    [[nodiscard]] AddressRange boot_ring_area() const;
+    void check_window() const;
+    void scrub_behind(VirtAddr end, AddressRange area);
     void add_region(AddressRange range, PhysAddr physical, Rights rights);
     void prepare_call_stacks();
     void restore_books();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Making a cell at boot: memory, program, stacks, rings, first fiber.
 #include <algorithm>
+#include <bit>
 
 #include "core/boot_cores.h"
 #include "core/cell.h"
@@ -90,14 +91,18 @@ void Cell::map_stacks(uint32_t main_stack) {
     const uint64_t pooled = fibers_.size() - 1;
     const PhysAddr physical =
         take_for(main_stack_.base, align_up(main_stack + pooled * pooled_stack_size_, page), "fiber stacks");
-    map_or_stop(name_, main_stack_, physical, right_read | right_write);
-    add_region(main_stack_, physical, right_read | right_write);
-    pooled_stacks_ = physical + main_stack;
     // Where windows are memory guard pages lie among the stacks, and whose program runs may not touch its
     // own.
-    if (!stacks_guarded() || windows_are_memory) {
-        const uint64_t step = windows_are_memory ? pooled_stack_step() : pooled_stack_size_;
-        const AddressRange all{main_stack_.end(), align_up(pooled * step, page)};
+    const AddressRange shown = windows_are_memory ? stack_area() : main_stack_;
+    map_or_stop(name_, shown, windows_are_memory ? PhysAddr{shown.base.value()} : physical,
+                right_read | right_write);
+    add_region(main_stack_, physical, right_read | right_write);
+    pooled_stacks_ = physical + main_stack;
+    if (windows_are_memory) {
+        return;
+    }
+    if (!stacks_guarded()) {
+        const AddressRange all{main_stack_.end(), align_up(pooled * pooled_stack_size_, page)};
         map_or_stop(name_, all, physical + main_stack, right_read | right_write);
         return;
     }
@@ -112,20 +117,43 @@ static constexpr uint64_t ring_pages(ion::Geometry geometry) {
     return align_up(geometry.bytes(), page);
 }
 
+static constexpr uint64_t boot_ring_bytes =
+    ring_pages(Cell::rx_geometry()) + ring_pages(Cell::tx_geometry()) + ring_pages(Cell::event_geometry());
+
+AddressRange Cell::shown_area(uint64_t offset, VirtAddr end, uint64_t room) const {
+    const VirtAddr begin = window_.base + offset;
+    const uint64_t size = end - begin;
+    const uint64_t rounded = std::bit_ceil(size);
+    return {begin, windows_are_memory && size != 0 && rounded <= room ? rounded : size};
+}
+
+AddressRange Cell::stack_area() const {
+    const VirtAddr end = main_stack_.end() + align_up((fibers_.size() - 1) * pooled_stack_step(), page);
+    return shown_area(RUMPK_WINDOW_STACKS, end, RUMPK_WINDOW_RINGS - RUMPK_WINDOW_STACKS);
+}
+
+AddressRange Cell::fiber_ring_area() const {
+    return shown_area(RUMPK_WINDOW_RINGS, ring_area_.end(),
+                      (RUMPK_WINDOW_BOOT_RINGS - RUMPK_WINDOW_RINGS) / 2);
+}
+
+AddressRange Cell::boot_ring_area() const {
+    return shown_area(RUMPK_WINDOW_BOOT_RINGS, window_.base + RUMPK_WINDOW_BOOT_RINGS + boot_ring_bytes,
+                      RUMPK_WINDOW_CHANNELS - RUMPK_WINDOW_BOOT_RINGS);
+}
+
 void Cell::map_rings(uint32_t fiber_rings) {
     ring_bytes_ = fiber_rings;
     ring_area_ = {window_.base + RUMPK_WINDOW_RINGS, uint64_t{fiber_rings} * fibers_.size()};
     if (!ring_area_.empty()) {
         const PhysAddr physical = take_for(ring_area_.base, ring_area_.size, "fiber rings");
-        map_or_stop(name_, ring_area_, physical, right_read | right_write);
+        map_or_stop(name_, fiber_ring_area(), physical, right_read | right_write);
         add_region(ring_area_, physical, right_read | right_write);
     }
-    constexpr uint64_t size =
-        ring_pages(rx_geometry()) + ring_pages(tx_geometry()) + ring_pages(event_geometry());
     VirtAddr next = window_.base + RUMPK_WINDOW_BOOT_RINGS;
-    const PhysAddr physical = take_for(next, size, "boot rings");
-    map_or_stop(name_, {next, size}, physical, right_read | right_write);
-    add_region({next, size}, physical, right_read | right_write);
+    const PhysAddr physical = take_for(next, boot_ring_bytes, "boot rings");
+    map_or_stop(name_, boot_ring_area(), physical, right_read | right_write);
+    add_region({next, boot_ring_bytes}, physical, right_read | right_write);
     make_boot_ring(RUMPK_RING_RX, rx_geometry(), next);
     make_boot_ring(RUMPK_RING_TX, tx_geometry(), next);
     make_boot_ring(RUMPK_RING_EVENT, event_geometry(), next);
@@ -177,6 +205,17 @@ void Cell::make_first_fiber(uint32_t budget) {
     this_scheduler().begin(first);
 }
 
+// Where windows are memory: does it reach so far? No program has the rights that are asked for, so nothing
+// changes.
+void Cell::check_window() const {
+    if constexpr (windows_are_memory) {
+        const uint64_t last_page = window_.end().value() - page;
+        if (machine().map(last_page, last_page, page, HAL_MAP_READ) < 0) {
+            refuse(name_, "there is no memory where its window is; give the machine more (--memory)");
+        }
+    }
+}
+
 void Cell::prepare(const BootCell& description, bool has_console) {
     name_ = description.name;
     id_ = description.window;
@@ -196,6 +235,8 @@ void Cell::prepare(const BootCell& description, bool has_console) {
         machine().views->make(id_.value(), boot_options().untagged_views ? 0 : 1, &view_) < 0) {
         refuse(name_, "there is no memory for its view");
     }
+
+    check_window();
 
     load(description);
     fibers_ = boot_memory().take_objects<Fiber>(description.fibers, "fibers");

@@ -55,6 +55,12 @@ void Cell::restore(const BootCell& description) {
         }
     }
     scrub(ring_area_);
+    if (windows_are_memory) {
+        scrub({stack_area().base, page});
+        scrub_behind(main_stack_.end() + (fibers_.size() - 1) * pooled_stack_step(), stack_area());
+        scrub_behind(ring_area_.end(), fiber_ring_area());
+        scrub_behind(boot_rings_[RUMPK_RING_EVENT].end(), boot_ring_area());
+    }
     if (parts::cells && parts::views) {
         renew_devices_of(*this);
     }
@@ -98,10 +104,15 @@ void Cell::give_back_maps() {
     }
 }
 
+// What no book of the cell's knows of, but its view shows.
+void Cell::scrub_behind(VirtAddr end, AddressRange area) {
+    scrub({end, area.end() - end});
+}
+
 void Cell::scrub(AddressRange range) {
     while (!range.empty()) {
         const AddressRange piece{range.base, std::min(range.size, page)};
-        __builtin_memset(reached_apart(piece).pointer(), 0, piece.size);
+        __builtin_memset((windows_are_memory ? piece : reached_apart(piece)).pointer(), 0, piece.size);
         range = {piece.end(), range.size - piece.size};
         let_others_run();
     }

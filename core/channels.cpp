@@ -78,19 +78,55 @@ void grant(Cell& cell, uint32_t number, uint32_t side, rumpk_cap_kind kind = RUM
     all[number].ends[side] = {&cell, slot, nullptr, false};
 }
 
-// The ring stands in that cell's window, and at the same address in the view of `other`, if there is one.
-void make_ring(Channel& channel, const Cell& cell, const Cell* other) {
-    const uint64_t size = align_up(geometry_of(channel).bytes(), page);
-    const VirtAddr place = take_channel_room(cell, size);
-    channel.memory = boot_memory().take_pages(size, "channels");
-    channel.ring.base = place.value();
-    __builtin_memset(boot_memory().touch(channel.memory), 0, size); // all of it can be seen
-    ensure(ion::format(memory_of(channel), geometry_of(channel)).has_value());
+// Memory for a place in the cell's window, zeroed, for all of it can be seen. Where windows are memory the
+// cell is shown all of its room at once: one region.
+PhysAddr map_room(const Cell& cell, AddressRange place) {
+    const bool first = place.base == cell.window().base + RUMPK_WINDOW_CHANNELS;
+    const PhysAddr memory =
+        windows_are_memory ? PhysAddr{place.base.value()} : boot_memory().take_pages(place.size, "channels");
+    __builtin_memset(boot_memory().touch(memory), 0, place.size);
+    const uint64_t shown = windows_are_memory ? RUMPK_WINDOW_SIZE - RUMPK_WINDOW_CHANNELS : place.size;
     const uint32_t rights = mapped_with(right_read | right_write);
-    if (machine().map(place.value(), channel.memory.value(), size, rights) < 0 ||
-        (other != nullptr && machine().views->show(other->id().value(), place.value(), channel.memory.value(),
-                                                   size, rights) < 0)) {
-        stop_boot("channel %.*s of %.*s cannot be mapped", RUMPK_TEXT(channel.name), RUMPK_TEXT(cell.name()));
+    if ((first || !windows_are_memory) &&
+        machine().map(place.base.value(), memory.value(), shown, rights) < 0) {
+        stop_boot("cell %.*s: its channels and devices cannot be mapped", RUMPK_TEXT(cell.name()));
+    }
+    return memory;
+}
+
+// The ring stands in that cell's window.
+void make_ring(Channel& channel, const Cell& cell, AddressRange place) {
+    channel.memory = map_room(cell, place);
+    channel.ring.base = place.base.value();
+    ensure(ion::format(memory_of(channel), geometry_of(channel)).has_value());
+}
+
+// At the same address in the view of another.
+void show_ring(const Channel& channel, const Cell& other, AddressRange place, PhysAddr memory) {
+    const uint32_t rights = mapped_with(right_read | right_write);
+    if (machine().views->show(other.id().value(), place.base.value(), memory.value(), place.size, rights) <
+        0) {
+        stop_boot("cell %.*s: channel %.*s cannot be mapped", RUMPK_TEXT(other.name()),
+                  RUMPK_TEXT(channel.name));
+    }
+}
+
+// Of the table's channels the `number`-th, which leads to another cell: in the block of those two.
+void make_shared_ring(std::span<const rumpk_boot_channel> described, uint32_t number) {
+    const rumpk_boot_channel& one = described[number];
+    const Cell& from = cells()[one.from];
+    const ChannelBlock block = channel_block(described, one.from, one.to);
+    const VirtAddr begin = from.window().base + RUMPK_WINDOW_CHANNELS + block.offset;
+    AddressRange place{begin, channel_pages(one)};
+    for (const rumpk_boot_channel& before : described.first(number)) {
+        const bool beside = before.from == one.from && before.to == one.to;
+        place.base = place.base + (beside ? channel_pages(before) : 0);
+    }
+    make_ring(all[number], from, place);
+    if (!windows_are_memory) {
+        show_ring(all[number], cells()[one.to], place, all[number].memory);
+    } else if (place.base == begin) { // one region for the whole block
+        show_ring(all[number], cells()[one.to], {begin, block.size}, all[number].memory);
     }
 }
 
@@ -113,10 +149,19 @@ VirtAddr take_channel_room(const Cell& cell, uint64_t size) {
     return place;
 }
 
+AddressRange take_mapped_room(const Cell& cell, uint64_t size, PhysAddr& memory) {
+    const AddressRange place{take_channel_room(cell, size), size};
+    memory = map_room(cell, place);
+    return place;
+}
+
 void prepare_channels(const BootTable& table) {
     const std::span<const rumpk_boot_channel> described = table.channels();
     described_count = described.size();
     all = boot_memory().take_objects<Channel>(described_count + table.devices().size(), "channels");
+    for (uint32_t cell = 0; cell < table.cell_count(); ++cell) {
+        used[cells()[cell].id().value()] = channel_block(described, cell, RUMPK_WINDOW_COUNT).offset;
+    }
     for (uint32_t i = 0; i < described.size(); ++i) {
         const rumpk_boot_channel& one = described[i];
         Cell& from = cells()[one.from];
@@ -124,11 +169,12 @@ void prepare_channels(const BootTable& table) {
         const auto* const name = reinterpret_cast<const char*>(one.name);
         all[i].name = {name, __builtin_strlen(name)};
         all[i].ring = {0, one.slots, one.slot_size};
-        make_ring(all[i], from, to);
         grant(from, i, 0);
         if (to != nullptr) {
+            make_shared_ring(described, i);
             grant(*to, i, 1);
         } else {
+            make_ring(all[i], from, {take_channel_room(from, channel_pages(one)), channel_pages(one)});
             open_kernel_end(all[i]);
         }
     }
@@ -139,7 +185,8 @@ Channel& make_kernel_channel(std::string_view name, Cell& cell, ion::Geometry ge
     Channel& channel = all[number];
     channel.name = name;
     channel.ring = {0, geometry.slots(), geometry.slot_size()};
-    make_ring(channel, cell, nullptr);
+    const uint64_t size = align_up(geometry.bytes(), page);
+    make_ring(channel, cell, {take_channel_room(cell, size), size});
     grant(cell, static_cast<uint32_t>(number), 1, kind);
     open_kernel_end(channel);
     return channel;

@@ -40,6 +40,8 @@ void prepare_channels(const BootTable& table);
 
 // So many bytes of the cell's window, where its channels and devices are. Whole pages, nothing mapped.
 [[nodiscard]] VirtAddr take_channel_room(const Cell& cell, uint64_t size);
+// The same with memory behind it, zeroed, which the cell may read and write.
+[[nodiscard]] AddressRange take_mapped_room(const Cell& cell, uint64_t size, PhysAddr& memory);
 // One on which the kernel sends to the cell, in that cell's window and in a slot of that kind.
 [[nodiscard]] Channel& make_kernel_channel(std::string_view name, Cell& cell, ion::Geometry geometry,
                                            rumpk_cap_kind kind);

@@ -38,8 +38,10 @@ void refuse_shared_page(const Device& device, AddressRange pages) {
     }
 }
 
-void map_or_stop(const Cell& cell, VirtAddr place, uint64_t physical, uint64_t size) {
-    if (machine().map(place.value(), physical, size, mapped_with(right_read | right_write)) < 0) {
+// Where nothing is translated they are where they are, in no window.
+void show_registers(const Cell& cell, VirtAddr place, AddressRange registers) {
+    if (machine().views->show(cell.id().value(), place.value(), registers.base.value(), registers.size,
+                              mapped_with(right_read | right_write)) < 0) {
         stop_boot("cell %.*s: its device cannot be mapped", RUMPK_TEXT(cell.name()));
     }
 }
@@ -57,17 +59,14 @@ void make_device(Device& device, const rumpk_boot_device& wanted, const hal_virt
     device.facts.virtio = wanted.virtio;
     std::ranges::copy(name, reinterpret_cast<char*>(device.facts.name));
     if (wanted.memory != 0) {
-        const PhysAddr memory = boot_memory().take_pages(wanted.memory, "device memory");
-        __builtin_memset(boot_memory().touch(memory), 0, wanted.memory);
-        const VirtAddr place = take_channel_room(cell, wanted.memory);
-        map_or_stop(cell, place, memory.value(), wanted.memory);
-        device.facts.memory = place.value();
+        PhysAddr memory;
+        device.facts.memory = take_mapped_room(cell, wanted.memory, memory).base.value();
         device.facts.memory_size = wanted.memory;
         device.facts.physical = memory.value();
     }
     const AddressRange registers = pages_of(transport.registers, transport.size);
-    const VirtAddr place = take_channel_room(cell, registers.size);
-    map_or_stop(cell, place, registers.base.value(), registers.size);
+    const VirtAddr place = windows_are_memory ? registers.base : take_channel_room(cell, registers.size);
+    show_registers(cell, place, registers);
     device.facts.registers = place.value() + transport.registers % page;
     device.facts.registers_size = transport.size;
     device.physical = transport.registers;

@@ -50,9 +50,10 @@ void code_written(uint64_t address, uint64_t size);
 
 // nullptr, or what is wrong with this processor. [boot]
 const char* protection_begin();
-// From the return on every core lets programs at user privilege touch these alone. False: the processor
+// From the return on every core lets programs at user privilege touch these alone: in the view of all, 0, or
+// that of window `view` - 1 (translation_view), where what is in windows is not seen. False: the processor
 // cannot; nothing has changed. [masked, one core at a time]
-[[nodiscard]] bool protection_change(const Regions& regions);
+[[nodiscard]] bool protection_change(uint32_t view, const Regions& regions);
 
 // --- 3. Traps and time
 

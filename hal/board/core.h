@@ -40,6 +40,7 @@ struct alignas(16) Core {
 
     // 6. Of assembly: changes of view with which what was kept of translations had to be forgotten.
     uint64_t view_flushes;
+    uint64_t view; // the last that was gone to, where no register of the processor's says so
 };
 static_assert(offsetof(Core, scratch) == CORE_SCRATCH);
 static_assert(offsetof(Core, interrupt_base) == CORE_INTERRUPT_BASE);
@@ -49,6 +50,7 @@ static_assert(offsetof(Core, reporting) == CORE_REPORTING);
 static_assert(offsetof(Core, start_stack) == CORE_START_STACK);
 static_assert(offsetof(Core, call_stack) == CORE_CALL_STACK);
 static_assert(offsetof(Core, view_flushes) == CORE_VIEW_FLUSHES);
+static_assert(offsetof(Core, view) == CORE_VIEW);
 static_assert(FAULT_CONTEXT == HAL_FAULT_CONTEXT && FAULT_HANDLER == HAL_FAULT_HANDLER &&
               FAULT_REPORT == HAL_FAULT_REPORT && FAULT_USER == HAL_FAULT_USER);
 static_assert(sizeof(Core) % 16 == 0); // assembly may keep a pointer to one in a stack pointer

@@ -19,6 +19,7 @@
 #define CORE_START_STACK 48
 #define CORE_CALL_STACK 56
 #define CORE_VIEW_FLUSHES 104
+#define CORE_VIEW 112
 
 /* struct MachineFacts */
 #define FACTS_NO_MEMORY 0

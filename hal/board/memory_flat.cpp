@@ -13,7 +13,9 @@ namespace rumpk::hal {
 
 namespace {
 
-constinit Regions regions;
+constinit Regions regions; // outside of windows, and of windows that have no view of their own
+constinit Regions views[RUMPK_WINDOW_COUNT];
+constinit bool begun[RUMPK_WINDOW_COUNT];
 constinit AddressRange windows = {};
 constinit uint64_t next_page = kernel_memory::base;
 
@@ -37,20 +39,61 @@ bool is_for_core(AddressRange range) {
            between_null_and(machine_facts.memory_floor).contains(range);
 }
 
-int keep(const Regions& changed, int error) {
-    if (error == 0) {
-        if (!protection_change(changed)) {
-            return -RUMPK_ENOMEM;
-        }
-        regions = changed;
+constexpr uint32_t no_window = RUMPK_WINDOW_COUNT;
+
+// Which has a view of its own.
+uint32_t window_of(uint64_t address) {
+    const uint64_t above = address - window_places.base; // of what lies below: huge
+    if (!has_views || above >= window_places.size || !begun[above / RUMPK_WINDOW_SIZE]) {
+        return no_window;
     }
-    return error;
+    return static_cast<uint32_t>(above / RUMPK_WINDOW_SIZE);
 }
 
-int map_region(const Region& region) {
-    Regions changed = regions;
-    const int error = changed.map(region);
-    return keep(changed, error);
+// What a program sees in the view of a window: its own, and of what all see what lies in no window. False: it
+// is too much.
+bool make_view(uint32_t window, const Regions& common, const Regions& own) {
+    // On the stack of a call there is no room for it. One core at a time is here, masked.
+    static constinit Regions seen;
+    seen = own;
+    for (const Region& one : common.all()) {
+        const bool in_window = window_places.contains({one.base, one.end - one.base});
+        if (!in_window && seen.map(one) != 0) {
+            return false;
+        }
+    }
+    return protection_change(window + 1, seen);
+}
+
+bool make_all(const Regions& common) {
+    bool fits = protection_change(0, common);
+    for (uint32_t window = 0; has_views && window < RUMPK_WINDOW_COUNT; ++window) {
+        fits = fits && (!begun[window] || make_view(window, common, views[window]));
+    }
+    return fits;
+}
+
+// `change` of what is kept for that window, or for all: made known, or nothing is changed.
+template <class Change>
+int change(uint32_t window, Change&& what) {
+    Regions& kept = window == no_window ? regions : views[window];
+    Regions changed = kept;
+    if (const int error = what(changed); error != 0) {
+        return error;
+    }
+    const bool fits = window == no_window ? make_all(changed) : make_view(window, regions, changed);
+    if (!fits) {
+        if (window == no_window) {
+            (void)make_all(kept);
+        }
+        return -RUMPK_ENOMEM;
+    }
+    kept = changed;
+    return 0;
+}
+
+int map_region(uint32_t window, const Region& region) {
+    return change(window, [=](Regions& kept) { return kept.map(region); });
 }
 
 // Rights that programs have not are the kernel's, who has them anyway.
@@ -59,9 +102,8 @@ constexpr uint32_t of_programs(uint32_t rights) {
 }
 
 int change_region(uint64_t address, uint64_t size, uint32_t rights) {
-    Regions changed = regions;
-    const int error = changed.change({address, address + size, rights});
-    return keep(changed, error);
+    return change(window_of(address),
+                  [=](Regions& kept) { return kept.change({address, address + size, rights}); });
 }
 
 } // namespace
@@ -110,7 +152,8 @@ uint64_t memory_take_gate() {
 }
 
 bool memory_map_gate(uint64_t frame) {
-    return map_region({frame, frame + HAL_PAGE_SIZE, HAL_MAP_READ | HAL_MAP_EXEC | HAL_MAP_USER}) == 0;
+    constexpr uint32_t rights = HAL_MAP_READ | HAL_MAP_EXEC | HAL_MAP_USER;
+    return map_region(no_window, {frame, frame + HAL_PAGE_SIZE, rights}) == 0;
 }
 
 uint64_t memory_map_device(AddressRange registers) {
@@ -127,7 +170,20 @@ int map(uint64_t address, uint64_t physical, uint64_t size, uint32_t rights) {
     if (!sound) {
         return -RUMPK_EINVAL;
     }
-    return of_programs(rights) != 0 ? map_region({address, address + size, rights}) : 0;
+    return of_programs(rights) != 0 ? map_region(window_of(address), {address, address + size, rights}) : 0;
+}
+
+// Its number where protection_change counts, of all it is 0.
+uint64_t memory_make_view(uint32_t window) {
+    begun[window] = make_view(window, regions, {});
+    return begun[window] ? window + 1 : 0;
+}
+
+int memory_show_in_view(uint32_t window, uint64_t address, uint64_t physical, uint64_t size,
+                        uint32_t rights) {
+    const bool sound = is_page_range(address, size) && are_rights(rights) && physical == address &&
+                       is_for_core({address, size});
+    return sound ? map_region(window, {address, address + size, rights}) : -RUMPK_EINVAL;
 }
 
 int protect(uint64_t address, uint64_t size, uint32_t rights) {

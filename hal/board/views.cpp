@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Views where addresses are translated: a map for each window, of which the kernel's part is common to all.
+// Views: a map for each window, or the regions of one, of which the kernel's part is common to all.
 #include "hal/board/arch.h"
 #include "hal/board/memory.h"
 #include "hal/board/table.h"

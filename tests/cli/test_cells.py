@@ -99,8 +99,15 @@ class Manifest(Files):
         self.refused(TWO + one.format("a") * 2, "two channels are called 'a'")
         self.refused(TWO + "".join(one.format(i) for i in range(65)), "65 channels, and an image has 64 at most")
         self.refused(TWO + "".join(one.format(i) for i in range(60)), "one is at 60 channels and devices, and a cell has room for 59")
-        self.refused(TWO + one.format("a") + "slots = 1024\nmessage = 512\n", "on which one sends and its devices take 532K, and there are 512K")
+        self.refused(TWO + one.format("a") + "slots = 1024\nmessage = 512\n", "on which one sends and its devices take 1024K, and there are 512K")
         self.refused("channel = 1\n" + TWO, r"\[\[channel\]\]")
+
+    def test_blocks_of_channels(self):
+        """As tests/unit/core/boot_table_test.cpp has them; and what goes to the kernel behind them."""
+        found = tuple(cells.Channel("c", sender, receiver, slots, 256)
+                      for sender, receiver, slots in ((0, 3, 16), (0, 1, 64), (0, 3, 16), (2, 0, 32), (0, 2, 16)))
+        self.assertEqual([cells.room_of(found, sender) // 4096 for sender in range(3)], [16, 0, 4])
+        self.assertEqual(cells.room_of((*found, cells.Channel("e", 2, cells.TO_KERNEL, 4, 48)), 2) // 4096, 5)
 
     def test_channels_to_the_kernel(self):
         one = '[[channel]]\nname = "entropy"\nfrom = "two"\nto = "kernel"\n'
@@ -215,6 +222,29 @@ class Image(Files):
         self.assertEqual((at, count), (64 + 2 * 128, 1))
         self.assertEqual(image.CHANNEL.unpack_from(table, at), (b"c".ljust(16, b"\0"), 1, 0, 4, 48))
 
+    def test_regions_where_windows_are_memory(self):
+        """One processor's regions do for four cells that send to one."""
+        self.toml.write_text(TWO)
+        self.cell("one", '[[device]]\nname = "d"\nvirtio = 4\nmemory = "4K"\n')
+        listed = cells.load(self.toml)
+        for senders in (3, 4):
+            listed = listed._replace(channels=tuple(cells.Channel(f"c{one}", one, 0, 4, 48) for one in range(1, 1 + senders)) * 2)
+            with self.assertRaisesRegex(image.ImageError, "rumpk.toml: 5 devices of one and cells that send to it, .* has regions for 4") \
+                 if senders > 3 else contextlib.nullcontext():
+                image.check_regions(listed, self.toml)
+        with mock.patch.object(image, "check_regions", side_effect=image.ImageError("asked")), \
+             self.assertRaisesRegex(image.ImageError, "asked"):
+            image.build_several("raw", "riscv64", self.kernel, self.elfs, self.toml, self.output, 0x88000000)
+
+    def test_windows_that_an_image_has(self):
+        self.build()
+        self.assertEqual(image.windows(self.output), 3)
+        flat = machines.load("qemu-riscv64-pmp")
+        self.assertEqual(image.memory_for(flat, self.output), 512 << 20)
+        self.assertEqual(image.memory_for(machines.load("qemu-riscv64"), self.output), 128 << 20)
+        self.elfs[1].write_bytes(b"x" * 5000)
+        self.assertEqual((image.windows(self.elfs[1]), image.memory_for(flat, self.elfs[1])), (1, 256 << 20))
+
     def test_devices(self):
         self.cell("two", '[[device]]\nname = "d"\nvirtio = 4\nmemory = "8K"\n')
         self.build()
@@ -266,7 +296,7 @@ class Found(Files):
         self.assertIsNone(backtrace.Symbols(None, None).of_window(WINDOW))
 
     def test_machines_that_have_kernels_for_several(self):
-        self.assertEqual([name for name in machines.names() if machines.load(name).views], ["qemu-aarch64", "qemu-riscv64"])
+        self.assertEqual([name for name in machines.names() if machines.load(name).views], ["qemu-aarch64", "qemu-riscv64", "qemu-riscv64-pmp"])
 
 
 if __name__ == "__main__":

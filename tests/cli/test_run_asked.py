@@ -52,6 +52,12 @@ class Asked(unittest.TestCase):
         ):
             self.assertIn(words, self.refused(*arguments))
 
+    def test_memory_for_cells_whose_windows_are_memory(self):
+        words = ["tests/apps/pair", "--machine", "qemu-riscv64-pmp"]
+        subprocess.run([sys.executable, str(ROOT / "rumpk"), "build", *words], capture_output=True, check=True)
+        self.assertIn("pair has cells in 2 windows, which on qemu-riscv64-pmp are memory; say --memory 384M or more",
+                      self.refused(*words, "--memory", "256M"))
+
     def test_images_of_another_machine(self):
         for machine in ("host", "qemu-aarch64", "qemu-riscv64"):
             subprocess.run([sys.executable, str(ROOT / "rumpk"), "build", "hello", "--machine", machine], capture_output=True, check=True)

@@ -39,7 +39,8 @@ void map_refuses() {
         EXPECT_EQUAL(map(page_of(reinterpret_cast<uint64_t>(&hooks)), 1, rw | whose), -RUMPK_EINVAL);
         EXPECT_EQUAL(map(frame(0), 1, rw | whose), -RUMPK_EINVAL);
         EXPECT_EQUAL(map(RUMPK_WINDOW_A - page, 2, rw | whose), -RUMPK_EINVAL);
-        EXPECT_EQUAL(map(RUMPK_WINDOW_A + RUMPK_WINDOW_SIZE, 1, rw | whose), -RUMPK_EINVAL);
+        EXPECT_EQUAL(map(RUMPK_WINDOW_A + RUMPK_WINDOW_COUNT * RUMPK_WINDOW_SIZE, 1, rw | whose),
+                     -RUMPK_EINVAL);
     }
 }
 

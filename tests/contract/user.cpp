@@ -18,7 +18,7 @@ Program program{place_user_code, place_user_data, 0};
 // The script lies at the beginning of the program's data, which the kernel touches elsewhere.
 rumpk_probe_user_script& script() {
     return *reinterpret_cast<rumpk_probe_user_script*>(
-        const_cast<uint64_t*>(touch_at(place_user_data, frame_user_data)));
+        const_cast<uint64_t*>(touch_at(program.data, frame_user_data)));
 }
 
 enum class Ended : uint8_t { no, returned, faulted, preempted };
@@ -80,7 +80,7 @@ Ended run() {
 }
 
 void prepare(const rumpk_probe_user_script& wanted) {
-    auto* code = reinterpret_cast<volatile uint8_t*>(touch_at(place_user_code, frame_user_code));
+    auto* code = reinterpret_cast<volatile uint8_t*>(touch_at(program.code, frame_user_code));
     for (uint64_t i = 0; i < rumpk_probe_user_size; i++) {
         code[i] = rumpk_probe_user[i];
     }

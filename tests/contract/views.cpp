@@ -49,10 +49,12 @@ void a_change_in_a_window_is_its_views() {
     EXPECT_EQUAL(machine->map(place, physical, page, for_data), -RUMPK_EEXIST);
     EXPECT(program_reads(one, place));
     EXPECT(!program_reads(other, place));
-    EXPECT_EQUAL(machine->protect(place, page, HAL_MAP_READ), 0); // the kernel's alone
-    EXPECT(!program_reads(one, place));
-    EXPECT_EQUAL(machine->protect(place, page, for_data), 0);
-    EXPECT(program_reads(one, place));
+    if (!flat) { // where what is the kernel's alone is in no book
+        EXPECT_EQUAL(machine->protect(place, page, HAL_MAP_READ), 0);
+        EXPECT(!program_reads(one, place));
+        EXPECT_EQUAL(machine->protect(place, page, for_data), 0);
+        EXPECT(program_reads(one, place));
+    }
     EXPECT_EQUAL(machine->unmap(place, page), 0);
     EXPECT(!program_reads(one, place));
     EXPECT_EQUAL(machine->unmap(place, page), -RUMPK_ENOENT);
@@ -85,9 +87,9 @@ void a_change_of_view_forgets_only_where_it_must() {
         EXPECT(program_reads(one, one.data));
         EXPECT(!program_reads(one, untagged.data));
     }
-    // Once for each time that it was entered from another.
+    // Once for each time that it was entered from another; where nothing is translated, nothing is kept.
     const uint64_t forgot = machine->views->flushes() - then;
-    EXPECT_EQUAL(forgot, 10);
+    EXPECT_EQUAL(forgot, flat ? 0 : 10);
     EXPECT(program_reads(of_all, place_user_data)); // the tests that follow are at home there
 }
 
@@ -98,13 +100,13 @@ void what_stands_behind_a_transport_is_told() {
     for (uint32_t i = 0; i < boot.virtio_count; i++) {
         const uint64_t registers = boot.virtio[i].registers;
         const uint64_t offset = registers % page;
-        EXPECT_EQUAL(machine->map(somewhere, registers - offset, page, HAL_MAP_READ), 0);
-        const auto* const read = reinterpret_cast<volatile uint32_t*>(somewhere + offset);
+        EXPECT(flat || machine->map(somewhere, registers - offset, page, HAL_MAP_READ) == 0);
+        const auto* const read = reinterpret_cast<volatile uint32_t*>(flat ? registers : somewhere + offset);
         uint32_t version = 0;
         EXPECT_EQUAL(machine->views->virtio_device(i, &version), read[2]);
         EXPECT_EQUAL(version, read[1]);
         EXPECT(version == 1 || version == 2);
-        EXPECT_EQUAL(machine->unmap(somewhere, page), 0);
+        EXPECT(flat || machine->unmap(somewhere, page) == 0);
     }
 }
 

@@ -52,11 +52,14 @@ def register(subparsers) -> None:
 
 
 def main(args) -> int:
+    from . import image
+
     for machine in machines.chosen(args.machine):
         for spec in args.app or [one.name for one in in_tree() if one.folder.parent == common.ROOT / "apps"]:
             built = application(spec, machine.name, verbose=args.verbose)
             print(common.relative(built.image))
-            print("    " + shlex.join(machine.command(Path(common.relative(built.image)))))
+            memory = image.memory_for(machine, Path(built.image))
+            print("    " + shlex.join(machine.command(Path(common.relative(built.image)), memory)))
     return 0
 
 

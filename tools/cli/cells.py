@@ -31,6 +31,7 @@ TO_KERNEL = 0xFFFFFFFF  # RUMPK_CHANNEL_KERNEL
 ENTROPY = 32  # bytes of a message to it: RUMPK_ENTROPY_SIZE
 MAX_DEVICES = 32  # RUMPK_DEVICES_MAX
 DEVICE_PAGES = 3  # of a window, besides its memory: its ring and its registers
+FLAT_REGIONS = 4  # of a processor, for a cell's devices and for those that send to it, on a machine whose windows are memory
 MAX_SLOTS, MAX_MESSAGE = 65536, 65520  # of a ring: abi/ring.h
 
 
@@ -126,6 +127,18 @@ def channel(given: object, number: int, names: list[str]) -> Channel:
     return Channel(name, names.index(given["from"]), receiver, slots, 16 + -(-message // 16) * 16)
 
 
+def room_of(found: tuple[Channel, ...], sender: int) -> int:
+    """Bytes of a sender's window, as core/boot_table.h lays them out: for each receiver a block whose size is a power of
+    two, at a multiple of it; then what it sends to the kernel."""
+    end = 0
+    own = [one for one in found if one.sender == sender]
+    for receiver in sorted({one.receiver for one in own} - {TO_KERNEL}):
+        size = sum(one.size for one in own if one.receiver == receiver)
+        block = 1 << (size - 1).bit_length()
+        end = -(-end // block) * block + block
+    return end + sum(one.size for one in own if one.receiver == TO_KERNEL)
+
+
 def channels(given: object, listed: tuple[Placed, ...]) -> tuple[Channel, ...]:
     if not isinstance(given, list):
         raise manifest.ManifestError("channel is a table of its own for each: [[channel]]")
@@ -138,7 +151,7 @@ def channels(given: object, listed: tuple[Placed, ...]) -> tuple[Channel, ...]:
             raise manifest.ManifestError(f"two channels are called '{one.name}'")
     for index, name in enumerate(names):
         devices = listed[index].cell.devices
-        room = sum(one.size for one in found if one.sender == index)
+        room = room_of(found, index)
         room += sum(DEVICE_PAGES * manifest.PAGE + one.memory for one in devices)
         if room > CHANNEL_ROOM:
             raise manifest.ManifestError(f"the channels on which {name} sends and its devices take {room >> 10}K, "

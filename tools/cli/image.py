@@ -158,6 +158,23 @@ def cores(image: Path) -> int | None:
         return None
 
 
+def windows(image: Path) -> int:
+    """In how many windows its cells are, those between them included; 1 if it is no image, or a damaged one."""
+    data = image.read_bytes()
+    try:
+        if (at := table_at(data)) is None:
+            return 1
+        count = TABLE.unpack_from(data, at)[5]
+        return 1 + max(ENTRY.unpack_from(data, at + TABLE.size + i * ENTRY.size)[5] for i in range(count))
+    except (struct.error, ValueError):
+        return 1
+
+
+def memory_for(machine: machines.Machine, image: Path) -> int:
+    """Bytes that a machine is given for it unless asked otherwise."""
+    return max(machine.memory_default, machine.memory_for(windows(image)) if machine.flat else 0)
+
+
 def build(kind: str, arch: str, kernel: Path, cell_elf: Path, cell_toml: Path, output: Path,
           window: int = WINDOW_A) -> None:
     """Reads, checks, packs and writes; the output is replaced whole or not at all. A kernel that has the part
@@ -192,6 +209,8 @@ def build_several(kind: str, arch: str, kernel: Path, elfs: list[Path], rumpk_to
     if "views" not in parts.of_kernel(kernel):
         raise ImageError(f"{common.relative(rumpk_toml)}: this machine has no kernel for several cells: "
                          f"{machines.that_have('views')}")
+    if windows != WINDOW_A:
+        check_regions(listed, rumpk_toml)
     programs = []
     for one, file in zip(listed.placed, elfs, strict=True):
         try:
@@ -200,6 +219,16 @@ def build_several(kind: str, arch: str, kernel: Path, elfs: list[Path], rumpk_to
             raise ImageError(f"{common.relative(file)} cannot be cell {one.cell.name} in window {one.letter}: {error}") from error
         programs.append(Program(one.cell, elf.strip(program), one.window))
     write(kind, kernel, programs, output, False, listed.console, listed.channels)
+
+
+def check_regions(listed: cells.Cells, rumpk_toml: Path) -> None:
+    """Where windows are memory, a processor has a few regions to spare: one for each device of a cell's, and for each cell
+    that sends to it."""
+    for index, one in enumerate(listed.placed):
+        wanted = len({channel.sender for channel in listed.channels if channel.receiver == index}) + len(one.cell.devices)
+        if wanted > cells.FLAT_REGIONS:
+            raise ImageError(f"{common.relative(rumpk_toml)}: {wanted} devices of {one.cell.name} and cells that send to it, and this "
+                             f"machine's processor has regions for {cells.FLAT_REGIONS}")
 
 
 def write(kind: str, kernel: Path, programs: list[Program], output: Path, *more) -> None:

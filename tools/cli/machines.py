@@ -10,6 +10,7 @@ from . import common
 FOLDER = common.ROOT / "hal" / "machine"
 DEFAULT = "qemu-riscv64"
 WINDOWS = 0x08000000  # where window A is if addresses are translated (abi/systable.h)
+WINDOW_SIZE = 0x08000000
 
 
 class Machine(NamedTuple):
@@ -27,6 +28,15 @@ class Machine(NamedTuple):
     tested: tuple[str, ...] = ("*",)  # scenarios that a test of all machines runs on it; --machine and --long run every one
     firmware: tuple[int, int] = (0, 0)  # addresses of what runs below the kernel, from and to
     carries_code: bool = True  # the emulator ends with power_off's code; else only the console's framing has it
+
+    @property
+    def flat(self) -> bool:
+        """Nothing translates addresses: windows are memory."""
+        return self.windows != WINDOWS
+
+    def memory_for(self, windows: int) -> int:
+        """Bytes that an image needs at least with cells in the first so many windows, or with holes between them."""
+        return self.memory_minimum + (windows - 1) * WINDOW_SIZE * self.flat
 
     def command(self, image: Path, memory: int | None = None, cores: int = 1) -> list[str]:
         """What boots the image by hand: the emulator's line, or the image itself."""

@@ -104,6 +104,7 @@ def main(args) -> int:
     port = port_of(args.gdb_port) if args.gdb else None
     events, file = trace_of(args, machine, cores)
     target = target_of(args.application, machine, events > 0)
+    memory = enough_for(target.image, memory, machine, args.memory)
     if cores > 1:
         _say_what_stays_off(cores, target.image)
     symbols = backtrace.Symbols(target.kernel, target.application, windows=machine.windows)
@@ -167,6 +168,20 @@ def memory_of(text, machine):
     if memory < machine.memory_minimum:
         least = common.size_text(machine.memory_minimum)
         common.fail(f"--memory {text}: {machine.name} needs at least {least}; say --memory {least} or more")
+    return memory
+
+
+def enough_for(file, memory, machine, asked):
+    """Where windows are memory, cells in more than one need more than their machine has unless asked otherwise."""
+    from . import image
+
+    if asked is None:
+        return image.memory_for(machine, file)
+    least = machine.memory_for(image.windows(file)) if machine.flat else 0
+    if memory < least:
+        text = common.size_text(least)
+        common.fail(f"--memory {asked}: {file.stem} has cells in {image.windows(file)} windows, which on {machine.name} are "
+                    f"memory; say --memory {text} or more")
     return memory
 
 

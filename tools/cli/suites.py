@@ -225,7 +225,7 @@ def golden(_long):
 
 def _built_for(machine):
     """How tests/abi/build.py calls what a golden program depends on: one is linked for the place of its window."""
-    return machine.arch + ("" if machine.windows == machines.WINDOWS else "-flat")
+    return machine.arch + "-flat" * machine.flat
 
 
 def _no_golden(machine):

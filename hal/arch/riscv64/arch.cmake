@@ -53,6 +53,7 @@ set(RUMPK_HAL_SOURCES
     devicetree/tree_riscv.cpp)
 if(RUMPK_MACHINE_MODE)
     list(APPEND RUMPK_ARCH_SOURCES machine/entries.cpp machine/entry.S machine/platform.cpp machine/pmp.S machine/protection.cpp)
+    set(RUMPK_ARCH_VIEW_SOURCES machine/views.cpp)
     list(APPEND RUMPK_HAL_SOURCES board/memory_flat.cpp board/regions.cpp)
 else()
     list(APPEND RUMPK_ARCH_SOURCES supervisor/entry.S supervisor/page_format.cpp supervisor/platform.cpp supervisor/sbi.cpp

@@ -101,6 +101,29 @@ TEST(Entries, AreFewWhereRegionsTouchOrArePowersOfTwo) {
     EXPECT_FALSE(make_entries(regions, entries));
 }
 
+// docs/decisions/cells.md has the table.
+TEST(Entries, AreEnoughForACellToWhichFourOthersSend) {
+    Regions regions;
+    EXPECT_EQ(regions.map(pages(0x2000, 1, r)), 0); // SysTable and gate
+    EXPECT_EQ(regions.map(pages(0x2001, 1, rx)), 0);
+    constexpr uint64_t window = 0x8000;
+    EXPECT_EQ(regions.map(pages(window, 5, rx)), 0); // text, constants, data
+    EXPECT_EQ(regions.map(pages(window + 5, 3, r)), 0);
+    EXPECT_EQ(regions.map(pages(window + 8, 55, rw)), 0);
+    EXPECT_EQ(regions.map(pages(window + 0x6000, 64, rw)), 0); // stacks
+    EXPECT_EQ(regions.map(pages(window + 0x7000, 2100, rw)),
+              0);                                              // rings of fibers: too many for a power of two
+    EXPECT_EQ(regions.map(pages(window + 0x7f00, 64, rw)), 0); // boot rings
+    EXPECT_EQ(regions.map(pages(window + 0x7f80, 128, rw)), 0); // its own channels
+    Entries entries;
+    for (uint64_t peer = 1; peer <= 4; ++peer) {
+        ASSERT_EQ(regions.map(pages(window + 0x8000 * peer + 0x7f80 + 4, 4, rw)), 0);
+        EXPECT_TRUE(make_entries(regions, entries)) << peer;
+    }
+    ASSERT_EQ(regions.map(pages(window + 0x8000 * 5 + 0x7f80, 4, rw)), 0);
+    EXPECT_FALSE(make_entries(regions, entries));
+}
+
 TEST(Entries, TheGuardIsTheFirst) {
     Regions regions;
     Entries entries;

@@ -34,7 +34,7 @@
 
 /* struct Core, for harts that wait to be started; asserted in machine/platform.cpp */
 #define CORE_ID 64
-#define CORE_SIZE 112
+#define CORE_SIZE 128
 #define CORES 8
 
 /* struct MachineModeFacts, machine/facts.h */

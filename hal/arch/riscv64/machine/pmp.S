@@ -7,19 +7,10 @@
 
     .text
 
-/* void hal_pmp_load(const Entries*): this hart's. The kernel itself is not bound by them, so it does not
- * matter in which order they change. */
+/* void hal_pmp_load(const Entries*): this hart's. */
     .globl  hal_pmp_load
 hal_pmp_load:
-    .irp n, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
-    ld      t0, \n * REGISTER_SIZE(a0)
-    csrw    pmpaddr\n, t0
-    .endr
-    ld      t0, ENTRIES_CONFIG(a0)
-    csrw    pmpcfg0, t0
-    ld      t0, ENTRIES_CONFIG + REGISTER_SIZE(a0)
-    csrw    pmpcfg2, t0
-    pmp_fence t0
+    load_entries a0, t0
     ret
 
 /* uint64_t hal_pmp_probe(void): 1 if this hart has all entries. 3.7.1: those that it lacks read as 0. */

@@ -15,6 +15,11 @@ extern "C" {
 void hal_pmp_load(const rumpk::hal::Entries* entries);
 uint64_t hal_pmp_probe();
 
+// By view, as protection_change counts. Written by one core at a time, which goes on when every core that has
+// them loaded has read them anew; only one core goes from view to view (docs/decisions/several.md), so none
+// finds them half written (reach.inc).
+constinit rumpk::hal::Entries hal_pmp_entries[1 + RUMPK_WINDOW_COUNT] = {};
+
 // By core: the last change that it knows of; 0: it has not been started (entry.S). Written by the core
 // itself, and before it runs by who starts it.
 constinit std::atomic<uint64_t> hal_loaded[HAL_MAX_CORES] = {};
@@ -24,10 +29,6 @@ static_assert(sizeof(hal_loaded[0]) == REGISTER_SIZE);
 namespace rumpk::hal {
 
 namespace {
-
-// What all harts have, or are about to have. Written by one core at a time (protection_change), which
-// goes on when every core has read it.
-constinit Entries entries = {};
 
 // Changes so far. The first is that nothing may be touched; a core that is started knows of none, for that
 // is 1, and so loads the entries before it enters a program.
@@ -39,7 +40,8 @@ constinit std::atomic<bool> waiting[HAL_MAX_CORES] = {};
 void load_entries() {
     // acquire: pairs with refresh_all; what is loaded below is at least of this change.
     const uint64_t known = changes.load(std::memory_order_acquire);
-    hal_pmp_load(&entries);
+    const uint64_t view = this_core().view; // 0: no program has run here yet
+    hal_pmp_load(view != 0 ? reinterpret_cast<const Entries*>(view) : hal_pmp_entries);
     asm volatile("fence.i" ::: "memory");
     // release: who waits for it may write the entries anew.
     hal_loaded[core_index()].store(known, std::memory_order_release);
@@ -98,12 +100,12 @@ const char* protection_begin() {
     return hal_pmp_probe() != 0 ? nullptr : "this processor has not 16 regions of memory protection";
 }
 
-bool protection_change(const Regions& regions) {
+bool protection_change(uint32_t view, const Regions& regions) {
     Entries wanted;
     if (!make_entries(regions, wanted)) {
         return false;
     }
-    entries = wanted;
+    hal_pmp_entries[view] = wanted;
     refresh_all();
     return true;
 }

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "abi/systable.h"
 #include "hal/arch/riscv64/machine/mode.h"
 #include "hal/board/regions.h"
 
@@ -22,6 +23,8 @@ struct Entries {
     std::array<uint8_t, ENTRIES> config;
 };
 static_assert(offsetof(Entries, config) == ENTRIES_CONFIG && sizeof(Entries) == ENTRIES_CONFIG + ENTRIES);
+
+extern "C" Entries hal_pmp_entries[1 + RUMPK_WINDOW_COUNT];
 
 // False: they need more entries than there are.
 [[nodiscard]] bool make_entries(const Regions& regions, Entries& entries);
