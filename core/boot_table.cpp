@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/boot_table.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 
