@@ -181,7 +181,7 @@ int64_t kill(const Caller& who, const FiberName& target, uint64_t reason) {
             return {};
         });
     }
-    if (!running_here(who.scheduler, target)) {
+    if (!running_here(who.scheduler, target) || target.fiber->condemned()) {
         return to_call(Errno::srch);
     }
     const int64_t code = -static_cast<int64_t>(reason);

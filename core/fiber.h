@@ -73,7 +73,7 @@ struct alignas(64) Fiber {
     AddressRange stack{};
     rumpk_ring_descriptor rx{}; // both stand in the slot's ring space
     rumpk_ring_descriptor tx{};
-    rumpk_entry entry = nullptr;
+    rumpk_entry entry = nullptr; // nullptr: condemned
     uint64_t argument = 0;
     char name[16]{}; // need not end in NUL
 
@@ -82,6 +82,9 @@ struct alignas(64) Fiber {
 
     // Has it used more stack than it has? Known only where no guard page says so at once.
     [[nodiscard]] bool overflowed() const { return canary != nullptr && *canary != stack_canary; }
+
+    // Is its end somebody's already, who kills it in two pieces? Nobody else kills it then.
+    [[nodiscard]] bool condemned() const { return entry == nullptr; }
 
     // Another life begins in this slot.
     void begin_anew() {

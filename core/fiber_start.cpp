@@ -82,6 +82,7 @@ void fiber_prepare(Fiber& fiber) {
 }
 
 void fiber_condemn(Scheduler& here, Fiber& fiber, int64_t code) {
+    fiber.entry = nullptr;
     fiber.argument = static_cast<uint64_t>(code);
     make_context(fiber, run_condemned);
     here.end_wait(fiber);

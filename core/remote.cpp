@@ -62,6 +62,10 @@ void kill_at_home(Scheduler& here, const Request& request) {
         return;
     }
     const CoreId core = target.fiber->core;
+    if (here.is(core) && target.fiber->condemned()) {
+        reply(here, request.requester, to_call(Errno::srch));
+        return;
+    }
     if (!here.is(core)) {
         if (!here.mailbox().ask(core, RequestKind::kill, request)) {
             reply(here, request.requester, to_call(Errno::again));
@@ -73,7 +77,7 @@ void kill_at_home(Scheduler& here, const Request& request) {
 }
 
 void kill_here(Scheduler& here, const Request& request) {
-    const bool found = owns(here, request.target);
+    const bool found = owns(here, request.target) && !request.target.fiber->condemned();
     if (found) {
         fiber_end(*request.target.fiber, -static_cast<int64_t>(request.value));
     }

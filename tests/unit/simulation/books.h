@@ -42,6 +42,7 @@ struct Books {
     LifeReport report;
     std::array<Life, most_lives> lives{};
     uint64_t lives_begun = 1; // the first is the first fiber
+    uint64_t prey = 0;        // whom somebody was after last
     uint32_t home_core = 0;
     bool chaos = false; // everybody may do everything
     bool stop = false;

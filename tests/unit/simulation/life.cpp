@@ -53,9 +53,11 @@ uint64_t somebody_known(uint64_t self) {
     return books.lives[target].id != 0 ? target : self;
 }
 
+// Often whom somebody else is after as well: one of the two is told that nobody is there.
 void kill_one(uint64_t self) {
     Books& books = the_books();
-    const uint64_t target = somebody();
+    const uint64_t target = draw(3) != 0 ? somebody() : books.prey;
+    books.prey = target;
     Life& victim = books.lives[target];
     if (target == 0 || victim.id == 0) {
         return;
