@@ -79,17 +79,6 @@ class Cell {
 
     // What the kernel checks at each call. Changed on the home core alone.
     Shared<Promises> promises{Promises::all()};
-    UnveilTable unveil;
-    std::array<Capability, RUMPK_CAP_SLOTS> capabilities{};
-    MapPool map_pool;
-    // What a fiber of each tier is mapping just now: one at most, for inside a tier none
-    // is interrupted in favour of another. Touched masked.
-    struct Mapping {
-        FiberId by{};
-        AddressRange range{};
-    };
-    std::array<Mapping, RUMPK_TIER_COUNT> mappings{};
-    Budgets budgets;
 
     // May the cell's code touch all of the range so? EFAULT: not. What `map` gave is
     // known on the home core only.
@@ -232,6 +221,21 @@ class Cell {
     List<ConsoleWait> console_waiters_;
 
     std::optional<ion::Producer> event_;
+
+  public:
+    // What the kernel checks at each call, too. Large, and so behind all that is often looked at: what stands
+    // near the beginning of an object has short instructions.
+    UnveilTable unveil;
+    std::array<Capability, RUMPK_CAP_SLOTS> capabilities{};
+    MapPool map_pool;
+    // What a fiber of each tier is mapping just now: one at most, for inside a tier none
+    // is interrupted in favour of another. Touched masked.
+    struct Mapping {
+        FiberId by{};
+        AddressRange range{};
+    };
+    std::array<Mapping, RUMPK_TIER_COUNT> mappings{};
+    Budgets budgets;
 };
 
 // HAL_MAP_*: how the HAL maps what a cell has these rights to.
