@@ -37,10 +37,9 @@ struct Caller {
     return Promises{who.cell.promises}.contains(needed) ? Result<void>{} : broke_pledge(who, call);
 }
 
-// A cell's new fiber, made and given to its core. Masked, on the home core; with a stack of some depth if
-// it is for another core, or has rings or a budget. Returns what the call does; EAGAIN: its core has no room
-// for the message.
-[[nodiscard]] int64_t spawn_at_home(Cell& cell, const Requester& by, const rumpk_spawn_args& args);
+// A cell's new fiber, made and given to its core, as another core asked. Masked, on the home core; with a
+// stack of some depth. Returns what the call does; EAGAIN: its core has no room for the message.
+[[nodiscard]] int64_t spawn_asked(const Requester& by, const rumpk_spawn_args& args);
 
 // What meta and a report say of a core, and of a fiber that runs here or elsewhere. Masked.
 [[nodiscard]] rumpk_meta_system describe_system(const Scheduler& here);

@@ -126,13 +126,14 @@ Result<void> give_more(Cell& cell, Fiber& fiber, uint16_t spawners_budget, const
 }
 
 // Most fibers have neither: their spawn needs little stack.
-[[gnu::noinline]] bool wants_more(const rumpk_spawn_args& args, const Fiber& spawner) {
+[[gnu::always_inline]] inline bool wants_more(const rumpk_spawn_args& args, const Fiber& spawner) {
     return (args.rx_slots | args.rx_slot_size | args.tx_slots | args.tx_slot_size | args.budget |
             spawner.account()) != 0;
 }
 
-// Makes the fiber, except for giving it to its core. On the home core.
-Result<Fiber*> make_fiber(Cell& cell, const Requester& by, const rumpk_spawn_args& args) {
+// Makes the fiber, except for giving it to its core. On the home core. `more`: as wants_more() says.
+[[gnu::always_inline]] inline Result<Fiber*> make_fiber(Cell& cell, const Requester& by,
+                                                        const rumpk_spawn_args& args, bool more) {
     auto place = check_place(cell, this_scheduler(), by.core, args);
     if (!place) {
         return error(place.error());
@@ -151,7 +152,7 @@ Result<Fiber*> make_fiber(Cell& cell, const Requester& by, const rumpk_spawn_arg
     fiber->tier = place->tier;
     fiber->rx = {};
     fiber->tx = {};
-    if (wants_more(args, *by.who.fiber)) [[unlikely]] {
+    if (more) [[unlikely]] {
         if (auto given = give_more(cell, *fiber, by.who.fiber->account(), args); !given) {
             cell.give_fiber(*fiber);
             return error(given.error());
@@ -203,41 +204,11 @@ int64_t kill(const Caller& who, const FiberName& target, uint64_t reason) {
     });
 }
 
-// By a fiber on its home core. A fiber on another core takes a message, which needs more stack than a small
-// one has, and so do rings and budgets.
-int64_t spawn_here(const Caller& who, const rumpk_spawn_args& args) {
-    const Requester by{{&who.fiber, who.fiber.id}, who.scheduler.core()};
-    const bool elsewhere = args.core != RUMPK_SPAWN_ANY_CORE && !who.scheduler.is(CoreId{args.core});
-    if (!elsewhere && !wants_more(args, who.fiber)) [[likely]] {
-        return spawn_at_home(who.cell, by, args);
-    }
-    for (;;) {
-        const int64_t id =
-            who.scheduler.on_kernel_stack([&]() -> int64_t { return spawn_at_home(who.cell, by, args); });
-        if (id != to_call(Errno::again)) {
-            return id;
-        }
-        wait_for_room(who.scheduler); // its core's, for the fiber
-    }
-}
-
-// Copied once and whole. The caller's own stack, where they are nearly always, needs no other look, but where
-// cells are apart. EFAULT, EINVAL.
-Result<void> take_args(const Caller& who, uint64_t address, rumpk_spawn_args& args) {
-    const AddressRange place{VirtAddr{address}, sizeof args};
-    if (!parts::cells && address % alignof(rumpk_spawn_args) == 0 && who.fiber.stack.contains(place))
-        [[likely]] {
-        copy_words(&args, place.pointer(), sizeof args);
-    } else if (auto copied = copy_in(who.cell, address, args); !copied) {
-        return copied;
-    }
-    return args.size == sizeof args ? Result<void>{} : error(Errno::inval);
-}
-
-} // namespace
-
-int64_t spawn_at_home(Cell& cell, const Requester& by, const rumpk_spawn_args& args) {
-    auto made = make_fiber(cell, by, args);
+// A cell's new fiber, made and given to its core. Masked, on the home core; with a stack of some depth if
+// it is for another core, or wants `more`. Returns what the call does; EAGAIN: its core has no room for the
+// message.
+int64_t spawn_at_home(Cell& cell, const Requester& by, const rumpk_spawn_args& args, bool more) {
+    auto made = make_fiber(cell, by, args, more);
     if (!made) {
         return to_call(made.error());
     }
@@ -254,6 +225,53 @@ int64_t spawn_at_home(Cell& cell, const Requester& by, const rumpk_spawn_args& a
     return static_cast<int64_t>(id.value());
 }
 
+// By a fiber on its home core. A fiber on another core takes a message, which needs more stack than a small
+// one has, and so do rings and budgets.
+int64_t spawn_here(const Caller& who, const rumpk_spawn_args& args) {
+    const Requester by{{&who.fiber, who.fiber.id}, who.scheduler.core()};
+    const bool elsewhere = args.core != RUMPK_SPAWN_ANY_CORE && !who.scheduler.is(CoreId{args.core});
+    const bool more = wants_more(args, who.fiber);
+    if (!elsewhere && !more) [[likely]] {
+        return spawn_at_home(who.cell, by, args, false);
+    }
+    for (;;) {
+        const int64_t id = who.scheduler.on_kernel_stack(
+            [&]() -> int64_t { return spawn_at_home(who.cell, by, args, more); });
+        if (id != to_call(Errno::again)) {
+            return id;
+        }
+        wait_for_room(who.scheduler); // its core's, for the fiber
+    }
+}
+
+// On the caller's own stack, where they are nearly always, they need no other look, but where cells are
+// apart; and where nobody runs meanwhile they are read where they lie. Else they are copied once and whole.
+// EFAULT, EINVAL.
+Result<const rumpk_spawn_args*> take_args(const Caller& who, uint64_t address, rumpk_spawn_args& copy) {
+    const AddressRange place{VirtAddr{address}, sizeof copy};
+    const rumpk_spawn_args* args = &copy;
+    if (!parts::cells && address % alignof(rumpk_spawn_args) == 0 && who.fiber.stack.contains(place))
+        [[likely]] {
+        if (parts::cores) {
+            copy_words(&copy, place.pointer(), sizeof copy);
+        } else {
+            args = static_cast<const rumpk_spawn_args*>(place.pointer());
+        }
+    } else if (auto copied = copy_in(who.cell, address, copy); !copied) {
+        return error(copied.error());
+    }
+    if (args->size != sizeof copy) {
+        return error(Errno::inval);
+    }
+    return args;
+}
+
+} // namespace
+
+int64_t spawn_asked(const Requester& by, const rumpk_spawn_args& args) {
+    return spawn_at_home(*by.who.fiber->cell, by, args, wants_more(args, *by.who.fiber));
+}
+
 } // namespace rumpk
 
 using namespace rumpk;
@@ -264,17 +282,18 @@ extern "C" int64_t rumpk_call_spawn(uint64_t address) {
     if (auto promised = require(who, promises_of_call[RUMPK_CALL_SPAWN], "spawn"); !promised) {
         return to_call(promised);
     }
-    rumpk_spawn_args args;
-    if (auto taken = take_args(who, address, args); !taken) {
-        return to_call(taken);
+    rumpk_spawn_args copy;
+    const auto args = take_args(who, address, copy);
+    if (!args) {
+        return to_call(args.error());
     }
     int64_t id = 0;
     if (who.cell.at_home()) [[likely]] {
-        id = spawn_here(who, args);
+        id = spawn_here(who, **args);
     } else {
         id = ask_and_wait(who.scheduler, who.cell.home_core(), RequestKind::spawn,
                           [&](Request& request) -> Result<void> {
-                              request.spawn = args;
+                              request.spawn = **args;
                               return {};
                           });
     }

@@ -142,7 +142,9 @@ void Cell::give_fiber(Fiber& fiber) {
 }
 
 void Cell::fiber_ended(Fiber& fiber, int64_t code) {
-    post_fiber_end(fiber.id, code);
+    if (!event_->still_full()) { // nearly always it is: most cells do not read it
+        post_fiber_end(fiber.id, code);
+    }
     give_fiber(fiber);
     if (live_ == 0) {
         cell_end(*this, code);
@@ -226,7 +228,7 @@ void Cell::close_console_rings() {
     ion::Consumer(reached(boot_rings_[RUMPK_RING_TX]).pointer(), tx_geometry()).close();
 }
 
-void Cell::post_fiber_end(FiberId fiber, int64_t code) {
+[[gnu::noinline]] void Cell::post_fiber_end(FiberId fiber, int64_t code) {
     const auto slot = event_->claim();
     if (!slot) {
         return; // full: it is not told

@@ -123,7 +123,7 @@ int handle(Scheduler& here, CoreId from, RequestKind kind, const Request& reques
         // Who was killed meanwhile makes nobody: nobody would know the id.
         reply(here, request.requester,
               request.requester.who.fiber->id == request.requester.who.id
-                  ? spawn_at_home(*request.requester.who.fiber->cell, request.requester, request.spawn)
+                  ? spawn_asked(request.requester, request.spawn)
                   : to_call(Errno::srch));
         return heavy;
     case RequestKind::kill:

@@ -58,6 +58,15 @@ class RunQueue {
         first_ = first.next;
         return *first.next;
     }
+    // The current tier's first leaves, and there is another: the new first, which is returned.
+    RunNode& leave(RunNode& first) {
+        RunNode& next = *first.next;
+        next.previous = first.previous;
+        first.previous->next = &next;
+        first = RunNode{};
+        first_ = &next;
+        return next;
+    }
     // The current tier's only one makes room for another, which is not queued yet.
     void replace(RunNode& only, RunNode& other) {
         only = RunNode{};

@@ -369,9 +369,8 @@ Fiber* Scheduler::step_aside() {
     if (attention_ != 0 || self.run.next == &self.run) {
         return nullptr;
     }
-    ready_.remove(self.run, self.tier);
     self.state = FiberState::free;
-    return running();
+    return reinterpret_cast<Fiber*>(&ready_.leave(self.run));
 }
 
 void Scheduler::go_on_with(Fiber& next) {

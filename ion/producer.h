@@ -169,6 +169,14 @@ class BasicProducer : public Endpoint<Fence, Words, Role::producer> {
     [[nodiscard]] uint32_t free() { return refresh() ? static_cast<uint32_t>(limit_ - tail_) : 0; }
     [[nodiscard]] bool full() { return free() == 0; }
 
+    // Is all taken that was free at the last look at the consumer's line, and has the consumer released
+    // nothing since? Then claim would find no room, and would take longer to say so.
+    [[nodiscard]] bool still_full() const {
+        // relaxed: only a message that is claimed relies on what the consumer did, and claim looks for
+        // itself.
+        return tail_ == limit_ && Words::load(this->peer().position, std::memory_order_relaxed) == head_;
+    }
+
     // Messages published since the ring was made.
     [[nodiscard]] uint64_t position() const { return tail_; }
 

@@ -134,7 +134,16 @@ std::vector<RunNode*> nodes_in_order(const Model& model) {
 
 void random_step(Random& random, RunQueue& queue, Model& model, RunNode& node) {
     const size_t tier = random.below(tier_count);
-    switch (random.below(6)) {
+    switch (random.below(7)) {
+    case 3:
+        if (model.first() != nullptr && model.tiers[model.current].size() > 1) {
+            std::deque<RunNode*>& list = model.tiers[model.current];
+            RunNode& first = *list.front();
+            list.pop_front();
+            ASSERT_EQ(&queue.leave(first), list.front());
+            ASSERT_FALSE(first.queued());
+        }
+        break;
     case 0:
         queue.select();
         model.current = model.highest();

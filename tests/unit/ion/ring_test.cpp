@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Both ends of a ring on one thread: geometry, order, wrap, batches, full and empty, closing,
-// lies by name, parking words, statistics.
+// lies by name.
 #include <vector>
 
 #include "tests/unit/ion/pair.h"
@@ -100,6 +100,25 @@ TEST(Ring, FullIsAnAnswerAndNothingIsDropped) {
     for (uint64_t i = 1; i <= 8; ++i) {
         ring.take(i);
     }
+}
+
+TEST(Ring, StillFullUntilTheConsumerReleases) {
+    Ring ring;
+    EXPECT_FALSE(ring.out.still_full()); // nobody has looked for room yet
+    ring.fill(0, 7);
+    EXPECT_FALSE(ring.out.still_full());
+    ring.push(7);
+    EXPECT_TRUE(ring.out.still_full());
+    EXPECT_EQ(why(ring.out.claim()), Errno::again);
+    EXPECT_TRUE(ring.out.still_full());
+    ring.take(0);
+    EXPECT_FALSE(ring.out.still_full());
+    ring.push(8);
+    EXPECT_TRUE(ring.out.still_full());
+    ring.in.close();
+    EXPECT_TRUE(ring.out.still_full()); // no more room than before
+    EXPECT_EQ(why(ring.out.claim()), Errno::pipe);
+    EXPECT_TRUE(ring.out.still_full());
 }
 
 TEST(Ring, WrapsManyTimesInEveryGeometry) {
@@ -419,82 +438,6 @@ TEST(Lie, UnknownReasonCountsAsClosed) {
     ring.memory.header().producer.closed = 77;
     EXPECT_EQ(why(ring.in.peek()), Errno::pipe);
     EXPECT_EQ(ring.in.peer_closed(), Close::closed);
-}
-
-// --- Waiting and statistics
-
-TEST(Waiting, EachSeesTheOtherArmed) {
-    Ring ring;
-    EXPECT_FALSE(ring.out.peer_waiting());
-    ring.in.arm();
-    EXPECT_TRUE(ring.out.peer_waiting());
-    EXPECT_FALSE(ring.in.peer_waiting());
-    ring.in.disarm();
-    EXPECT_FALSE(ring.out.peer_waiting());
-    ring.out.arm();
-    EXPECT_TRUE(ring.in.peer_waiting());
-    EXPECT_EQ(ring.memory.header().producer.waiting, 1u);
-    ring.out.disarm();
-    EXPECT_EQ(ring.memory.header().producer.waiting, 0u);
-}
-
-struct CountedBarrier {
-    int* calls;
-    void operator()() const { ++*calls; }
-};
-
-TEST(Waiting, TheSleeperPaysTheBarrierAndThePublisherDoesNot) {
-    Shared memory(eight);
-    int out_calls = 0;
-    int in_calls = 0;
-    using Fence = ion::CrossCore<CountedBarrier>;
-    ion::BasicProducer<Fence> out(memory.base(), eight, Fence{{&out_calls}});
-    ion::BasicConsumer<Fence> in(memory.base(), eight, Fence{{&in_calls}});
-    in.arm();
-    EXPECT_EQ(in_calls, 1);
-    EXPECT_EQ(why(in.peek()), Errno::again);
-    ASSERT_TRUE(out.push(1, {}));
-    EXPECT_TRUE(out.peer_waiting());
-    EXPECT_EQ(out_calls, 0);
-    in.disarm();
-    EXPECT_EQ(in_calls, 1);
-}
-
-TEST(Statistics, StandInOnesOwnLine) {
-    Ring ring;
-    ring.out.count_wait();
-    ring.out.count_bell();
-    ring.out.count_bell();
-    ring.in.count_wait();
-    const rumpk_ring_header& header = ring.memory.header();
-    EXPECT_EQ(header.producer.waits, 1u);
-    EXPECT_EQ(header.producer.bells, 2u);
-    EXPECT_EQ(header.consumer.waits, 1u);
-    EXPECT_EQ(header.consumer.bells, 0u);
-    EXPECT_EQ(ring.out.waits(), 1u);
-    EXPECT_EQ(ring.out.bells(), 2u);
-    ring.fill(0, 3);
-    ring.take(0);
-    EXPECT_EQ(header.consumer.position, 1u);
-    EXPECT_EQ(ring.out.free(), 6u);
-    EXPECT_EQ(header.producer.position, 3u) << "told when it looks for room";
-}
-
-TEST(Statistics, HighWater) {
-    Ring ring;
-    ring.fill(0, 5);
-    EXPECT_EQ(ring.out.free(), 3u);
-    EXPECT_EQ(ring.out.high_water(), 5u);
-    EXPECT_EQ(ring.in.peek(4)->size(), 4u);
-    EXPECT_EQ(ring.in.high_water(), 4u);
-    for (uint64_t i = 0; i < 5; ++i) {
-        ring.take(i);
-    }
-    ring.fill(5, 1);
-    EXPECT_EQ(ring.out.free(), 7u);
-    EXPECT_EQ(ring.out.high_water(), 5u);
-    EXPECT_EQ(ring.memory.header().producer.high_water, 5u);
-    EXPECT_EQ(ring.memory.header().consumer.high_water, 4u);
 }
 
 } // namespace
