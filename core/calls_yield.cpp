@@ -10,6 +10,7 @@ namespace rumpk {
 namespace {
 
 constexpr uint64_t own_channels = RUMPK_CHANNEL_RX | RUMPK_CHANNEL_TX;
+static_assert(own_channels == 3, "any mask of own channels is 1 to this");
 constexpr uint64_t not_a_channel = 1ULL << 63;
 
 // EINVAL: bit 63. EBADF: a slot that holds no channel. EPERM: the console's, away from home.
@@ -226,9 +227,22 @@ using namespace rumpk;
     return wait_for(who, wait, Instant{deadline});
 }
 
+// Rings a fiber of another core. False: it is none, or that core has no room for the message just now.
+static bool ring_elsewhere(Scheduler& here, const FiberName& peer, uint64_t bell) {
+    const CoreId core = peer.fiber->core;
+    return !here.is(core) && here.mailbox().reaches(core) && here.mailbox().ask_bell(core, peer, bell);
+}
+
+// Masked. Waits for own channels, without a deadline, and unmasks.
+static int64_t wait_for_own(Scheduler& here, uint64_t channels) {
+    const uint64_t taken = here.wait(channels, Instant::never());
+    machine().interrupts_restore(1);
+    return static_cast<int64_t>(taken);
+}
+
 // A message sent and another waited for: one peer, and own channels without a deadline. Where the peer is
-// named on the caller's own stack and runs next anyway, the core goes straight to it. The first fiber's wait
-// may have to open the console's input before.
+// named on the caller's own stack and runs next anyway, the core goes straight to it; where it is on another
+// core, a message goes there. The first fiber's wait may have to open the console's input before.
 [[gnu::noinline]] static int64_t ring_and_wait(uint64_t wait, uint64_t peers) {
     (void)machine().interrupts_mask();
     Scheduler& here = this_scheduler();
@@ -239,9 +253,14 @@ using namespace rumpk;
         const rumpk_fiber_id entry = *reinterpret_cast<const rumpk_fiber_id*>(static_cast<uintptr_t>(peers));
         const uint64_t bell = (entry & RUMPK_PEER_TX) != 0 ? RUMPK_CHANNEL_TX : RUMPK_CHANNEL_RX;
         const auto peer = self.cell->find(FiberId::from_call(entry & ~RUMPK_PEER_TX));
-        if (peer && owns(here, *peer) && here.leads_to(*peer->fiber, bell, wait) &&
-            (&self != &self.cell->first_fiber() || console().input_open())) {
-            return here.ring_and_wait(*peer->fiber, bell, wait);
+        if (peer && (&self != &self.cell->first_fiber() || console().input_open())) {
+            // Who waits on the only core waits on this one.
+            if ((!parts::cores || owns(here, *peer)) && here.leads_to(*peer->fiber, bell, wait)) {
+                return here.ring_and_wait(*peer->fiber, bell, wait);
+            }
+            if (parts::cores && ring_elsewhere(here, *peer, bell)) {
+                return wait_for_own(here, wait);
+            }
         }
     }
     machine().interrupts_restore(1);
@@ -256,7 +275,7 @@ extern "C" int64_t rumpk_call_yield(uint64_t wait, uint64_t bell, uint64_t deadl
         (void)machine().interrupts_mask();
         return this_scheduler().end_turn();
     }
-    if (count == 1 && (bell | flags | ~deadline | (wait & ~own_channels)) == 0 && wait != 0) {
+    if (((count ^ 1) | bell | flags | ~deadline) == 0 && wait - 1 < own_channels) { // some, and no others
         return ring_and_wait(wait, peers);
     }
     return yield_in_full(wait, bell, deadline, flags, peers, count);

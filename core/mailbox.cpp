@@ -33,22 +33,20 @@ std::byte* make_ring(ion::Geometry geometry) {
 
 template <typename T, typename Kind>
 bool take_from(std::optional<ion::Consumer>& ring, Kind& kind, T& message) {
-    if (!ring) {
+    if (!ring || ring->empty()) { // nobody closes one: there is no more to find out
         return false;
     }
-    const auto next = ring->peek();
-    if (!next) {
-        return false;
-    }
-    kind = static_cast<Kind>(next->tag);
-    const void* const from = __builtin_assume_aligned(next->payload.data(), alignof(T));
-    // Of a bell only the front came; the rest of the message is as it was.
-    if (next->payload.size() == sizeof(BellFront)) {
-        __builtin_memcpy(static_cast<void*>(&message), from, sizeof(BellFront));
-    } else {
-        __builtin_memcpy(&message, from, sizeof message);
-    }
-    ensure(ring->release().has_value());
+    const auto taken = ring->consume([&](const ion::Message& next) {
+        kind = static_cast<Kind>(next.tag);
+        const void* const from = __builtin_assume_aligned(next.payload.data(), alignof(T));
+        // Of a bell only the front came; the rest of the message is as it was.
+        if (next.payload.size() == sizeof(BellFront)) {
+            __builtin_memcpy(static_cast<void*>(&message), from, sizeof(BellFront));
+        } else {
+            __builtin_memcpy(&message, from, sizeof message);
+        }
+    });
+    ensure(taken.has_value());
     return true;
 }
 
@@ -99,13 +97,12 @@ bool Mailbox::ask(CoreId to, RequestKind kind, const Request& request) {
 }
 
 bool Mailbox::ask_bell(CoreId to, const FiberName& target, uint64_t channels) {
-    ion::Producer& out = *lanes_[to.value()].requests_out;
-    const auto slot = out.claim();
-    if (!slot) {
+    const auto sent = lanes_[to.value()].requests_out->produce(
+        static_cast<uint32_t>(RequestKind::bell), sizeof(BellFront),
+        [&](std::byte* payload) { ::new (payload) BellFront{target, channels}; });
+    if (!sent) {
         return false;
     }
-    ::new (slot->payload.data()) BellFront{target, channels};
-    ensure(out.publish(static_cast<uint32_t>(RequestKind::bell), sizeof(BellFront)).has_value());
     machine().core_wake(to.value());
     return true;
 }

@@ -325,6 +325,9 @@ void message_event() {
     Answer answer;
     for (uint32_t i = 0; i < cores && spent < most_at_once; ++i) {
         const uint32_t core = box.next_sender(cores);
+        if (core == here.core().value()) {
+            continue; // no rings
+        }
         AnswerKind answered{};
         while (spent < most_at_once && box.take(CoreId{core}, answered, answer)) {
             spent += handle(here, answered, answer);

@@ -309,7 +309,7 @@ uint64_t Scheduler::wait(uint64_t channels, Instant deadline) {
     return self.take(channels);
 }
 
-// No local outlives the switch: the frame then holds two registers, and what comes after finds its own way.
+// Only one local outlives the switch, so that the frame is small.
 int64_t Scheduler::ring_and_wait(Fiber& other, uint64_t bell, uint64_t channels) {
     Fiber& self = *running();
     other.latched |= bell;
@@ -320,8 +320,7 @@ int64_t Scheduler::ring_and_wait(Fiber& other, uint64_t bell, uint64_t channels)
     ready_.replace(self.run, other.run);
     count_switch(other);
     machine().context_switch(&self.context, &other.context);
-    Fiber& woken = *this_scheduler().running();
-    const uint64_t taken = woken.take(woken.waits_for);
+    const uint64_t taken = self.take(self.waits_for);
     machine().interrupts_restore(1);
     return static_cast<int64_t>(taken);
 }

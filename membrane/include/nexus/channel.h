@@ -59,6 +59,22 @@ template <class End>
 [[nodiscard]] RingStatistics statistics_of(const End& end) {
     return {end.high_water(), end.waits(), end.bells()};
 }
+
+// A ring's words where both its ends are on one core, which sees its own loads and stores in their order: the
+// compiler alone is held back, as by ion::SameCore.
+struct OneCoreWords {
+    template <class W>
+    [[gnu::always_inline]] static W load(const W& word, std::memory_order order) {
+        const W value = ion::AtomicWords::load(word, std::memory_order_relaxed);
+        std::atomic_signal_fence(order);
+        return value;
+    }
+    template <class W>
+    [[gnu::always_inline]] static void store(W& word, W value, std::memory_order order) {
+        std::atomic_signal_fence(order);
+        ion::AtomicWords::store(word, value, std::memory_order_relaxed);
+    }
+};
 } // namespace detail
 
 // N values of T at most are under way: N a power of two. T moves into a slot and out of it, and
@@ -256,9 +272,9 @@ class channel {
     }
 
     alignas(RUMPK_RING_LINE_SIZE) std::byte memory_[shape.bytes()];
-    ion::Producer producer_;            // touched by the sender alone
-    ion::Consumer consumer_;            // touched by the receiver alone
-    std::atomic<uint64_t> sender_{0};   // the fiber to ring when there is room
+    ion::BasicProducer<ion::SameCore, detail::OneCoreWords> producer_; // touched by the sender alone
+    ion::BasicConsumer<ion::SameCore, detail::OneCoreWords> consumer_; // touched by the receiver alone
+    std::atomic<uint64_t> sender_{0};                                  // the fiber to ring when there is room
     std::atomic<uint64_t> receiver_{0}; // the fiber to ring when there is a value
     // A task that waits, for tasks of the same fiber.
     detail::Parked* sending_ = nullptr;   // written by the sender
@@ -268,7 +284,7 @@ class channel {
 // Values in a row, where they lie. Moves only; the channel outlives it.
 template <class T, uint32_t N>
 class channel<T, N>::Batch {
-    using Messages = ion::MessageBatch<ion::AtomicWords>;
+    using Messages = ion::MessageBatch<detail::OneCoreWords>;
 
   public:
     class Iterator {
