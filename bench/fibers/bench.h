@@ -14,7 +14,7 @@ extern "C" {
 #endif
 
 /* Where the trampoline finds bench_start. */
-#define BENCH_DOORSTEP 0x7e000000ull
+#define BENCH_DOORSTEP 0x5f000000ull
 
 /* Spawned fibers begin here, with a bench_entry. */
 struct bench_entry {

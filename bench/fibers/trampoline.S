@@ -3,7 +3,7 @@
  * The cell of the bench: it goes where the word at DOORSTEP says (bench/fibers/bench.h), with the
  * address of `enter`, by which spawned fibers come into the program of the host.
  */
-#define DOORSTEP 0x7e000000
+#define DOORSTEP 0x5f000000
 
     .text
     .globl _start
