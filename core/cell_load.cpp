@@ -123,8 +123,13 @@ static constexpr uint64_t boot_ring_bytes =
 AddressRange Cell::shown_area(uint64_t offset, VirtAddr end, uint64_t room) const {
     const VirtAddr begin = window_.base + offset;
     const uint64_t size = end - begin;
-    const uint64_t rounded = std::bit_ceil(size);
-    return {begin, windows_are_memory && size != 0 && rounded <= room ? rounded : size};
+    if constexpr (windows_are_memory) {
+        const uint64_t rounded = std::bit_ceil(size);
+        if (size != 0 && rounded <= room) {
+            return {begin, rounded};
+        }
+    }
+    return {begin, size};
 }
 
 AddressRange Cell::stack_area() const {

@@ -94,7 +94,7 @@ def fuzzed(machine):
 def counts(machine, application, apart, arguments=()):
     """What the application says of itself, where an emulated machine executes an instruction a nanosecond."""
     path = packed(application, machine) if apart else build.application(application, machine.name).image
-    command = run.emulator_command(machine, path, machine.memory_default, 1, arguments)
+    command = run.emulator_command(machine, path, image.memory_for(machine, path), 1, arguments)
     command += ["-seed", "1", "-icount", "shift=0,sleep=off"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False)
     text = b"".join(data for channel, data in framing.Decoder().feed(done.stdout) if channel == framing.STDOUT).decode()

@@ -122,6 +122,8 @@ std::span<const std::byte> make_image(const CellPlan& plan, Body body) {
              .console = 0,
              .channels_offset = 0,
              .channels = 0,
+             .devices_offset = 0,
+             .devices = 0,
              .reserved = {}};
     std::memcpy(cell.name, "simulated", 10);
     cell.elf_offset = table_size;
