@@ -204,8 +204,9 @@ struct rumpk_meta_channel {
 
 struct rumpk_meta_device {
     uint32_t size;
-    uint32_t virtio;         /* device id of virtio 1.2, 5 */
-    uint64_t registers;      /* address of the first, in the cell's window; readable and writable */
+    uint32_t virtio;    /* device id of virtio 1.2, 5 */
+    uint64_t registers; /* address of the first, readable and writable; in the cell's window where addresses
+                           are translated */
     uint64_t registers_size; /* bytes of them */
     uint64_t memory;         /* what the device can be told to use, readable and writable; whole pages */
     uint64_t memory_size;    /* bytes; 0: none */
