@@ -204,7 +204,7 @@ struct rumpk_meta_channel {
 
 struct rumpk_meta_device {
     uint32_t size;
-    uint32_t virtio;    /* device id of virtio 1.2, 5 */
+    uint32_t virtio;    /* device id of virtio 1.2, 5; 0: it is none of those */
     uint64_t registers; /* address of the first, readable and writable; in the cell's window where addresses
                            are translated */
     uint64_t registers_size; /* bytes of them */
@@ -217,6 +217,14 @@ struct rumpk_meta_device {
 /* A message of a device's channel: it has interrupted. It stays quiet until the message has been released. */
 struct rumpk_interrupt {
     uint64_t count; /* so often, this one included, since boot */
+};
+
+/* A message from the kernel's console to its driver. Messages the other way are of one byte each: what the
+ * device has received. */
+struct rumpk_console_output {
+    uint32_t
+        given; /* 0; the driver's: so many bytes the device has. A later life of the driver goes on there */
+    uint8_t bytes[28]; /* as many as the message's length says, less 4 */
 };
 
 struct rumpk_meta_views {
@@ -299,6 +307,7 @@ RUMPK_ASSERT(sizeof(struct rumpk_meta_channel) == 40);
 RUMPK_ASSERT(sizeof(struct rumpk_meta_device) == 64);
 RUMPK_ASSERT(offsetof(struct rumpk_meta_device, name) == 48);
 RUMPK_ASSERT(sizeof(struct rumpk_interrupt) == 8);
+RUMPK_ASSERT(sizeof(struct rumpk_console_output) == 32);
 RUMPK_ASSERT(sizeof(struct rumpk_meta_views) == 16);
 RUMPK_ASSERT(sizeof(struct rumpk_meta_system) == 96);
 RUMPK_ASSERT(sizeof(struct rumpk_meta_fiber) == 80);

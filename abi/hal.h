@@ -37,6 +37,15 @@ struct hal_virtio {
     uint32_t reserved;
 };
 
+/* A device that is none of those, and that a program may drive. */
+struct hal_device {
+    const char* compatible; /* its name in a device tree: "ns16550a" */
+    uint64_t registers;     /* physical */
+    uint64_t size;          /* bytes of them */
+    uint32_t line;          /* interrupt line, for device_enable */
+    uint32_t reserved;
+};
+
 /* What the machine told the HAL at boot. Valid for ever, never written again. */
 struct hal_boot {
     const char* machine;           /* "qemu-riscv64" */
@@ -163,6 +172,10 @@ struct hal_views {
     /* [boot] What stands behind a transport of boot's list: virtio's device id, 0: nothing. `version` is the
      * transport's own (virtio 1.2, 4.2.2): 2, or 1 where it is "legacy". */
     uint32_t (*virtio_device)(uint32_t transport, uint32_t* version);
+    /* [boot] The machine's other devices that a program may drive, from 0 on; ENOENT: there are no more. The
+     * console's is among them. Who gives it away does not call console_read and console_write any more, and
+     * console_put and console_flush only while nobody drives it. */
+    int (*device)(uint32_t index, struct hal_device* device);
 };
 
 struct hal {

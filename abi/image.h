@@ -8,7 +8,7 @@
  *     64   rumpk_boot_cell, one a cell, 128 bytes each
  *    ...   each cell's rumpk_meta_budget, 32 bytes each, where it has any
  *    ...   the rumpk_boot_channel, 32 bytes each, if there are any
- *    ...   the rumpk_boot_device, 32 bytes each, if there are any
+ *    ...   the rumpk_boot_device, 48 bytes each, if there are any
  *    ...   each cell's ELF, at a multiple of 4096
  *
  * Private between one kernel and the builder of the same commit; not ABI.
@@ -39,25 +39,28 @@ struct rumpk_boot_table {
     uint8_t reserved[16];
 };
 
-/* A ring from one cell to another. Cells by their index in the table. */
+/* A ring from one cell to another. Cells by their index in the table. The kernel's console is at one end of
+ * those to its driver and from it: an image has both, of one cell, or neither. */
 struct rumpk_boot_channel {
     uint8_t name[16]; /* NUL-terminated */
-    uint32_t from;
-    uint32_t to;        /* another cell, or RUMPK_CHANNEL_KERNEL: entropy for `random` */
-    uint32_t slots;     /* as a ring is cut: abi/ring.h */
+    uint32_t from;    /* a cell, or RUMPK_CHANNEL_KERNEL_CONSOLE: output, as abi/console.h says */
+    uint32_t to;    /* another cell, RUMPK_CHANNEL_KERNEL: entropy for `random`, or _KERNEL_CONSOLE: input */
+    uint32_t slots; /* as a ring is cut: abi/ring.h */
     uint32_t slot_size; /* bytes */
 };
 
 #define RUMPK_CHANNELS_MAX 64u
 #define RUMPK_CHANNEL_KERNEL 0xffffffffu
+#define RUMPK_CHANNEL_KERNEL_CONSOLE 0xfffffffeu
 #define RUMPK_ENTROPY_SIZE 32u /* bytes of a message to it, of which each has to be unknown */
 
 /* A device that a cell drives: the first of its kind that no entry before has taken. */
 struct rumpk_boot_device {
-    uint8_t name[16]; /* NUL-terminated; the driver's for it */
-    uint32_t cell;    /* index */
-    uint32_t virtio;  /* device id of virtio 1.2, 5; not 0 */
-    uint32_t memory;  /* bytes that it and its driver share, a multiple of 4096; 0: none */
+    uint8_t name[16];       /* NUL-terminated; the driver's for it */
+    uint8_t compatible[16]; /* what it is called in a device tree, NUL-terminated; "": it is virtio's */
+    uint32_t cell;          /* index */
+    uint32_t virtio;        /* device id of virtio 1.2, 5; 0: none of them, `compatible` says which */
+    uint32_t memory;        /* bytes that it and its driver share, a multiple of 4096; 0: none */
     uint32_t reserved;
 };
 
@@ -116,10 +119,11 @@ RUMPK_ASSERT(offsetof(struct rumpk_boot_table, channels_offset) == 32);
 RUMPK_ASSERT(offsetof(struct rumpk_boot_table, channels) == 36);
 RUMPK_ASSERT(offsetof(struct rumpk_boot_table, devices_offset) == 40);
 RUMPK_ASSERT(offsetof(struct rumpk_boot_table, devices) == 44);
-RUMPK_ASSERT(sizeof(struct rumpk_boot_device) == 32);
-RUMPK_ASSERT(offsetof(struct rumpk_boot_device, cell) == 16);
-RUMPK_ASSERT(offsetof(struct rumpk_boot_device, virtio) == 20);
-RUMPK_ASSERT(offsetof(struct rumpk_boot_device, memory) == 24);
+RUMPK_ASSERT(sizeof(struct rumpk_boot_device) == 48);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_device, compatible) == 16);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_device, cell) == 32);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_device, virtio) == 36);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_device, memory) == 40);
 RUMPK_ASSERT(sizeof(struct rumpk_boot_channel) == 32);
 RUMPK_ASSERT(offsetof(struct rumpk_boot_channel, from) == 16);
 RUMPK_ASSERT(offsetof(struct rumpk_boot_channel, to) == 20);

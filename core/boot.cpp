@@ -206,5 +206,7 @@ void rumpk_core_main(const struct hal* table) {
     start_other_cores();                       // 12. they run what this one gives them
     boot_memory().seal();                      // 13. nobody gets memory any more
     say_ready();                               // 14. the one line a quiet kernel prints
-    this_scheduler().run();                    // 15. this context becomes the idle one
+    console().port().hand_over();              // 15. what the kernel says from here on its driver prints, if
+                                               //     that is a cell
+    this_scheduler().run();                    // 16. this context becomes the idle one
 }

@@ -197,17 +197,44 @@ bool good_list(const rumpk_boot_table& header, Bytes table, uint32_t offset, uin
     return inside || (count == 0 && offset == 0);
 }
 
-// From one cell to another or to the kernel.
+// Its ends, and how large messages are where one of them is the kernel's.
+bool good_ends(const rumpk_boot_table& header, const rumpk_boot_channel& one) {
+    const uint32_t capacity = one.slot_size - RUMPK_SLOT_HEADER_SIZE;
+    if (one.from == RUMPK_CHANNEL_KERNEL_CONSOLE) {
+        return one.to < header.cells && capacity == sizeof(rumpk_console_output);
+    }
+    const bool to_kernel = (one.to == RUMPK_CHANNEL_KERNEL && capacity == RUMPK_ENTROPY_SIZE) ||
+                           one.to == RUMPK_CHANNEL_KERNEL_CONSOLE;
+    return one.from < header.cells && (one.to < header.cells || to_kernel) && one.from != one.to;
+}
+
 bool good_channel(const rumpk_boot_table& header, const rumpk_boot_channel& one) {
-    const bool to_kernel =
-        one.to == RUMPK_CHANNEL_KERNEL && one.slot_size == RUMPK_SLOT_HEADER_SIZE + RUMPK_ENTROPY_SIZE;
-    return ion::Geometry::make(one.slots, one.slot_size) && one.from < header.cells &&
-           (one.to < header.cells || to_kernel) && one.from != one.to && name_length(one.name) != 0;
+    return ion::Geometry::make(one.slots, one.slot_size) && good_ends(header, one) &&
+           name_length(one.name) != 0;
+}
+
+// The console has no driver, or one, at both of its channels. Not the cell whose console it is: a driver that
+// begins anew would wait for itself.
+bool good_console(const rumpk_boot_table& header, std::span<const rumpk_boot_channel> channels) {
+    uint32_t to = RUMPK_CHANNEL_KERNEL_CONSOLE;
+    uint32_t from = RUMPK_CHANNEL_KERNEL_CONSOLE;
+    uint32_t count = 0;
+    for (const rumpk_boot_channel& one : channels) {
+        to = one.from == RUMPK_CHANNEL_KERNEL_CONSOLE ? one.to : to;
+        from = one.to == RUMPK_CHANNEL_KERNEL_CONSOLE ? one.from : from;
+        count += one.from == RUMPK_CHANNEL_KERNEL_CONSOLE || one.to == RUMPK_CHANNEL_KERNEL_CONSOLE ? 1 : 0;
+    }
+    return count == 0 || (count == 2 && to == from && to != header.console);
 }
 
 bool good_device(const rumpk_boot_table& header, const rumpk_boot_device& one) {
-    return one.cell < header.cells && one.virtio != 0 && is_page_multiple(one.memory) && one.reserved == 0 &&
-           name_length(one.name) != 0;
+    return one.cell < header.cells && (one.virtio != 0) == all_zero(one.compatible) &&
+           (one.virtio != 0 || name_length(one.compatible) != 0) && is_page_multiple(one.memory) &&
+           one.reserved == 0 && name_length(one.name) != 0;
+}
+
+bool kernel_is_at(const rumpk_boot_channel& one) {
+    return one.from >= RUMPK_CHANNEL_KERNEL_CONSOLE || one.to >= RUMPK_CHANNEL_KERNEL_CONSOLE;
 }
 
 // And what stands in a cell's window of them fits there: a device has a page for its ring, its registers,
@@ -222,13 +249,14 @@ bool good_channels_and_devices(const rumpk_boot_table& header, Bytes table) {
     const std::span<const rumpk_boot_channel> channels = channels_of(table, header);
     const std::span<const rumpk_boot_device> devices = devices_of(table, header);
     if (!std::ranges::all_of(channels, [&](const auto& one) { return good_channel(header, one); }) ||
-        !std::ranges::all_of(devices, [&](const auto& one) { return good_device(header, one); })) {
+        !std::ranges::all_of(devices, [&](const auto& one) { return good_device(header, one); }) ||
+        !good_console(header, channels)) {
         return false;
     }
     for (uint32_t cell = 0; cell < header.cells; ++cell) {
         uint64_t used = channel_block(channels, cell, RUMPK_WINDOW_COUNT).offset;
         for (const rumpk_boot_channel& one : channels) {
-            used += one.from == cell && one.to == RUMPK_CHANNEL_KERNEL ? channel_pages(one) : 0;
+            used += kernel_is_at(one) && (one.from == cell || one.to == cell) ? channel_pages(one) : 0;
         }
         for (const rumpk_boot_device& one : devices) {
             used += one.cell == cell ? 3 * page_size + one.memory : 0;

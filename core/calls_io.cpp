@@ -76,8 +76,14 @@ extern "C" int64_t rumpk_call_write(uint64_t descriptor, uint64_t buffer, uint64
         return range ? 0 : to_call(range.error());
     }
     const std::span<const std::byte> bytes = bytes_of(*range);
-    for (size_t sent = 0; sent < length; sent += piece) {
-        console().put(HAL_CONSOLE_STDOUT, bytes.subspan(sent, std::min(length - sent, piece)));
+    size_t sent = 0;
+    while (sent < length) {
+        const size_t size = std::min(length - sent, piece);
+        const size_t taken = console().put(HAL_CONSOLE_STDOUT, bytes.subspan(sent, size));
+        sent += taken;
+        if (parts::views && taken < size) { // the console's driver has no room
+            return sent != 0 ? static_cast<int64_t>(sent) : to_call(Errno::again);
+        }
     }
     return static_cast<int64_t>(length);
 }

@@ -141,9 +141,18 @@ void Cell::give_fiber(Fiber& fiber) {
     --live_;
 }
 
+// What finds no room is not told.
+template <typename Event>
+[[gnu::noinline]] void Cell::post(rumpk_event_tag tag, const Event& event) {
+    if (const auto slot = event_->claim()) {
+        ::new (slot->payload.data()) Event(event);
+        (void)event_->publish(tag, sizeof event); // claimed: cannot fail
+    }
+}
+
 void Cell::fiber_ended(Fiber& fiber, int64_t code) {
     if (!event_->still_full()) { // nearly always it is: most cells do not read it
-        post_fiber_end(fiber.id, code);
+        post(RUMPK_EVENT_FIBER_END, rumpk_event_fiber_end{FiberId{fiber.id}.value(), code});
     }
     give_fiber(fiber);
     if (live_ == 0) {
@@ -228,13 +237,9 @@ void Cell::close_console_rings() {
     ion::Consumer(reached(boot_rings_[RUMPK_RING_TX]).pointer(), tx_geometry()).close();
 }
 
-[[gnu::noinline]] void Cell::post_fiber_end(FiberId fiber, int64_t code) {
-    const auto slot = event_->claim();
-    if (!slot) {
-        return; // full: it is not told
-    }
-    ::new (slot->payload.data()) rumpk_event_fiber_end{fiber.value(), code};
-    (void)event_->publish(RUMPK_EVENT_FIBER_END, sizeof(rumpk_event_fiber_end)); // claimed: cannot fail
+void Cell::peer_began_anew(uint32_t slot) {
+    const uint32_t epoch = ++capabilities[slot].epoch;
+    post(RUMPK_EVENT_PEER_EPOCH, rumpk_event_peer_epoch{slot, epoch, 0});
 }
 
 } // namespace rumpk

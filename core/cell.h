@@ -141,6 +141,10 @@ class Cell {
     void console_wait_enter(Fiber& fiber);
     void console_wait_leave(Fiber& fiber);
 
+    // Masked, on the home core. The other end of this channel, a slot of the cell's, has begun anew: the
+    // slot's epoch moves, and the event ring says so, if it has room.
+    void peer_began_anew(uint32_t slot);
+
     // Whom to tell when the cell ends. nullptr: with it the machine ends.
     [[nodiscard]] Supervisor* supervisor() const;
 
@@ -169,7 +173,8 @@ class Cell {
     void close_console_rings();
     void prepare_budgets(std::span<const rumpk_meta_budget> described);
     void make_first_fiber(uint32_t budget);
-    void post_fiber_end(FiberId fiber, int64_t code);
+    template <typename Event>
+    void post(rumpk_event_tag tag, const Event& event);
     [[nodiscard]] uint32_t slot_of_pooled_stack(AddressRange part) const;
     // What the cell's view shows of the window from `offset` on, so that it holds all up to `end`. Where
     // windows are memory its size is a power of two, if no more than `room`: the processor has few regions,

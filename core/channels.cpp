@@ -3,11 +3,13 @@
 
 #include <bit>
 
+#include "core/console.h"
 #include "core/devices.h"
 #include "core/log.h"
 #include "core/memory.h"
 #include "ion/consumer.h"
 #include "ion/producer.h"
+#include "ion/renew.h"
 
 namespace rumpk {
 
@@ -130,6 +132,17 @@ void make_shared_ring(std::span<const rumpk_boot_channel> described, uint32_t nu
     }
 }
 
+// Of one with the kernel, in the cell's window.
+void make_kernel_ring(Channel& channel, const Cell& cell, void (*heard)(Channel&)) {
+    const uint64_t size = align_up(geometry_of(channel).bytes(), page);
+    make_ring(channel, cell, {take_channel_room(cell, size), size});
+    channel.heard = heard;
+}
+
+void console_heard(Channel&) {
+    console().device_event();
+}
+
 // The kernel's end of a ring that has just been formatted. It is always waiting for a bell.
 void open_kernel_end(Channel& channel) {
     void* const ring = memory_of(channel).data();
@@ -138,6 +151,40 @@ void open_kernel_end(Channel& channel) {
     } else {
         channel.receives.emplace(ring, geometry_of(channel)).arm();
     }
+}
+
+// What has been published of a ring that the kernel receives from. Masked.
+uint32_t waiting_in(ion::Consumer& end) {
+    const auto messages = end.peek(end.geometry().slots());
+    return messages ? messages->size() : 0;
+}
+
+// The kernel's end goes on where it is, and what the dead one wrote besides its messages is gone. False: it
+// has lied, and what is under way cannot be told. In steps, for the kernel may send meanwhile.
+bool mend(Channel& channel) {
+    const ion::Geometry geometry = geometry_of(channel);
+    constexpr uint32_t at_once = 16; // slots
+    for (uint32_t slot = 0; slot < geometry.slots(); slot += at_once) {
+        const InterruptsMasked masked;
+        uint64_t head = 0;
+        uint32_t count = 0;
+        if (channel.sends) {
+            const bool open = channel.sends->peer_closed() == ion::Close::open;
+            count = geometry.slots() - channel.sends->free(); // a fresh look
+            head = channel.sends->position() - count;
+            if (!open || channel.sends->closed() != ion::Close::open) {
+                return false;
+            }
+        } else {
+            count = waiting_in(*channel.receives);
+            head = channel.receives->position();
+            if (channel.receives->closed() != ion::Close::open) {
+                return false;
+            }
+        }
+        ion::mend(memory_of(channel), geometry, {head, count}, slot, at_once);
+    }
+    return true;
 }
 
 } // namespace
@@ -149,10 +196,9 @@ VirtAddr take_channel_room(const Cell& cell, uint64_t size) {
     return place;
 }
 
-AddressRange take_mapped_room(const Cell& cell, uint64_t size, PhysAddr& memory) {
-    const AddressRange place{take_channel_room(cell, size), size};
-    memory = map_room(cell, place);
-    return place;
+MappedRoom take_mapped_room(const Cell& cell, uint64_t size) {
+    const VirtAddr place = take_channel_room(cell, size);
+    return {place, map_room(cell, {place, size})};
 }
 
 void prepare_channels(const BootTable& table) {
@@ -164,30 +210,38 @@ void prepare_channels(const BootTable& table) {
     }
     for (uint32_t i = 0; i < described.size(); ++i) {
         const rumpk_boot_channel& one = described[i];
-        Cell& from = cells()[one.from];
-        Cell* const to = one.to == RUMPK_CHANNEL_KERNEL ? nullptr : &cells()[one.to];
+        Cell* const from = one.from < table.cell_count() ? &cells()[one.from] : nullptr;
+        Cell* const to = one.to < table.cell_count() ? &cells()[one.to] : nullptr;
         const auto* const name = reinterpret_cast<const char*>(one.name);
         all[i].name = {name, __builtin_strlen(name)};
         all[i].ring = {0, one.slots, one.slot_size};
-        grant(from, i, 0);
+        if (from != nullptr) {
+            grant(*from, i, 0);
+        }
         if (to != nullptr) {
-            make_shared_ring(described, i);
             grant(*to, i, 1);
-        } else {
-            make_ring(all[i], from, {take_channel_room(from, channel_pages(one)), channel_pages(one)});
-            open_kernel_end(all[i]);
+        }
+        if (from != nullptr && to != nullptr) {
+            make_shared_ring(described, i);
+            continue;
+        }
+        const bool entropy = one.to == RUMPK_CHANNEL_KERNEL;
+        make_kernel_ring(all[i], from != nullptr ? *from : *to, entropy ? take_entropy : console_heard);
+        open_kernel_end(all[i]);
+        if (!entropy) {
+            all[i].keeps = true;
+            console().port().connect(all[i]);
         }
     }
 }
 
-Channel& make_kernel_channel(std::string_view name, Cell& cell, ion::Geometry geometry, rumpk_cap_kind kind) {
+Channel& make_device_channel(std::string_view name, Cell& cell, ion::Geometry geometry) {
     const size_t number = described_count++;
     Channel& channel = all[number];
     channel.name = name;
     channel.ring = {0, geometry.slots(), geometry.slot_size()};
-    const uint64_t size = align_up(geometry.bytes(), page);
-    make_ring(channel, cell, {take_channel_room(cell, size), size});
-    grant(cell, static_cast<uint32_t>(number), 1, kind);
+    make_kernel_ring(channel, cell, device_released);
+    grant(cell, static_cast<uint32_t>(number), 1, RUMPK_CAP_DEVICE);
     open_kernel_end(channel);
     return channel;
 }
@@ -205,10 +259,8 @@ void ring_channels_of(const Cell& cell, uint64_t channels) {
     for_each(cell, channels, [](const Ends& ends) {
         if (ends.other.cell != nullptr) {
             ring_end(ends.other);
-        } else if (ends.channel.sends) {
-            device_released(ends.channel);
-        } else if (ends.channel.receives) {
-            take_entropy(ends.channel);
+        } else if (ends.channel.sends || ends.channel.receives) {
+            ends.channel.heard(ends.channel);
         }
     });
 }
@@ -219,16 +271,27 @@ void renew_kernel_channels_of(const Cell& cell, void (*on_renewed)(Channel&)) {
         if (channel.ends[side].cell != &cell || channel.ends[1 - side].cell != nullptr) {
             continue;
         }
-        {
+        if (!channel.keeps || !mend(channel)) {
+            {
+                const InterruptsMasked masked;
+                channel.sends.reset();
+                channel.receives.reset();
+            }
+            ensure(ion::format(memory_of(channel), geometry_of(channel)).has_value());
             const InterruptsMasked masked;
-            channel.sends.reset();
-            channel.receives.reset();
+            open_kernel_end(channel);
         }
-        ensure(ion::format(memory_of(channel), geometry_of(channel)).has_value());
         const InterruptsMasked masked;
-        open_kernel_end(channel);
         on_renewed(channel);
+        if (channel.keeps) {
+            channel.heard(channel); // what it waited for may be there, and whether it waits is forgotten
+        }
     }
+}
+
+std::optional<ion::Consumer> end_of_the_dead(const Channel& channel) {
+    const auto end = ion::Consumer::resume(memory_of(channel).data(), geometry_of(channel));
+    return end && channel.sends ? std::optional(*end) : std::nullopt;
 }
 
 Result<void> await_channels(Fiber& fiber, uint64_t channels) {
@@ -257,6 +320,17 @@ void leave_channels(Fiber& fiber, uint64_t channels) {
             ends.own.rung = fiber.take(uint64_t{1} << ends.own.slot) != 0;
         }
     });
+}
+
+void tell_peers_of(const Cell& cell) {
+    for (const Channel& channel : all) {
+        for (uint32_t side = 0; side < channel.ends.size(); ++side) {
+            const ChannelEnd& other = channel.ends[1 - side];
+            if (channel.ends[side].cell == &cell && other.cell != nullptr) {
+                other.cell->peer_began_anew(other.slot);
+            }
+        }
+    }
 }
 
 // What the dead end left in its line is taken as far as it makes sense.

@@ -29,10 +29,13 @@ struct Channel {
     rumpk_ring_descriptor ring{};
     PhysAddr memory{};
     std::array<ChannelEnd, 2> ends; // 0 sends, 1 receives
-    // The kernel's own end, if it has one: of a device's interrupts, or of entropy. Neither while the cell at
-    // the other is given a new life.
+    // The kernel's own end, if it has one: of a device's interrupts, of entropy, of the console. Neither
+    // while the cell at the other is given a new life, but for the console's as long as nobody has spoilt
+    // them.
     std::optional<ion::Producer> sends;
     std::optional<ion::Consumer> receives;
+    void (*heard)(Channel&) = nullptr; // the kernel's end is rung
+    bool keeps = false;                // what is under way, when the cell's end dies
 };
 
 // Boot only: the cells are there, nothing of them runs. What cannot be done ends the boot with a line.
@@ -41,10 +44,13 @@ void prepare_channels(const BootTable& table);
 // So many bytes of the cell's window, where its channels and devices are. Whole pages, nothing mapped.
 [[nodiscard]] VirtAddr take_channel_room(const Cell& cell, uint64_t size);
 // The same with memory behind it, zeroed, which the cell may read and write.
-[[nodiscard]] AddressRange take_mapped_room(const Cell& cell, uint64_t size, PhysAddr& memory);
-// One on which the kernel sends to the cell, in that cell's window and in a slot of that kind.
-[[nodiscard]] Channel& make_kernel_channel(std::string_view name, Cell& cell, ion::Geometry geometry,
-                                           rumpk_cap_kind kind);
+struct MappedRoom {
+    VirtAddr place; // as the cell has it
+    PhysAddr memory;
+};
+[[nodiscard]] MappedRoom take_mapped_room(const Cell& cell, uint64_t size);
+// One on which the kernel sends a device's interrupts to the cell, in that cell's window.
+[[nodiscard]] Channel& make_device_channel(std::string_view name, Cell& cell, ion::Geometry geometry);
 
 // Of a cell's slot; nullptr: it holds no channel.
 [[nodiscard]] const Channel* channel_at(const Cell& cell, uint32_t slot);
@@ -59,9 +65,15 @@ void leave_channels(Fiber& fiber, uint64_t channels);
 
 // One of a cell with the kernel: whoever waits at the cell's end is rung.
 void ring_cell_of(Channel& channel);
-// The cell begins anew: its channels with the kernel are as they were made. Not masked; on_renewed is called
-// masked for each, when it can be used again.
+// The cell at the other end of one on which the kernel sends is dead: its end, to be used in its place. Not
+// if it has closed or spoilt the ring.
+[[nodiscard]] std::optional<ion::Consumer> end_of_the_dead(const Channel& channel);
+// The cell begins anew: its channels with the kernel are as they were made, but for what those of the console
+// keep. Not masked; on_renewed is called masked for each, when it can be used again.
 void renew_kernel_channels_of(const Cell& cell, void (*on_renewed)(Channel&));
+
+// Masked. The cell has begun anew: the cells at the other ends of its channels are told.
+void tell_peers_of(const Cell& cell);
 
 // The cell has ended for good: its ends are closed, and who waits at the others is rung. Not masked: it takes
 // as long as the rings have slots.

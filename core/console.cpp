@@ -6,6 +6,7 @@
 #include "abi/console.h"
 #include "core/cell.h"
 #include "core/fiber_start.h"
+#include "core/log.h"
 #include "core/remote.h"
 #include "core/scheduler.h"
 #include "core/trace.h"
@@ -42,32 +43,38 @@ void Console::attach(Fiber& fiber, Cell& cell) {
 
 // What waits in pending_ goes first, or the line would change its channel in the middle of a message, or
 // worse, of a frame. Whoever is unmasked stays so between two pieces.
-void Console::put(hal_console_channel channel, std::span<const std::byte> bytes) {
+size_t Console::put(hal_console_channel channel, std::span<const std::byte> bytes) {
     if (channel == HAL_CONSOLE_TELEMETRY) {
         if (machine().boot->console_channels == 0 && !encoder_.framed()) {
-            return; // a person reads
+            return bytes.size(); // a person reads
         }
         // A message that is under way is not to be cut. Masked: traces are sent at the very end.
         const auto rest = std::exchange(told_, {});
         if (!rest.empty()) {
-            put(channel, rest.subspan(std::exchange(sent_, 0)));
+            (void)put(channel, rest.subspan(std::exchange(sent_, 0)));
         }
     }
+    const size_t all = bytes.size();
     do {
         const InterruptsMasked masked;
+        if (!port_.has_room()) {
+            break; // before anything is encoded: what is, is sent
+        }
         if (pending_at_ != pending_end_) {
-            machine().console_put(pending_channel_, raw(pending_ + pending_at_), pending_end_ - pending_at_);
+            port_.put(pending_channel_, pending_ + pending_at_, pending_end_ - pending_at_);
             pending_at_ = pending_end_ = 0;
         }
         std::byte line[chunk];
         const auto [taken, written] = encoder_.encode(channel, bytes, line);
-        machine().console_put(channel, raw(line), written);
+        port_.put(channel, line, written);
         bytes = bytes.subspan(taken);
     } while (!bytes.empty());
+    return all - bytes.size();
 }
 
 void Console::begin_panic() {
-    put(HAL_CONSOLE_KERNEL, std::span<const std::byte>());
+    port_.take_back();
+    (void)put(HAL_CONSOLE_KERNEL, std::span<const std::byte>());
     std::byte frame[3];
     const size_t length = encoder_.panic_frame(frame);
     machine().console_put(HAL_CONSOLE_KERNEL, raw(frame), length);
@@ -91,7 +98,7 @@ Result<size_t> Console::read_directly(std::span<std::byte> buffer) {
     if (decoder_.ended()) {
         return 0;
     }
-    const int64_t got = machine().console_read(reinterpret_cast<uint8_t*>(buffer.data()), buffer.size());
+    const int64_t got = port_.read(buffer.data(), buffer.size());
     if (got < 0) {
         decoder_.end();
         return 0;
@@ -137,7 +144,8 @@ void Console::run() {
         }
         take_requests();
         if (!pump_output()) {
-            if (finishing_) {
+            say_lost();
+            if (finishing_ && settled()) {
                 end();
             }
             if (parts::restart && renewed_for_ != nullptr) {
@@ -148,9 +156,39 @@ void Console::run() {
         }
         const InterruptsMasked masked;
         if ((woken & device_bit) != 0) {
-            machine().device_done(machine().boot->console_line);
+            port_.done();
         }
-        woken = this_scheduler().wait(device_bit | cell_bit, Instant::never());
+        const Instant limit = patience();
+        woken = this_scheduler().wait(device_bit | cell_bit, limit);
+        if (parts::views && (driver_lost_ || (woken == 0 && limit != Instant::never()))) {
+            port_.take_back();
+        }
+    }
+}
+
+bool Console::settled() {
+    const InterruptsMasked masked;
+    return port_.settled();
+}
+
+// While the machine ends there is nobody who would restart a driver that hangs. Above it, or a deadline might
+// not be looked at.
+Instant Console::patience() {
+    constexpr Nanoseconds as_long{1'000'000'000};
+    if (!parts::views || !finishing_ || !port_.driven()) {
+        return Instant::never();
+    }
+    if (fiber_->tier != Tier::photon) {
+        this_scheduler().go_on_in(Tier::photon);
+    }
+    return Instant{machine().now()} + as_long;
+}
+
+// Between two messages, so that nothing is cut.
+void Console::say_lost() {
+    if (parts::views && lost_ != 0) {
+        const uint64_t lost = std::exchange(lost_, 0);
+        print("%lu bytes of the kernel's own were lost: the console's driver had no room", lost);
     }
 }
 
@@ -212,7 +250,7 @@ void Console::fill_slot(std::span<std::byte> slot, bool& drained) {
     int64_t got = 0;
     {
         const InterruptsMasked masked;
-        got = machine().console_read(reinterpret_cast<uint8_t*>(at), room);
+        got = port_.read(at, room);
     }
     if (got < 0) {
         decoder_.end();
@@ -227,7 +265,7 @@ void Console::fill_slot(std::span<std::byte> slot, bool& drained) {
 // nothing is a read that took all it asked for.
 void Console::quiet_input() {
     const InterruptsMasked masked;
-    (void)machine().console_read(nullptr, 0);
+    (void)port_.read(nullptr, 0);
 }
 
 // Nothing waits for room any more. What had to wait may have gone out with a line of
@@ -235,7 +273,7 @@ void Console::quiet_input() {
 // come again and again, and this fiber be all that runs.
 void Console::quiet_output() {
     const InterruptsMasked masked;
-    (void)machine().console_write(pending_channel_, nullptr, 0);
+    (void)port_.write(pending_channel_, nullptr, 0);
 }
 
 bool Console::publish_input() {
@@ -294,7 +332,11 @@ bool Console::listen() {
     size_t got = few;
     while (got == few) {
         const InterruptsMasked masked;
-        got = static_cast<size_t>(machine().console_read(reinterpret_cast<uint8_t*>(dropped), few));
+        const int64_t came = port_.read(dropped, few);
+        if (came < 0) {
+            return false; // nor can anybody ask any more
+        }
+        got = static_cast<size_t>(came);
         (void)decoder_.decode({dropped, got});
     }
     return true;
@@ -319,8 +361,8 @@ void Console::take_requests() {
 bool Console::flush_pending() {
     while (pending_at_ != pending_end_) {
         const InterruptsMasked masked;
-        const int64_t took = machine().console_write(pending_channel_, raw(pending_ + pending_at_),
-                                                     pending_end_ - pending_at_);
+        const int64_t took =
+            port_.write(pending_channel_, pending_ + pending_at_, pending_end_ - pending_at_);
         pending_at_ += static_cast<size_t>(took);
         if (pending_at_ != pending_end_) {
             return false;

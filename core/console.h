@@ -12,6 +12,7 @@
 #include <span>
 #include <string_view>
 
+#include "core/console_port.h"
 #include "core/fiber.h"
 #include "core/framing.h"
 #include "core/report.h"
@@ -36,10 +37,18 @@ class Console {
     [[nodiscard]] bool attached() const { return fiber_ != nullptr; }
     [[nodiscard]] Fiber& fiber() { return *fiber_; }
 
-    // Any context. Prints at once, polling, behind what was already on its way to the device.
-    void put(hal_console_channel channel, std::span<const std::byte> bytes);
+    // Where the bytes go.
+    [[nodiscard]] ConsolePort& port() { return port_; }
+
+    // Any context. Prints at once, polling, behind what was already on its way to the device. Where that is a
+    // driver's, into the ring to it: how much of it found room.
+    size_t put(hal_console_channel channel, std::span<const std::byte> bytes);
+    // The kernel's own; what finds no room is lost, and counted.
     void put(hal_console_channel channel, std::string_view text) {
-        put(channel, std::as_bytes(std::span(text)));
+        const size_t taken = put(channel, std::as_bytes(std::span(text)));
+        if (parts::views) {
+            lost_ += text.size() - taken;
+        }
     }
     // The first line of a panic: makes the line fit for text in any state.
     void begin_panic();
@@ -60,6 +69,11 @@ class Console {
     // Masked. When all of tx is out, the machine ends with this code.
     void finish(uint8_t code);
     [[nodiscard]] bool finishing() const { return finishing_; }
+    // Masked. The driver is dead for good, or the machine ends without it.
+    void lose_driver() {
+        driver_lost_ = true;
+        bell();
+    }
     // Masked. The cell begins anew: its boot rings do, too. What it had not released of rx comes again, and
     // what it had published to tx goes out. `asker` is rung when that is done.
     void renew_rings(Fiber& asker, uint64_t bell);
@@ -69,6 +83,9 @@ class Console {
     static constexpr size_t chunk = 16; // bytes moved with interrupts masked
 
     void begin_rings_anew();
+    void say_lost();
+    [[nodiscard]] bool settled();
+    [[nodiscard]] Instant patience();
     bool pump_input();
     bool listen();
     void take_requests();
@@ -89,6 +106,10 @@ class Console {
     Cell* cell_ = nullptr;
     std::optional<ion::Producer> rx_;
     std::optional<ion::Consumer> tx_;
+
+    ConsolePort port_;
+    bool driver_lost_ = false;
+    uint64_t lost_ = 0; // bytes of the kernel's own that had no room
 
     LineEncoder encoder_;
     LineDecoder decoder_;

@@ -46,31 +46,36 @@ void show_registers(const Cell& cell, VirtAddr place, AddressRange registers) {
     }
 }
 
-std::string_view name_of(const rumpk_boot_device& described) {
-    const auto* const text = reinterpret_cast<const char*>(described.name);
+// NUL-terminated, says the table's reader.
+std::string_view text_of(std::span<const uint8_t, 16> name) {
+    const auto* const text = reinterpret_cast<const char*>(name.data());
     return {text, __builtin_strlen(text)};
 }
 
-void make_device(Device& device, const rumpk_boot_device& wanted, const hal_virtio& transport) {
+std::string_view name_of(const rumpk_boot_device& described) {
+    return text_of(described.name);
+}
+
+void make_device(Device& device, const rumpk_boot_device& wanted, const hal_device& found) {
     Cell& cell = cells()[wanted.cell];
     const std::string_view name = name_of(wanted);
-    device.channel = &make_kernel_channel(name, cell, interrupt_geometry, RUMPK_CAP_DEVICE);
+    device.channel = &make_device_channel(name, cell, interrupt_geometry);
     device.facts.size = sizeof device.facts;
     device.facts.virtio = wanted.virtio;
     std::ranges::copy(name, reinterpret_cast<char*>(device.facts.name));
     if (wanted.memory != 0) {
-        PhysAddr memory;
-        device.facts.memory = take_mapped_room(cell, wanted.memory, memory).base.value();
+        const MappedRoom room = take_mapped_room(cell, wanted.memory);
+        device.facts.memory = room.place.value();
         device.facts.memory_size = wanted.memory;
-        device.facts.physical = memory.value();
+        device.facts.physical = room.memory.value();
     }
-    const AddressRange registers = pages_of(transport.registers, transport.size);
+    const AddressRange registers = pages_of(found.registers, found.size);
     const VirtAddr place = windows_are_memory ? registers.base : take_channel_room(cell, registers.size);
     show_registers(cell, place, registers);
-    device.facts.registers = place.value() + transport.registers % page;
-    device.facts.registers_size = transport.size;
-    device.physical = transport.registers;
-    device.line = transport.line;
+    device.facts.registers = place.value() + found.registers % page;
+    device.facts.registers_size = found.size;
+    device.physical = found.registers;
+    device.line = found.line;
     device.cell = &cell;
     refuse_shared_page(device, registers);
     if (machine().device_enable(device.line) < 0) {
@@ -104,31 +109,65 @@ void renewed(Channel& channel) {
 
 } // namespace
 
+namespace {
+
 // A transport is asked once; what stands behind it goes to the first entry that wants one and has none.
-void start_devices(const BootTable& table) {
+// Entries for which there is a legacy one only.
+uint64_t find_transports(std::span<const rumpk_boot_device> described) {
     const hal_boot& boot = *machine().boot;
-    const std::span<const rumpk_boot_device> described = table.devices();
-    devices = boot_memory().take_objects<Device>(described.size(), "devices");
-    uint64_t legacy = 0; // entries for which there is no other
+    uint64_t legacy = 0;
     for (uint32_t i = 0; !described.empty() && i < boot.virtio_count; ++i) {
+        const hal_virtio& slot = boot.virtio[i];
         uint32_t version = 0;
         const uint32_t kind = machine().views->virtio_device(i, &version);
-        size_t at = 0;
+        size_t at = kind != 0 ? 0 : described.size();
         while (at < described.size() && (described[at].virtio != kind || devices[at].cell != nullptr)) {
             ++at;
         }
         if (at < described.size() && version == 1) {
             legacy |= uint64_t{1} << at;
         } else if (at < described.size()) {
-            make_device(devices[at], described[at], boot.virtio[i]);
+            make_device(devices[at], described[at], {nullptr, slot.registers, slot.size, slot.line, 0});
         }
     }
-    for (size_t i = 0; i < described.size(); ++i) {
-        if (devices[i].cell == nullptr) {
-            print("cell %.*s: no device %.*s: the machine has %s of virtio's kind %lu",
-                  RUMPK_TEXT(cells()[described[i].cell].name()), RUMPK_TEXT(name_of(described[i])),
-                  (legacy >> i & 1) != 0 ? "only a legacy one" : "none", uint64_t{described[i].virtio});
+    return legacy;
+}
+
+void find_others(std::span<const rumpk_boot_device> described) {
+    hal_device found{};
+    for (uint32_t i = 0; machine().views->device(i, &found) == 0; ++i) {
+        size_t at = 0;
+        while (at < described.size() &&
+               (text_of(described[at].compatible) != found.compatible || devices[at].cell != nullptr)) {
+            ++at;
         }
+        if (at < described.size()) {
+            make_device(devices[at], described[at], found);
+        }
+    }
+}
+
+} // namespace
+
+void start_devices(const BootTable& table) {
+    const std::span<const rumpk_boot_device> described = table.devices();
+    devices = boot_memory().take_objects<Device>(described.size(), "devices");
+    const uint64_t legacy = find_transports(described);
+    find_others(described);
+    for (size_t i = 0; i < described.size(); ++i) {
+        if (devices[i].cell != nullptr) {
+            continue;
+        }
+        KernelLine line;
+        line.format("cell %.*s: no device %.*s: the machine has ",
+                    RUMPK_TEXT(cells()[described[i].cell].name()), RUMPK_TEXT(name_of(described[i])));
+        if (described[i].virtio != 0) {
+            line.format("%s of virtio's kind %lu", (legacy >> i & 1) != 0 ? "only a legacy one" : "none",
+                        uint64_t{described[i].virtio});
+        } else {
+            line.format("no %.*s", RUMPK_TEXT(text_of(described[i].compatible)));
+        }
+        print(line);
     }
 }
 

@@ -16,9 +16,12 @@ namespace {
 
 void device_event(uint32_t line) {
     this_scheduler().count_device_event(line);
+    if (parts::cells && parts::views && hear_device(line)) {
+        return; // a cell's, the console's perhaps
+    }
     if (line == machine().boot->console_line) {
         console().device_event();
-    } else if (!(parts::cells && parts::views && hear_device(line))) {
+    } else {
         machine().device_done(line); // a line nobody enabled
     }
 }

@@ -90,8 +90,12 @@ void fiber_condemn(Scheduler& here, Fiber& fiber, int64_t code) {
 
 void machine_end(uint8_t status) {
     stop_other_cores();
-    this_scheduler().run_only(console().fiber());
+    Fiber* const driver = parts::views ? console().port().last_driver() : nullptr;
+    this_scheduler().run_only(console().fiber(), driver);
     console().finish(status);
+    if (parts::views && driver == nullptr) {
+        console().lose_driver();
+    }
 }
 
 void machine_end_of(const Cell& cell, int64_t code) {

@@ -22,7 +22,7 @@ void cell_end(Cell& cell, int64_t code);
 void cell_end(Cell& cell, CellEnd how, CoreId core);
 
 // Masked, on the home core. The machine ends when all output is out. The cells' fibers are given no core any
-// more.
+// more, but for the first one of the console's driver.
 void machine_end(uint8_t status);
 // The same, once, with a cell's own code.
 void machine_end_of(const Cell& cell, int64_t code);

@@ -176,6 +176,8 @@ inline Fiber* Scheduler::choose() {
 void Scheduler::choose_only() {
     if (only_->run.queued()) {
         ready_.select(only_->run, only_->tier);
+    } else if (parts::views && meanwhile_ != nullptr && meanwhile_->run.queued()) {
+        ready_.select(meanwhile_->run, meanwhile_->tier);
     } else {
         ready_.deselect();
     }
@@ -408,7 +410,7 @@ void Scheduler::interrupt_exit() {
 // Who ran has ended, or ends here because only another one goes on.
 void Scheduler::exit_elsewhere() {
     Fiber* const self = running();
-    if (only_ != nullptr && self != nullptr && self != only_) {
+    if (only_ != nullptr && self != nullptr && self != only_ && !(parts::views && self == meanwhile_)) {
         forget(*self); // whatever its tier, and although it may never yield
     }
     if (attends(Attention::forgotten)) {

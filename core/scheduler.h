@@ -154,9 +154,12 @@ class Scheduler {
     // been done.
     [[nodiscard]] Fiber* step_aside();
     [[noreturn]] void go_on_with(Fiber& next);
-    // From now on only this fiber, of the kernel, is given the core.
-    void run_only(Fiber& fiber) {
+    // From now on only this fiber, of the kernel, is given the core; and, while it waits, that one.
+    void run_only(Fiber& fiber, Fiber* meanwhile = nullptr) {
         only_ = &fiber;
+        if (parts::views) {
+            meanwhile_ = meanwhile;
+        }
         attend(Attention::only);
     }
     // And from now on whoever is ready again. By that fiber.
@@ -274,6 +277,7 @@ class Scheduler {
     CoreId core_{};
     Trace trace_;           // of Attention::tracing
     Fiber* only_ = nullptr; // of Attention::only
+    Fiber* meanwhile_ = nullptr;
     // By tier. A fiber's tier does not change while its deadline is pending.
     std::array<DeadlineQueue, tier_count> deadlines_{};
     DeadlineStorage deadline_storage_;

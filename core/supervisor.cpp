@@ -79,6 +79,9 @@ void Supervisor::end_with(Fiber& fiber, CellEnd how) {
     if (console().finishing()) {
         fiber.owned = false;
         here.forget(fiber);
+        if (parts::views) { // it is the console's driver: no other is given the core
+            console().lose_driver();
+        }
     } else {
         here.abandon(fiber);
         ended(how, here.core());
@@ -223,6 +226,9 @@ void Supervisor::restart(uint64_t restarts) {
     {
         const InterruptsMasked masked;
         cell_->begin_again(description_.first_budget); // runs when this fiber next waits: they have one tier
+        if (parts::cells && parts::views) {
+            tell_peers_of(*cell_);
+        }
         told_.state |= RUMPK_CELL_LIVES;
         told_.restarts = restarts_;
         watch();
@@ -238,6 +244,11 @@ void Supervisor::give_up(uint64_t restarts) {
               uint64_t{policy_.window_us} / 1000);
     }
     if (parts::views && cell_->ends_alone()) {
+        if (console().port().driven_by(*cell_)) {
+            const InterruptsMasked masked;
+            console().lose_driver();
+            console().port().take_back();
+        }
         close_channels_of(*cell_);
     }
     if (cell_->ends_alone() && how_ == CellEnd::by_itself) {

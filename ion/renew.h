@@ -40,4 +40,33 @@ inline void renew(std::span<std::byte> memory, Geometry geometry, uint64_t first
     }
 }
 
+// Messages that were published and not released.
+struct UnderWay {
+    uint64_t first; // position of the oldest
+    uint32_t count; // the slots at most
+};
+
+// A ring of which one end has died and the other lives on, made ready for a successor that resumes: nothing
+// moves. By the living end, which must not have caught the dead one lying: `kept` is what it knows. In steps
+// of `count` slots from `slot` on, between which it may send or receive; nobody else looks before the last.
+// Nothing that stands in the ring is believed, as in renew.
+inline void mend(std::span<std::byte> memory, Geometry geometry, UnderWay kept, uint32_t slot,
+                 uint32_t count) {
+    auto* const header = reinterpret_cast<rumpk_ring_header*>(memory.data());
+    header->producer.position = kept.first + kept.count;
+    header->consumer.position = kept.first;
+    for (rumpk_ring_line* line : {&header->producer, &header->consumer}) {
+        line->closed = RUMPK_RING_OPEN;
+        line->waiting = 0;
+    }
+    for (const uint32_t end = std::min(slot + count, geometry.slots()); slot != end; ++slot) {
+        const uint64_t ahead = (slot - kept.first) & (geometry.slots() - 1);
+        auto& its = *reinterpret_cast<rumpk_slot_header*>(memory.data() + RUMPK_RING_HEADER_SIZE +
+                                                          uint64_t{slot} * geometry.slot_size());
+        const auto sequence = static_cast<uint32_t>(kept.first + ahead + 1);
+        its.sequence = ahead < kept.count ? sequence : sequence - 1; // one that says "not yet"
+        its.length = std::min(its.length, geometry.capacity());
+    }
+}
+
 } // namespace ion

@@ -124,6 +124,8 @@ uint64_t wall_clock();
 
 // Of any device that is mapped.
 uint32_t register_read(uint64_t address);
+// What device trees call the serial ports that this architecture's devices.cpp drives.
+extern const char* const serial_compatible;
 
 int device_enable(uint32_t line);
 void device_done(uint32_t line);

@@ -105,8 +105,6 @@ void keep_bytes(MachineTree& tree) {
     tree.seed = seed;
 }
 
-constinit MachineTree machine_tree;
-
 void read_tree(uint64_t address, uint64_t readable, uint64_t hart) {
     TreeProblem problem =
         read_machine_tree(reinterpret_cast<const void*>(address), readable, hart, machine_tree);
@@ -207,6 +205,7 @@ void lay_out_memory(const MachineTree& tree, AddressRange blob, hal_boot& boot) 
 } // namespace
 
 constinit hal_boot boot_facts = {};
+constinit MachineTree machine_tree;
 
 } // namespace rumpk::hal
 

@@ -37,6 +37,15 @@ uint32_t virtio_device(uint32_t transport, uint32_t* version) {
     return register_read(registers + 8);
 }
 
+int device(uint32_t index, struct hal_device* device) {
+    if (index != 0) {
+        return -RUMPK_ENOENT;
+    }
+    const TreeDevice& serial = machine_tree.serial;
+    *device = {serial_compatible, serial.registers.base, serial.registers.size, serial.line, 0};
+    return 0;
+}
+
 } // namespace
 
 } // namespace rumpk::hal
@@ -46,4 +55,5 @@ extern "C" constinit const struct hal_views hal_views_table = {
     .show = rumpk::hal::memory_show_in_view,
     .flushes = rumpk::hal::flushes,
     .virtio_device = rumpk::hal::virtio_device,
+    .device = rumpk::hal::device,
 };

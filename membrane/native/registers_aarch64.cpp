@@ -16,4 +16,14 @@ void write_register(uint64_t address, uint32_t value) {
     asm volatile("dmb oshst\n\tstr %w0, [%1]" ::"r"(value), "r"(address) : "memory");
 }
 
+uint8_t read_byte_register(uint64_t address) {
+    uint32_t value = 0;
+    asm volatile("ldrb %w0, [%1]\n\tdmb oshld" : "=r"(value) : "r"(address) : "memory");
+    return static_cast<uint8_t>(value);
+}
+
+void write_byte_register(uint64_t address, uint8_t value) {
+    asm volatile("dmb oshst\n\tstrb %w0, [%1]" ::"r"(value), "r"(address) : "memory");
+}
+
 } // namespace nexus::detail

@@ -119,6 +119,20 @@ class Manifest(Files):
         named = TWO.replace('window = "A"', 'window = "A"\nname = "kernel"')  # a cell may be called so
         self.assertEqual(self.parse(named + one).channels, (cells.Channel("entropy", 1, 0, 64, 80),))
 
+    def test_channels_of_the_console(self):
+        out = '[[channel]]\nname = "out"\nfrom = "console"\nto = "two"\nslots = 512\n'
+        into = '[[channel]]\nname = "in"\nfrom = "two"\nto = "console"\n'
+        wanted = (cells.Channel("out", cells.CONSOLE_END, 1, 512, 48), cells.Channel("in", 1, cells.CONSOLE_END, 64, 32))
+        self.assertEqual(self.parse(TWO + out + into).channels, wanted)
+        self.assertEqual(cells.room_of(wanted, 1), 8 << 12)
+        self.assertEqual(cells.room_of(wanted, 0), 0)
+        for text in (out, into, out + into + into.replace("in", "more"), out + into.replace('"two"', '"one"')):
+            self.refused(TWO + text, 'has one channel with from = "console" and one with to = "console"')
+        self.refused('console = "two"\n' + TWO + out + into, "two drives the console and has it")
+        self.refused(TWO + out + "message = 31\n" + into, "message = 31, and the console sends 32 bytes at a time")
+        self.refused(TWO + out + into + "message = 2\n", "message = 2, and the console takes a byte at a time")
+        self.refused(TWO + out.replace('"two"', '"console"') + into, "channel 'out' leads from console to itself")
+
     def test_devices(self):
         device = '[[device]]\nname = "{}"\nvirtio = 4\nmemory = "{}"\n'
         self.cell("one", device.format("a", "4K") + device.format("b", "8K"))
@@ -165,6 +179,8 @@ class Manifest(Files):
         header = (ROOT / "abi" / "image.h").read_text()
         self.assertIn(f"#define RUMPK_CHANNELS_MAX {cells.MAX_CHANNELS}u", header)
         self.assertIn(f"#define RUMPK_CHANNEL_KERNEL {cells.TO_KERNEL:#x}u", header)
+        self.assertIn(f"#define RUMPK_CHANNEL_KERNEL_CONSOLE {cells.CONSOLE_END:#x}u", header)
+        self.assertIn(f"sizeof(struct rumpk_console_output) == {cells.CONSOLE_OUTPUT})", (ROOT / "abi" / "call.h").read_text())
         self.assertIn(f"#define RUMPK_ENTROPY_SIZE {cells.ENTROPY}u", header)
         self.assertIn(f"#define RUMPK_DEVICES_MAX {cells.MAX_DEVICES}u", header)
         self.assertIn(f"sizeof(struct rumpk_boot_device) == {image.DEVICE.size})", header)
@@ -251,7 +267,7 @@ class Image(Files):
         table = self.output.read_bytes()[4096:]
         at, count = struct.unpack_from("<II", table, 40)
         self.assertEqual((at, count), (64 + 2 * 128, 1))
-        self.assertEqual(image.DEVICE.unpack_from(table, at), (b"d".ljust(16, b"\0"), 1, 4, 8192))
+        self.assertEqual(image.DEVICE.unpack_from(table, at), (b"d".ljust(16, b"\0"), bytes(16), 1, 4, 8192))
 
     def test_a_cell_outside_its_window(self):
         self.elfs[1] = self.elfs[0]

@@ -48,10 +48,12 @@ def address_of_main(machine):
 class Waiting(unittest.TestCase):
     """One that waits for its debugger."""
 
+    APP, ARGUMENTS = "hello", ()
+
     def setUp(self):
-        subprocess.run([sys.executable, str(ROOT / "rumpk"), "build", "hello"], capture_output=True, check=True)
+        subprocess.run([sys.executable, str(ROOT / "rumpk"), "build", self.APP], capture_output=True, check=True)
         self.process = subprocess.Popen(
-            [sys.executable, str(ROOT / "rumpk"), "run", "hello", "--gdb"], stdin=subprocess.DEVNULL,
+            [sys.executable, str(ROOT / "rumpk"), "run", self.APP, "--gdb", *self.ARGUMENTS], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )
         self.addCleanup(self.end)
@@ -116,6 +118,27 @@ class Waiting(unittest.TestCase):
         text = error.decode()
         self.assertRegex(text, r"(?m)^rumpk: panic: .*, in no fiber$")  # it jumped past what says why
         self.assertRegex(text, r"(?m)^rumpk:   #0 0x[0-9a-f]{16} rumpk::BootMemory::take\(.*core/memory\.cpp:\d+$")
+
+
+class DrivenConsole(Waiting):
+    """The console's port is a cell's, and the kernel panics."""
+
+    APP, ARGUMENTS = "tests/apps/uart", ("--", "direct", "1000")
+    test_stops_in_main = test_the_printed_command = test_a_panic_names_who_panics = None
+
+    def test_a_panic_is_readable(self):
+        words = ["break rumpk::ConsolePort::push", "ignore 1 500", "continue", "jump *0x10"]
+        subprocess.run(
+            [*self.gdb, "-batch", *(word for each in words for word in ("-ex", each))], stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=SECONDS, cwd="/", check=False,
+        )
+        out, error = self.process.communicate(timeout=SECONDS)
+        self.assertEqual(self.process.returncode, 126, error)
+        self.assertRegex(error.decode(), r"(?m)^rumpk: panic: instruction page fault in fiber near of cell near$")
+        self.assertRegex(error.decode(), r"(?m)^rumpk: backtrace:$")
+        lines = b"".join(b"line %06d of 001000\n" % i for i in range(1000))
+        self.assertGreater(len(out), 1000)  # what was in the ring comes before it
+        self.assertEqual(out, lines[: len(out)])
 
 
 class Process(unittest.TestCase):

@@ -20,6 +20,8 @@ class Devices(unittest.TestCase):
     def test_all(self):
         parsed = manifest.parse('[[device]]\nname = "rng"\nvirtio = 4\nmemory = "4K"\n[[device]]\nname = "b"\nvirtio = 1', "sample")
         self.assertEqual(parsed.devices, (manifest.Device("rng", 4, 4096), manifest.Device("b", 1, 0)))
+        parsed = manifest.parse('[[device]]\nname = "uart"\ncompatible = "arm,pl011"', "sample")
+        self.assertEqual(parsed.devices, (manifest.Device("uart", 0, 0, "arm,pl011"),))
 
     def device_refused(self, pattern, **changed):
         keys = {"name": '"d"', "virtio": "4"} | changed
@@ -28,9 +30,12 @@ class Devices(unittest.TestCase):
     def test_none(self):
         self.refused("device = 4", r"\[\[device\]\]")
         self.refused("device = [4]", r"\[\[device\]\]")
-        self.device_refused("device 1: unknown key 'line'; there are: name, virtio, memory", line="1")
-        for key in ("name", "virtio"):
-            self.device_refused(f"device 1 has no {key}", **{key: None})
+        self.device_refused("device 1: unknown key 'line'; there are: name, virtio, compatible, memory", line="1")
+        self.device_refused("device 1 has no name", name=None)
+        self.device_refused("device 1 has either virtio or compatible", virtio=None)
+        self.device_refused("device 1 has either virtio or compatible", compatible='"x"')
+        for value in ('""', '"a b"', '"' + "x" * 16 + '"', "7"):
+            self.device_refused("device 'd': compatible = .* is not 1 to 15 printable characters", virtio=None, compatible=value)
         for value in ('""', '"a b"', '"' + "x" * 16 + '"', "7"):
             self.device_refused("name = .* is not 1 to 15 letters", name=value)
         for value in ("0", "64", '"rng"', "true"):

@@ -201,5 +201,29 @@ class Driver(unittest.TestCase):
         self.assertEqual((panicked.kernel_faults, panicked.wrong is None), (1, False))
 
 
+class Console(unittest.TestCase):
+    """The same of the console's driver."""
+
+    ERRORS = "rumpk: cell bad: fiber bad: load page fault; the cell ends\nrumpk: cell bad: restart 1 of 2, after 0 us\n"
+
+    def outcome(self, lives=2, code=7, came=b"all of it", errors=2 * ERRORS):
+        return inject.console_outcome(lives, code, b"all of it", came, errors)
+
+    def test_good(self):
+        done = self.outcome()
+        self.assertEqual((done.injected, done.messages, done.kinds, done.kernel_faults, done.lost, done.wrong),
+                         (2, 9, {"load page fault": 2}, 0, 0, None))
+
+    def test_what_is_wrong(self):
+        self.assertIn("2 restarts in 3 lives", self.outcome(lives=3).wrong)
+        self.assertIn("code 0", self.outcome(code=0).wrong)
+        for came, same in ((b"all of i", 8), (b"all off it", 6), (b"all of it ", 9)):
+            lost = self.outcome(came=came)
+            self.assertEqual(lost.lost, 1)
+            self.assertIn(f"the same up to {same}", lost.wrong)
+        self.assertEqual(self.outcome(errors=2 * self.ERRORS + "rumpk: panic: fault\n").kernel_faults, 1)
+        self.assertIsNotNone(self.outcome(errors=2 * self.ERRORS + "rumpk: 80 bytes of the kernel's own were lost: x\n").wrong)
+
+
 if __name__ == "__main__":
     unittest.main()

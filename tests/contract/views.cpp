@@ -110,6 +110,18 @@ void what_stands_behind_a_transport_is_told() {
     }
 }
 
+void other_devices_are_told() {
+    struct hal_device device{};
+    EXPECT_EQUAL(machine->views->device(0, &device), 0);
+    EXPECT(device.compatible != nullptr && device.compatible[0] != 0);
+    EXPECT_EQUAL(device.line, machine->boot->console_line);
+    EXPECT(device.registers != 0 && device.size >= 8);
+    for (uint32_t i = 0; i < machine->boot->virtio_count; i++) {
+        EXPECT(machine->boot->virtio[i].registers != device.registers);
+    }
+    EXPECT_EQUAL(machine->views->device(1, &device), -RUMPK_ENOENT);
+}
+
 } // namespace
 
 const Test tests_of_views[] = {
@@ -118,6 +130,7 @@ const Test tests_of_views[] = {
     {"what is shown is in both views", what_is_shown_is_in_both},
     {"a change of view forgets only where it must", a_change_of_view_forgets_only_where_it_must},
     {"what stands behind a transport is told", what_stands_behind_a_transport_is_told},
+    {"other devices are told", other_devices_are_told},
     {nullptr, nullptr},
 };
 

@@ -29,6 +29,10 @@ CELL_CHANNELS = 59  # slots of a cell that nothing else is in and that can be wa
 KERNEL = "kernel"  # who takes entropy for `random`
 TO_KERNEL = 0xFFFFFFFF  # RUMPK_CHANNEL_KERNEL
 ENTROPY = 32  # bytes of a message to it: RUMPK_ENTROPY_SIZE
+CONSOLE = "console"  # of the kernel, if its driver is a cell
+CONSOLE_END = 0xFFFFFFFE  # RUMPK_CHANNEL_KERNEL_CONSOLE
+CONSOLE_OUTPUT, CONSOLE_INPUT = 32, 1  # bytes of a message from it, rumpk_console_output, and to it
+KERNEL_ENDS = (TO_KERNEL, CONSOLE_END)
 MAX_DEVICES = 32  # RUMPK_DEVICES_MAX
 DEVICE_PAGES = 3  # of a window, besides its memory: its ring and its registers
 FLAT_REGIONS = 4  # of a processor, for a cell's devices and for those that send to it, on a machine whose windows are memory
@@ -97,6 +101,31 @@ def placed(given: object, number: int, base: Path) -> Placed:
     return Placed(cell, folder, LETTERS.index(window))
 
 
+def end_of(key: str, value: object, names: list[str], where: str) -> int:
+    """A channel's: the index of a cell, or a number of the kernel's. A cell's name comes first."""
+    if isinstance(value, str) and value not in names:
+        if value == CONSOLE:
+            return CONSOLE_END
+        if value == KERNEL and key == "to":
+            return TO_KERNEL
+    if value not in names:
+        raise manifest.ManifestError(f"{where}: {key} = {value!r} is no cell; there are: {', '.join(names)}")
+    return names.index(value)
+
+
+def message_of(given: dict, sender: int, receiver: int, where: str) -> int:
+    """Bytes of its messages. Where the kernel is at one end it says how many."""
+    fixed, what = (ENTROPY, f"the kernel takes entropy, {ENTROPY} bytes at a time") if receiver == TO_KERNEL else \
+                  (CONSOLE_INPUT, "the console takes a byte at a time") if receiver == CONSOLE_END else \
+                  (CONSOLE_OUTPUT, f"the console sends {CONSOLE_OUTPUT} bytes at a time") if sender == CONSOLE_END else (None, "")
+    message = given.get("message", fixed or 64)
+    if fixed and message != fixed:
+        raise manifest.ManifestError(f"{where}: message = {message!r}, and {what}")
+    if not isinstance(message, int) or isinstance(message, bool) or not 1 <= message <= MAX_MESSAGE:
+        raise manifest.ManifestError(f"{where}: message = {message!r} is outside 1 to {MAX_MESSAGE} bytes")
+    return message
+
+
 def channel(given: object, number: int, names: list[str]) -> Channel:
     """One [[channel]], the number-th."""
     where = f"channel {number}"
@@ -107,39 +136,44 @@ def channel(given: object, number: int, names: list[str]) -> Channel:
     for key in ("name", "from", "to"):
         if key not in given:
             raise manifest.ManifestError(f"{where} has no {key}")
-    name, slots, message = given["name"], given.get("slots", 64), given.get("message", 64)
+    name, slots = given["name"], given.get("slots", 64)
     if not isinstance(name, str) or not re.fullmatch(rf"[A-Za-z0-9._-]{{1,{CHANNEL_NAME_MAX}}}", name):
         raise manifest.ManifestError(f"{where}: name = {name!r} is not 1 to {CHANNEL_NAME_MAX} letters, digits, '.', '_' or '-'")
     where = f"channel '{name}'"
-    to_kernel = given["to"] == KERNEL and KERNEL not in names
-    for key in ("from",) if to_kernel else ("from", "to"):
-        if given[key] not in names:
-            raise manifest.ManifestError(f"{where}: {key} = {given[key]!r} is no cell; there are: {', '.join(names)}")
-    if to_kernel and given.get("message", ENTROPY) != ENTROPY:
-        raise manifest.ManifestError(f"{where}: message = {message!r}, and the kernel takes entropy, {ENTROPY} bytes at a time")
-    if given["from"] == given["to"]:
+    sender, receiver = (end_of(key, given[key], names, where) for key in ("from", "to"))
+    if sender == receiver or (sender in KERNEL_ENDS and receiver in KERNEL_ENDS):
         raise manifest.ManifestError(f"{where} leads from {given['from']} to itself; between fibers of a cell there is nexus::channel")
     if not isinstance(slots, int) or isinstance(slots, bool) or not 1 <= slots <= MAX_SLOTS or slots & (slots - 1):
         raise manifest.ManifestError(f"{where}: slots = {slots!r} is no power of two from 1 to {MAX_SLOTS}")
-    if not isinstance(message, int) or isinstance(message, bool) or not 1 <= message <= MAX_MESSAGE:
-        raise manifest.ManifestError(f"{where}: message = {message!r} is outside 1 to {MAX_MESSAGE} bytes")
-    receiver, message = (TO_KERNEL, ENTROPY) if to_kernel else (names.index(given["to"]), message)
-    return Channel(name, names.index(given["from"]), receiver, slots, 16 + -(-message // 16) * 16)
+    message = message_of(given, sender, receiver, where)
+    return Channel(name, sender, receiver, slots, 16 + -(-message // 16) * 16)
+
+
+def check_console(found: tuple[Channel, ...], console: int, names: list[str]) -> None:
+    """Its driver, if it has one, is at both of its channels, and is not the cell whose console it is."""
+    out = [one.receiver for one in found if one.sender == CONSOLE_END]
+    into = [one.sender for one in found if one.receiver == CONSOLE_END]
+    if not out and not into:
+        return
+    if len(out) != 1 or out != into:
+        raise manifest.ManifestError('the console\'s driver has one channel with from = "console" and one with to = "console"')
+    if out[0] == console:
+        raise manifest.ManifestError(f"{names[console]} drives the console and has it: the console of an image is another cell's")
 
 
 def room_of(found: tuple[Channel, ...], sender: int) -> int:
     """Bytes of a sender's window, as core/boot_table.h lays them out: for each receiver a block whose size is a power of
-    two, at a multiple of it; then what it sends to the kernel."""
+    two, at a multiple of it; then what leads to the kernel and from it."""
     end = 0
     own = [one for one in found if one.sender == sender]
-    for receiver in sorted({one.receiver for one in own} - {TO_KERNEL}):
+    for receiver in sorted({one.receiver for one in own} - set(KERNEL_ENDS)):
         size = sum(one.size for one in own if one.receiver == receiver)
         block = 1 << (size - 1).bit_length()
         end = -(-end // block) * block + block
-    return end + sum(one.size for one in own if one.receiver == TO_KERNEL)
+    return end + sum(one.size for one in found if (one.sender, one.receiver) in {(sender, TO_KERNEL), (sender, CONSOLE_END), (CONSOLE_END, sender)})
 
 
-def channels(given: object, listed: tuple[Placed, ...]) -> tuple[Channel, ...]:
+def channels(given: object, listed: tuple[Placed, ...], console: int) -> tuple[Channel, ...]:
     if not isinstance(given, list):
         raise manifest.ManifestError("channel is a table of its own for each: [[channel]]")
     if len(given) > MAX_CHANNELS:
@@ -149,6 +183,7 @@ def channels(given: object, listed: tuple[Placed, ...]) -> tuple[Channel, ...]:
     for one in found:
         if [other.name for other in found].count(one.name) > 1:
             raise manifest.ManifestError(f"two channels are called '{one.name}'")
+    check_console(found, console, names)
     for index, name in enumerate(names):
         devices = listed[index].cell.devices
         room = room_of(found, index)
@@ -185,7 +220,7 @@ def parse(text: str, base: Path) -> Cells:
         raise manifest.ManifestError(f"console = {console!r} is no cell; there are: {', '.join(names)}")
     if (count := sum(len(one.cell.devices) for one in found)) > MAX_DEVICES:
         raise manifest.ManifestError(f"{count} devices, and an image has {MAX_DEVICES} at most")
-    return Cells(found, names.index(console), channels(given.get("channel", []), found))
+    return Cells(found, names.index(console), channels(given.get("channel", []), found, names.index(console)))
 
 
 def load(file: Path) -> Cells:

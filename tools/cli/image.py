@@ -31,7 +31,7 @@ TABLE = struct.Struct("<IIQIIIIIIII16x")
 ENTRY = struct.Struct("<32sQQQQIIIIIIIIIIIHHIIII")
 BUDGET = struct.Struct("<IIII16s")
 CHANNEL = struct.Struct("<16sIIII")
-DEVICE = struct.Struct("<16sIII4x")
+DEVICE = struct.Struct("<16s16sIII4x")
 TRAILER = struct.Struct("<QII")
 MAX_SEGMENTS = 8
 
@@ -107,7 +107,7 @@ def boot_table(programs: list[Program], fused: bool = True, console: int = 0, ch
     channels_at = at if channels else 0
     body += b"".join(CHANNEL.pack(one.name.encode(), *one[1:]) for one in channels)
     at += CHANNEL.size * len(channels)
-    devices = [DEVICE.pack(one.name.encode(), index, one.virtio, one.memory)
+    devices = [DEVICE.pack(one.name.encode(), one.compatible.encode(), index, one.virtio, one.memory)
                for index, (cell, _, _) in enumerate(programs) for one in cell.devices]
     devices_at = at if devices else 0
     body += b"".join(devices)
@@ -170,6 +170,15 @@ def windows(image: Path) -> int:
         return 1
 
 
+def table_size(image: Path) -> int:
+    """Bytes of its boot table and of the lists that belong to it: what stands before the first program."""
+    data = image.read_bytes()
+    fields = TABLE.unpack_from(data, at := table_at(data))
+    count, channels, devices = fields[5], fields[8], fields[10]
+    budgets = sum(ENTRY.unpack_from(data, at + TABLE.size + i * ENTRY.size)[14] for i in range(count))
+    return TABLE.size + ENTRY.size * count + BUDGET.size * budgets + CHANNEL.size * channels + DEVICE.size * devices
+
+
 def memory_for(machine: machines.Machine, image: Path) -> int:
     """Bytes that a machine is given for it unless asked otherwise."""
     return max(machine.memory_default, machine.memory_for(windows(image)) if machine.flat else 0)
@@ -225,7 +234,7 @@ def check_regions(listed: cells.Cells, rumpk_toml: Path) -> None:
     """Where windows are memory, a processor has a few regions to spare: one for each device of a cell's, and for each cell
     that sends to it."""
     for index, one in enumerate(listed.placed):
-        wanted = len({channel.sender for channel in listed.channels if channel.receiver == index}) + len(one.cell.devices)
+        wanted = len({channel.sender for channel in listed.channels if channel.receiver == index} - {cells.CONSOLE_END}) + len(one.cell.devices)
         if wanted > cells.FLAT_REGIONS:
             raise ImageError(f"{common.relative(rumpk_toml)}: {wanted} devices of {one.cell.name} and cells that send to it, and this "
                              f"machine's processor has regions for {cells.FLAT_REGIONS}")

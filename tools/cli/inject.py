@@ -6,7 +6,8 @@ what it was, and followed by one restart.
     python3 tools/cli/inject.py --machine qemu-riscv64-cells --faults 1000000 --seed 7
 
 With -driver behind a machine's name it is a driver that ends (tests/apps/rng-bad), and the application beside it looks
-after its messages itself.
+after its messages itself. With -console it is the console's (tests/apps/uart-bad), and what comes back is held to be what
+was sent.
 """
 
 import argparse
@@ -32,7 +33,10 @@ from . import common, image, machines, scenarios
 
 APP = "inject"
 DRIVER, DRIVERS_APP = "-driver", "rng-bad"
-DRIVERS_EMULATOR = "-global virtio-mmio.force-legacy=false -device virtio-rng-device"
+CONSOLE, CONSOLES_APP = "-console", "uart-bad"
+CONSOLES_OTHER_APP = {"qemu-aarch64": "uart-bad-arm"}  # it has another port
+CONSOLES_BYTES = 2500  # of input for each life, so that all come to their ends
+DRIVERS_EMULATOR = "-device virtio-rng-device"
 WINDOW = 4096  # bytes under way at most: what is dropped after a life that spoils its rings
 LONGEST = 300  # bytes written at once
 SILENCE = 60  # seconds without a word are a hang
@@ -287,20 +291,52 @@ def packed(preset, folder):
 
 def application(preset):
     """Whose image is needed."""
+    if preset.endswith(CONSOLE):
+        return CONSOLES_OTHER_APP.get(preset.removesuffix(CONSOLE), CONSOLES_APP)
     return DRIVERS_APP if preset.endswith(DRIVER) else APP
+
+
+def built(preset):
+    """The folder in build/ where that image is."""
+    return preset.removesuffix(scenarios.CELLS).removesuffix(DRIVER).removesuffix(CONSOLE)
+
+
+def run_whole(preset, lives, options, arguments, **given):
+    """The image of `preset`, to its end."""
+    name = built(preset)
+    with tempfile.TemporaryDirectory(prefix="rumpk-inject-") as folder:
+        path = shutil.copy(common.BUILD / name / "images" / f"{application(preset)}.img", folder)  # without symbols: as in packed
+        command = [sys.executable, str(common.ROOT / "rumpk"), "run", path, "--machine", name, *options,
+                   "--timeout", str(SILENCE + lives), "--", *arguments]
+        return subprocess.run(command, capture_output=True, check=False, **given)
 
 
 def run_driver(preset, lives, seed):
     """The same of a driver: its client counts its answers, and says so at its end."""
-    name = preset.removesuffix(DRIVER)
     begun = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="rumpk-inject-") as folder:
-        path = shutil.copy(common.BUILD / name / "images" / f"{DRIVERS_APP}.img", folder)  # without symbols: as in packed
-        command = [sys.executable, str(common.ROOT / "rumpk"), "run", path, "--machine", name, "--emulator-args", DRIVERS_EMULATOR,
-                   "--timeout", str(SILENCE + lives), "--", "lives", str(lives), str(seed)]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    done = run_whole(preset, lives, ["--emulator-args", DRIVERS_EMULATOR], ["lives", str(lives), str(seed)], stdin=subprocess.DEVNULL)
     return driver_outcome(lives, done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"),
                           time.monotonic() - begun)
+
+
+def run_console(preset, lives, seed):
+    """The same of the console's driver."""
+    begun = time.monotonic()
+    sent = random.Random(seed).randbytes(CONSOLES_BYTES * lives)
+    done = run_whole(preset, lives, [], ["echo", "0", str(lives), str(seed)], input=sent)
+    return console_outcome(lives, done.returncode, sent, done.stdout, done.stderr.decode(errors="replace"), time.monotonic() - begun)
+
+
+def console_outcome(lives, code, sent, came, errors, seconds=0.0):
+    restarts = len(re.findall(r"^rumpk: cell bad: restart 1 of \d+, after 0 us$", errors, re.MULTILINE))
+    kinds = Counter(re.findall(r"^rumpk: cell bad: fiber [^:]+: (.*); the cell ends$", errors, re.MULTILINE))
+    panicked, lost = int("panic" in errors), int(came != sent)
+    wrong = None
+    if panicked or lost or code != 7 or restarts != lives or "were lost" in errors:
+        same = next((at for at, (one, other) in enumerate(zip(sent, came)) if one != other), min(len(sent), len(came)))
+        wrong = (f"{restarts} restarts in {lives} lives, code {code}; {len(came)} of {len(sent)} bytes, the same up to {same}\n"
+                 f"{errors[-_Last.KEPT:]}")
+    return Outcome(restarts, len(came), 0, 0, dict(kinds), seconds, panicked, lost, wrong)
 
 
 def driver_outcome(lives, code, output, errors, seconds=0.0):
@@ -318,6 +354,8 @@ def run(preset, lives, seed):
     """On one machine, `lives` ends."""
     if preset.endswith(DRIVER):
         return run_driver(preset, lives, seed)
+    if preset.endswith(CONSOLE):
+        return run_console(preset, lives, seed)
     with tempfile.TemporaryDirectory(prefix="rumpk-inject-") as folder:
         machine, path = packed(preset, folder)
         checker = Checker(lives, random.Random(seed))

@@ -56,8 +56,9 @@ class Device(NamedTuple):
     """One that the cell drives."""
 
     name: str  # the cell's for it
-    virtio: int  # device id of virtio 1.2, 5
+    virtio: int  # device id of virtio 1.2, 5; 0: none of them
     memory: int  # bytes that it and its driver share
+    compatible: str = ""  # what it is called in a device tree, if it is not virtio's
 
 
 class Cell(NamedTuple):
@@ -91,7 +92,7 @@ SUPERVISOR = {"policy": "never", "limit": 3, "window": "60s", "backoff": "10ms",
 MAX_RESTARTS = 1000
 MIN_HEARTBEAT = 1000  # us
 BUDGET_KEYS = ("name", "run", "window", "fibers")
-DEVICE_KEYS = ("name", "virtio", "memory")
+DEVICE_KEYS = ("name", "virtio", "compatible", "memory")
 DEVICE_NAME_MAX = 15
 MAX_VIRTIO = 63
 MAX_DEVICE_MEMORY = 256 << 10
@@ -191,16 +192,19 @@ def device(given: object, number: int) -> Device:
         raise ManifestError("device is a table of its own for each: [[device]]")
     if unknown := sorted(set(given) - set(DEVICE_KEYS)):
         raise ManifestError(f"{where}: unknown key '{unknown[0]}'; there are: {', '.join(DEVICE_KEYS)}")
-    for key in ("name", "virtio"):
-        if key not in given:
-            raise ManifestError(f"{where} has no {key}")
-    name, virtio = given["name"], given["virtio"]
+    if "name" not in given:
+        raise ManifestError(f"{where} has no name")
+    if ("virtio" in given) == ("compatible" in given):
+        raise ManifestError(f"{where} has either virtio or compatible, which say what it is")
+    name, virtio, compatible = given["name"], given.get("virtio", 0), given.get("compatible", "")
     if not isinstance(name, str) or not re.fullmatch(rf"[A-Za-z0-9._-]{{1,{DEVICE_NAME_MAX}}}", name):
         raise ManifestError(f"{where}: name = {name!r} is not 1 to {DEVICE_NAME_MAX} letters, digits, '.', '_' or '-'")
     where = f"device '{name}'"
-    if not isinstance(virtio, int) or isinstance(virtio, bool) or not 1 <= virtio <= MAX_VIRTIO:
+    if "virtio" in given and (not isinstance(virtio, int) or isinstance(virtio, bool) or not 1 <= virtio <= MAX_VIRTIO):
         raise ManifestError(f"{where}: virtio = {virtio!r} is no number of a kind of device, 1 to {MAX_VIRTIO}")
-    return Device(name, virtio, pages(f"{where}: memory", given.get("memory", 0), 0, MAX_DEVICE_MEMORY))
+    if "compatible" in given and (not isinstance(compatible, str) or not re.fullmatch(r"[!-~]{1,15}", compatible)):
+        raise ManifestError(f"{where}: compatible = {compatible!r} is not 1 to 15 printable characters")
+    return Device(name, virtio, pages(f"{where}: memory", given.get("memory", 0), 0, MAX_DEVICE_MEMORY), compatible)
 
 
 def devices(given: object) -> tuple[Device, ...]:

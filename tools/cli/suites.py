@@ -258,7 +258,8 @@ _INJECTED = {"host": 400, "host-asan": 200, "qemu-riscv64": 60, "qemu-riscv64-ce
              "qemu-aarch64-cells": 60}
 _INJECTED_LONG = {"host": 40_000, "host-asan": 20_000, "qemu-riscv64": 5_000, "qemu-riscv64-cells": 15_000,
                   "qemu-riscv64-pmp": 3_000, "qemu-riscv64-pmp-cells": 8_000, "qemu-aarch64": 3_000, "qemu-aarch64-cells": 8_000,
-                  "qemu-riscv64-driver": 5_000, "qemu-aarch64-driver": 2_000}
+                  "qemu-riscv64-driver": 5_000, "qemu-aarch64-driver": 2_000,
+                  "qemu-riscv64-console": 2_000, "qemu-riscv64-pmp-console": 1_000, "qemu-aarch64-console": 1_000}
 
 
 def injections(long):

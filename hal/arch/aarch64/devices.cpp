@@ -60,6 +60,8 @@ const char* begin_lines(const MachineTree& tree) {
 
 } // namespace
 
+extern const char* const serial_compatible = "arm,pl011";
+
 const char* devices_begin(const MachineTree& tree) {
     uint64_t serial_registers = 0;
     if (!map_registers(tree.serial, serial_registers) || !map_registers(tree.rtc, rtc)) {

@@ -32,6 +32,8 @@ bool map_registers(const TreeDevice& device, uint64_t& address) {
 
 } // namespace
 
+extern const char* const serial_compatible = "ns16550a";
+
 const char* devices_begin(const MachineTree& tree) {
     uint64_t serial_registers = 0;
     uint64_t plic_registers = 0;

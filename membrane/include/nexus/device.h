@@ -17,6 +17,8 @@ namespace detail {
 // after it was not taken from before the device said so.
 [[nodiscard]] uint32_t read_register(uint64_t address);
 void write_register(uint64_t address, uint32_t value);
+[[nodiscard]] uint8_t read_byte_register(uint64_t address);
+void write_byte_register(uint64_t address, uint8_t value);
 
 } // namespace detail
 
@@ -42,6 +44,14 @@ class Device {
     }
     void write(uint32_t offset, uint32_t value) const {
         detail::write_register(facts_.registers + offset, value);
+    }
+
+    // Of one whose registers are bytes.
+    [[nodiscard]] uint8_t read_byte(uint32_t offset) const {
+        return detail::read_byte_register(facts_.registers + offset);
+    }
+    void write_byte(uint32_t offset, uint8_t value) const {
+        detail::write_byte_register(facts_.registers + offset, value);
     }
 
     // Has it interrupted? Then it is quiet until go_on, before which its reason is to be gone.

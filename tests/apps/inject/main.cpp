@@ -22,6 +22,7 @@
 
 #include "tests/apps/attack/kernel.h"
 #include "tests/apps/inject/stream.h"
+#include "tests/apps/ways.h"
 
 namespace {
 
@@ -32,29 +33,15 @@ constexpr uint64_t nowhere = 0x7'6543'2100;
 constexpr uint32_t most_messages = 4;
 constexpr uint64_t survey_every = 1024; // lives
 
-// Of SplitMix64.
-class Noise {
-  public:
-    explicit Noise(uint64_t seed) : state_(seed) {}
-    uint64_t next() {
-        uint64_t z = state_ += 0x9e37'79b9'7f4a'7c15;
-        z = (z ^ z >> 30) * 0xbf58'476d'1ce4'e5b9;
-        z = (z ^ z >> 27) * 0x94d0'49bb'1331'11eb;
-        return z ^ z >> 31;
-    }
-    uint64_t below(uint64_t limit) { return next() % limit; }
-    template <class T, size_t n>
-    const T& one_of(const T (&all)[n]) {
-        return all[below(n)];
-    }
-
-  private:
-    uint64_t state_;
-};
+using test::ways::hang;
+using test::ways::hidden;
+using test::ways::Noise;
+using test::ways::noise;
+using test::ways::overflow;
+using test::ways::sink;
 
 uint64_t seed;
 uint64_t life;
-Noise noise{0}; // of this life, from the seed and its number
 
 Stream& stream() {
     static Stream ends;
@@ -78,16 +65,6 @@ void say(const char* format, T... values) {
 }
 
 // --- What ends a life ---------------------------------------------------------------------------------
-
-volatile uint64_t sink;
-
-// Hides from the compiler where a pointer points.
-template <class T>
-[[gnu::noinline]] T* hidden(uint64_t address) {
-    static volatile uint64_t kept;
-    kept = address;
-    return reinterpret_cast<T*>(static_cast<uintptr_t>(kept));
-}
 
 const uint64_t constant = 4711;
 uint32_t never_code[4];
@@ -151,17 +128,6 @@ void misaligned() {
     __atomic_fetch_add(hidden<uint64_t>(nexus::call::address(words) + 1), 1, __ATOMIC_RELAXED);
 }
 
-#pragma clang diagnostic ignored "-Winfinite-recursion" // it is the point
-[[gnu::noinline]] uint64_t deeper(uint64_t depth) {
-    volatile char frame[200];
-    frame[0] = static_cast<char>(depth);
-    return deeper(depth + 1) + static_cast<uint64_t>(frame[0]);
-}
-
-void overflow() {
-    sink = deeper(0);
-}
-
 void break_pledge() {
     (void)nexus::call::pledge("");
     (void)nexus::random<uint64_t>();
@@ -169,22 +135,11 @@ void break_pledge() {
 
 // Its last fiber runs away, and the kernel ends it.
 void run_away() {
-    const auto runaway = [](uint64_t) {
-        for (;;) {
-            sink = sink + 1;
-        }
-    };
+    const auto runaway = [](uint64_t) { hang(); };
     if (!nexus::spawn(runaway, 0, {.name = "runaway", .budget = *nexus::budget("runaway")})) {
         wrong("spawn");
     }
     nexus::exit_fiber();
-}
-
-// Until its heartbeat is missed.
-void hang() {
-    for (;;) {
-        sink = sink + 1;
-    }
 }
 
 // Not the first fiber, and perhaps in a higher tier.

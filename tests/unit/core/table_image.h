@@ -114,19 +114,22 @@ inline bool holds_channels(const rumpk::BootTable& table, std::span<const std::b
     const auto bytes = std::as_bytes(table.channels());
     bool good = bytes.size() <= size_t{64} * 32;
     for (const rumpk_boot_channel& one : table.channels()) {
-        const bool to_kernel = one.to == RUMPK_CHANNEL_KERNEL && one.slot_size == 48;
-        good = good && one.from < table.cell_count() && (one.to < table.cell_count() || to_kernel) &&
-               one.from != one.to && one.name[0] != 0 && one.name[15] == 0 && one.slots >= 1 &&
-               one.slot_size >= 32;
+        const bool from_kernel = one.from == RUMPK_CHANNEL_KERNEL_CONSOLE && one.slot_size == 48;
+        const bool to_kernel =
+            (one.to == RUMPK_CHANNEL_KERNEL && one.slot_size == 48) || one.to == RUMPK_CHANNEL_KERNEL_CONSOLE;
+        good = good && (one.from < table.cell_count() || (from_kernel && !to_kernel)) &&
+               (one.to < table.cell_count() || to_kernel) && one.from != one.to && one.name[0] != 0 &&
+               one.name[15] == 0 && one.slots >= 1 && one.slot_size >= 32;
     }
     return good && (bytes.empty() || (bytes.data() > image.data() && &bytes.back() <= &image.back()));
 }
 
 inline bool holds_devices(const rumpk::BootTable& table, std::span<const std::byte> image) {
     const auto bytes = std::as_bytes(table.devices());
-    bool good = bytes.size() <= size_t{32} * 32;
+    bool good = bytes.size() <= size_t{32} * 48;
     for (const rumpk_boot_device& one : table.devices()) {
-        good = good && one.cell < table.cell_count() && one.virtio != 0 && one.memory % page == 0 &&
+        good = good && one.cell < table.cell_count() && one.compatible[15] == 0 &&
+               (one.virtio != 0) != (one.compatible[0] != 0) && one.memory % page == 0 &&
                one.memory < 512 << 10 && one.name[0] != 0 && one.name[15] == 0;
     }
     return good && (bytes.empty() || (bytes.data() > image.data() && &bytes.back() <= &image.back()));

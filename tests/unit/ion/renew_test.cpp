@@ -96,4 +96,104 @@ TEST(Renew, BelievesNothingThatStandsInTheRing) {
     EXPECT_EQ(ion_test::why(in.peek()), ion::Errno::again);
 }
 
+// What whoever died may have left: anything.
+void spoil(Ring& ring) {
+    std::byte* const base = memory_of(ring).data();
+    auto* const header = reinterpret_cast<rumpk_ring_header*>(base);
+    for (rumpk_ring_line* line : {&header->producer, &header->consumer}) {
+        line->position = 1ULL << 63;
+        line->closed = RUMPK_RING_BROKEN;
+        line->waiting = 9;
+    }
+    for (uint32_t i = 0; i < eight.slots(); ++i) {
+        auto& slot =
+            *reinterpret_cast<rumpk_slot_header*>(base + RUMPK_RING_HEADER_SIZE + i * eight.slot_size());
+        slot.sequence = i % 2 == 0 ? ~0U : i + 1;
+    }
+}
+
+// In steps of three slots.
+void mend(Ring& ring, ion::UnderWay kept) {
+    for (uint32_t slot = 0; slot < eight.slots(); slot += 3) {
+        ion::mend(memory_of(ring), eight, kept, slot, 3);
+    }
+}
+
+TEST(Mend, TheProducerLivesOn) {
+    for (uint64_t before = 0; before <= 2 * eight.slots(); ++before) {
+        for (uint32_t kept = 0; kept <= eight.slots(); ++kept) {
+            SCOPED_TRACE(testing::Message() << before << " released, " << kept << " kept");
+            Ring ring;
+            for (uint64_t i = 0; i < before; ++i) {
+                ring.push(i);
+                ring.take(i);
+            }
+            ring.fill(before, kept);
+            EXPECT_EQ(ring.out.free(), eight.slots() - kept); // a fresh look, before it is spoilt
+            spoil(ring);
+            mend(ring, {before, kept});
+            auto in = Consumer::resume(ring.memory.base(), eight);
+            ASSERT_TRUE(in);
+            EXPECT_EQ(ring.out.free(), eight.slots() - kept);
+            uint64_t all = before + kept;
+            if (kept < eight.slots()) {
+                ASSERT_TRUE(ring.out.push(1, bytes_of(all++)));
+            }
+            for (uint64_t i = before; i < all; ++i) {
+                auto message = in->peek();
+                ASSERT_TRUE(message);
+                EXPECT_EQ(read_as<uint64_t>(message->payload), i);
+                ASSERT_TRUE(in->release());
+            }
+            EXPECT_EQ(ion_test::why(in->peek()), ion::Errno::again);
+        }
+    }
+}
+
+TEST(Mend, TheConsumerLivesOn) {
+    for (uint64_t before = 0; before <= 2 * eight.slots(); ++before) {
+        for (uint32_t kept = 0; kept <= eight.slots(); ++kept) {
+            SCOPED_TRACE(testing::Message() << before << " released, " << kept << " kept");
+            Ring ring;
+            for (uint64_t i = 0; i < before; ++i) {
+                ring.push(i);
+                ring.take(i);
+            }
+            ring.fill(before, kept);
+            spoil(ring);
+            mend(ring, {before, kept});
+            auto out = Producer::resume(ring.memory.base(), eight);
+            ASSERT_TRUE(out);
+            EXPECT_EQ(out->position(), before + kept);
+            EXPECT_EQ(out->free(), eight.slots() - kept);
+            for (uint64_t i = before; i < before + kept; ++i) {
+                ring.take(i);
+            }
+            EXPECT_EQ(ion_test::why(ring.in.peek()), ion::Errno::again);
+            ASSERT_TRUE(out->push(1, bytes_of(before + kept)));
+            ring.take(before + kept);
+        }
+    }
+}
+
+TEST(Mend, TheProducerGoesOnBetweenTwoSteps) {
+    Ring ring;
+    ring.fill(0, 2);
+    spoil(ring);
+    auto* const header = reinterpret_cast<rumpk_ring_header*>(memory_of(ring).data());
+    header->consumer = {};
+    ion::mend(memory_of(ring), eight, {0, 2}, 0, 2);
+    ring.push(2);
+    ion::mend(memory_of(ring), eight, {0, 3}, 2, 6);
+    auto in = Consumer::resume(ring.memory.base(), eight);
+    ASSERT_TRUE(in);
+    for (uint64_t i = 0; i < 3; ++i) {
+        auto message = in->peek();
+        ASSERT_TRUE(message);
+        EXPECT_EQ(read_as<uint64_t>(message->payload), i);
+        ASSERT_TRUE(in->release());
+    }
+    EXPECT_FALSE(in->peek());
+}
+
 } // namespace

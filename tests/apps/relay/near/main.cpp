@@ -4,6 +4,7 @@
 // answers; `measure` prints what a number there and back costs.
 #include <cinttypes>
 #include <cstdio>
+#include <cstring>
 #include <string_view>
 
 #include <nexus/fiber.h>
@@ -52,6 +53,29 @@ void stream(Line& line) {
     }
     test::equal("each number comes back once and in order", static_cast<long long>(next), numbers);
     test::check("and the sender has ended", sender && sender->join());
+}
+
+// Of each life that the far cell has begun, after so many: both channels' epochs have moved, and an event
+// says so of each.
+void told(uint32_t restarts) {
+    const rumpk_ring_descriptor& ring = nexus::systable().ring[RUMPK_RING_EVENT];
+    ion::Consumer events(reinterpret_cast<std::byte*>(static_cast<uintptr_t>(ring.base)),
+                         *ion::Geometry::make(ring.slots, ring.slot_size));
+    uint32_t count = 0;
+    bool in_order = true;
+    while (const auto message = events.peek()) {
+        rumpk_event_peer_epoch event{};
+        if (message->tag == RUMPK_EVENT_PEER_EPOCH && message->payload.size() == sizeof event) {
+            std::memcpy(&event, message->payload.data(), sizeof event);
+            in_order = in_order && event.channel == 4 + count % 2 && event.epoch == 2 + count / 2;
+            ++count;
+        }
+        (void)events.release();
+    }
+    test::equal("events of the other's new lives", count, 2 * restarts);
+    test::check("say which channel and which life", in_order);
+    test::check("as the slots do", nexus::meta_capability(4)->epoch == restarts + 1 &&
+                                       nexus::meta_capability(5)->epoch == restarts + 1);
 }
 
 void measure(Line& line) {
@@ -131,6 +155,7 @@ int main(int argc, char** argv) {
     }
     if (what == "echo" || what == "fault") {
         stream(*line);
+        told(what == "fault" ? 3 : 0);
     } else if (what == "end") { // after a few
         (void)line->there.send({0, 0});
         test::check("what the other had sent is there", line->back.receive(nexus::now() + 5s).has_value());

@@ -12,61 +12,16 @@
 #include <nexus/fiber.h>
 
 #include "drivers/virtio-rng/rng.h"
+#include "tests/apps/ways.h"
 
 namespace {
 
-volatile uint64_t sink;
-uint64_t state; // of SplitMix64
-
-uint64_t draw(uint64_t below) {
-    uint64_t z = state += 0x9e37'79b9'7f4a'7c15;
-    z = (z ^ z >> 30) * 0xbf58'476d'1ce4'e5b9;
-    z = (z ^ z >> 27) * 0x94d0'49bb'1331'11eb;
-    return (z ^ z >> 31) % below;
-}
-
-template <class T>
-[[gnu::noinline]] T* hidden(uint64_t address) {
-    static volatile uint64_t kept;
-    kept = address;
-    return reinterpret_cast<T*>(static_cast<uintptr_t>(kept));
-}
-
-// What nothing of the cell's may do: each ends it.
-void load() {
-    sink = *hidden<volatile uint8_t>(draw(4096));
-}
-void store() {
-    *hidden<volatile uint32_t>(reinterpret_cast<uintptr_t>(&load) & ~uintptr_t{3}) = 0;
-}
-void jump() {
-    hidden<void()>(0)();
-}
-void illegal() {
-    __builtin_trap();
-}
-#pragma clang diagnostic ignored "-Winfinite-recursion" // it is the point
-[[gnu::noinline]] uint64_t deeper(uint64_t depth) {
-    volatile char frame[200];
-    frame[0] = static_cast<char>(depth);
-    return deeper(depth + 1) + static_cast<uint64_t>(frame[0]);
-}
-void overflow() {
-    sink = deeper(0);
-}
-void hang() {
-    for (;;) {
-        sink = sink + 1;
-    }
-}
-void leave() {
-    (void)nexus::call::halt(3, RUMPK_SCOPE_CELL);
-}
+using namespace test::ways;
 
 // Of the rings whose other end is the kernel's, words are changed, and their bells rung: the kernel is to
 // believe none of it.
 void spoil_rings() {
-    for (uint64_t rounds = 1 + draw(4); rounds-- > 0;) {
+    for (uint64_t rounds = 1 + noise.below(4); rounds-- > 0;) {
         for (const std::string_view name : {"rng", "entropy"}) {
             const uint32_t right = name == "rng" ? RUMPK_RIGHT_READ : RUMPK_RIGHT_WRITE;
             rumpk_meta_channel ring{};
@@ -75,10 +30,10 @@ void spoil_rings() {
                 continue;
             }
             const uint64_t words = (RUMPK_RING_HEADER_SIZE + uint64_t{ring.slots} * ring.slot_size) / 4;
-            for (uint64_t i = 1 + draw(8); i-- > 0;) {
-                auto* const word = hidden<volatile uint32_t>(ring.base + draw(words) * 4);
-                const std::array<uint32_t, 5> values{0, 1, *word + 1, *word - 1, ~0U};
-                *word = values[draw(values.size())];
+            for (uint64_t i = 1 + noise.below(8); i-- > 0;) {
+                auto* const word = hidden<volatile uint32_t>(ring.base + noise.below(words) * 4);
+                const uint32_t values[]{0, 1, *word + 1, *word - 1, ~0U};
+                *word = noise.one_of(values);
             }
             (void)nexus::call::yield(0, uint64_t{1} << *slot, 0, RUMPK_YIELD_NOWAIT);
         }
@@ -86,20 +41,20 @@ void spoil_rings() {
     load();
 }
 
-constexpr std::array<void (*)(), 10> ends{load,     store, jump,  illegal,     overflow,
-                                          overflow, leave, leave, spoil_rings, spoil_rings};
+constexpr void (*ends[])(){load,     store, jump,  illegal,     overflow,
+                           overflow, leave, leave, spoil_rings, spoil_rings};
 
 void go_bad(uint64_t) {
-    nexus::sleep_for(std::chrono::microseconds(draw(3000)));
-    if (draw(50) == 0) { // rarely: it takes a heartbeat
+    nexus::sleep_for(std::chrono::microseconds(noise.below(3000)));
+    if (noise.below(50) == 0) { // rarely: it takes a heartbeat
         hang();
     }
-    ends[draw(ends.size())]();
+    noise.one_of(ends)();
 }
 
 void touch(uint64_t address) {
     nexus::sleep_for(std::chrono::milliseconds(5));
-    sink = *hidden<volatile uint32_t>(address);
+    read_at(address);
 }
 
 // How many lives there were before this one: who opens an end counts on.
@@ -130,7 +85,7 @@ int main(int argc, char** argv) {
             start(touch, places[life]);
         }
     } else if (life < std::strtoul(argv[2], nullptr, 10)) {
-        state = std::strtoul(argc > 3 ? argv[3] : "1", nullptr, 10) * 1'000'003 + life;
+        noise = Noise(std::strtoul(argc > 3 ? argv[3] : "1", nullptr, 10) * 1'000'003 + life);
         start(go_bad, 0);
     }
     rng->serve();

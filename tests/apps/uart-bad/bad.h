@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The console's driver, which ends again and again: each life at a moment and in a way drawn from the seed,
+// just before some access to its port.
+//     WHAT N LIVES SEED     LIVES lives end so, the next one goes on
+//     WHAT N 3 places       three end at what is not the driver's: the page behind its registers, where the
+//                           kernel has its devices, the memory of the application
+//     WHAT N 2 hang         two hang, until their heartbeat is missed
+#pragma once
+
+#include <array>
+#include <cstdlib>
+#include <string_view>
+
+#include <nexus/meta.h>
+
+#include "drivers/uart/console_driver.h"
+#include "tests/apps/ways.h"
+
+namespace uart {
+
+// Of this life: it ends in this way when so many accesses to the port have been made; nullptr: it does not.
+inline void (*end_now)() = nullptr;
+inline uint64_t accesses_left = 0;
+inline uint64_t registers_page = 0;
+
+template <class Port>
+class BadPort {
+  public:
+    explicit BadPort(const nexus::Device& device) : port_(device) {
+        registers_page = device.facts().registers & ~uint64_t{4095};
+    }
+    [[nodiscard]] bool begin() {
+        step();
+        return port_.begin();
+    }
+    [[nodiscard]] bool takes_more() {
+        step();
+        return port_.takes_more();
+    }
+    void put(uint8_t byte) {
+        step();
+        port_.put(byte);
+    }
+    [[nodiscard]] bool has_more() {
+        step();
+        return port_.has_more();
+    }
+    [[nodiscard]] uint8_t get() {
+        step();
+        return port_.get();
+    }
+    void want(Wish wish) {
+        step();
+        port_.want(wish);
+    }
+
+  private:
+    static void step() {
+        if (end_now != nullptr && accesses_left-- == 0) {
+            end_now();
+        }
+    }
+    Port port_;
+};
+
+// The kernel counts lives in whatever the cell holds.
+inline uint32_t lives_before() {
+    for (uint32_t slot = 0; slot < RUMPK_CAP_SLOTS; ++slot) {
+        const auto held = nexus::meta_capability(slot);
+        if (held && held->kind == RUMPK_CAP_DEVICE) {
+            return held->epoch - 1;
+        }
+    }
+    return 0;
+}
+
+inline void choose(std::string_view how, uint32_t life, uint64_t lives) {
+    using namespace test::ways;
+    static constexpr void (*ends[])(){load, store, jump, illegal, overflow, leave, load, hang};
+    if (life >= lives) {
+        return;
+    }
+    if (how == "places") {
+        static const std::array<uint64_t, 3> places{registers_page + 4096, 0x1'0000'0000, RUMPK_WINDOW_A};
+        static uint64_t place = 0;
+        place = places[life % places.size()];
+        end_now = [] { read_at(place); };
+    } else if (how == "hang") {
+        end_now = hang;
+        accesses_left = 100;
+    } else {
+        noise = Noise(std::strtoul(how.data(), nullptr, 10) * 1'000'003 + life);
+        accesses_left = noise.below(20'000); // a report is some 3,000
+        end_now = noise.one_of(ends);
+        if (end_now == hang && noise.below(20) != 0) { // it takes a heartbeat
+            end_now = load;
+        }
+    }
+}
+
+template <class Port>
+int be_bad(int argc, char** argv) {
+    auto driver = ConsoleDriver<BadPort<Port>>::open();
+    if (!driver || argc < 5) {
+        return 2;
+    }
+    choose(argv[4], lives_before(), std::strtoul(argv[3], nullptr, 10));
+    driver->serve();
+}
+
+} // namespace uart

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The boot table's reader: channels and devices.
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <functional>
+
+#include "core/boot_table.h"
+#include "tests/unit/core/table_image.h"
+
+namespace {
+
+using namespace rumpk;
+using core_test::TableImage;
+
+// What the reader says of a table of two cells that was changed and sealed again.
+BootTableError why_after(const std::function<void(TableImage&)>& change) {
+    TableImage image(2);
+    change(image);
+    const auto table = BootTable::read(image.seal().bytes());
+    EXPECT_FALSE(table.has_value());
+    return table ? static_cast<BootTableError>(0xff) : table.error();
+}
+
+// One behind the cells, from the second to the first.
+rumpk_boot_channel& give_channel(TableImage& image, uint32_t count = 1) {
+    auto* const channels = reinterpret_cast<rumpk_boot_channel*>(&image.cell(image.table().cells));
+    image.table().channels_offset =
+        static_cast<uint32_t>(reinterpret_cast<std::byte*>(channels) - image.bytes().data());
+    image.table().channels = count;
+    for (uint32_t i = 0; i < count; ++i) {
+        channels[i] = {.name = {'a'}, .from = 1, .to = 0, .slots = 64, .slot_size = 80};
+    }
+    return channels[0];
+}
+
+bool good_channel(const std::function<void(rumpk_boot_channel&)>& change) {
+    TableImage image(2);
+    change(give_channel(image));
+    const auto read = BootTable::read(image.seal().bytes());
+    EXPECT_TRUE(read || read.error() == BootTableError::bad_channels);
+    return read.has_value();
+}
+
+TEST(BootTable, Channels) {
+    TableImage image(2);
+    (void)give_channel(image, 3);
+    const auto table = BootTable::read(image.seal().bytes());
+    ASSERT_TRUE(table) << describe(table.error());
+    ASSERT_EQ(table->channels().size(), 3u);
+    EXPECT_EQ(table->channels()[2].slot_size, 80u);
+    EXPECT_EQ(BootTable::read(TableImage(2).bytes())->channels().size(), 0u);
+    EXPECT_TRUE(good_channel([](auto& c) { std::memset(c.name, 'x', 15); }));
+    EXPECT_FALSE(good_channel([](auto& c) { std::memset(c.name, 'x', 16); }));
+    EXPECT_FALSE(good_channel([](auto& c) { c.name[0] = 0; }));
+    EXPECT_FALSE(good_channel([](auto& c) { c.from = 2; }));
+    EXPECT_FALSE(good_channel([](auto& c) { c.to = 2; }));
+    EXPECT_FALSE(good_channel([](auto& c) { c.to = c.from; }));
+    EXPECT_FALSE(good_channel([](auto& c) { c.slots = 3; }));
+    EXPECT_FALSE(good_channel([](auto& c) { c.slot_size = 72; }));
+    EXPECT_TRUE(good_channel([](auto& c) { c.slots = 4096, c.slot_size = 112; }));
+    EXPECT_FALSE(good_channel([](auto& c) { c.slots = 4096, c.slot_size = 128; })); // and its header
+}
+
+TEST(BootTable, ChannelsToTheKernel) {
+    EXPECT_TRUE(good_channel([](auto& c) { c.to = RUMPK_CHANNEL_KERNEL, c.slot_size = 48; }));
+    EXPECT_FALSE(good_channel([](auto& c) { c.to = RUMPK_CHANNEL_KERNEL; })); // it takes 32 bytes at a time
+    EXPECT_FALSE(good_channel([](auto& c) { c.from = RUMPK_CHANNEL_KERNEL, c.slot_size = 48; }));
+    EXPECT_FALSE(good_channel([](auto& c) { c.to = RUMPK_CHANNEL_KERNEL - 2, c.slot_size = 48; }));
+}
+
+// The console's, which is the first cell's, with the second; changed so.
+bool good_console(const std::function<void(rumpk_boot_channel&, rumpk_boot_channel&)>& change) {
+    TableImage image(2);
+    rumpk_boot_channel* const out = &give_channel(image, 2);
+    out[0] = {.name = {'o'}, .from = RUMPK_CHANNEL_KERNEL_CONSOLE, .to = 1, .slots = 512, .slot_size = 48};
+    out[1] = {.name = {'i'}, .from = 1, .to = RUMPK_CHANNEL_KERNEL_CONSOLE, .slots = 64, .slot_size = 32};
+    change(out[0], out[1]);
+    const auto read = BootTable::read(image.seal().bytes());
+    EXPECT_TRUE(read || read.error() == BootTableError::bad_channels);
+    return read.has_value();
+}
+
+TEST(BootTable, ChannelsOfTheConsole) {
+    EXPECT_TRUE(good_console([](auto&, auto&) {}));
+    EXPECT_FALSE(good_console([](auto& o, auto&) { o.slot_size = 64; })); // messages are as the kernel's are
+    EXPECT_FALSE(good_console([](auto& o, auto& i) { o.to = 0, i.from = 0; })); // whose console it is
+    EXPECT_FALSE(good_console([](auto& o, auto&) { o.to = 0; }));
+    EXPECT_FALSE(good_console([](auto& o, auto&) { o.to = RUMPK_CHANNEL_KERNEL_CONSOLE; }));
+    EXPECT_FALSE(good_console([](auto& o, auto&) { o.to = RUMPK_CHANNEL_KERNEL; }));
+    EXPECT_FALSE(good_console([](auto& o, auto&) { o.from = 0; })); // one of two alone
+    EXPECT_FALSE(good_console([](auto&, auto& i) { i.to = 0; }));
+    EXPECT_FALSE(good_console([](auto& o, auto& i) { i = o, i.name[0] = 'i'; }));
+    EXPECT_FALSE(good_console([](auto& o, auto&) { o.slots = 8192, o.slot_size = 80; }));
+    EXPECT_FALSE(good_console([](auto& o, auto&) { o.slots = 16384; })); // it stands in its receiver's window
+}
+
+// Behind the cells, the second's.
+rumpk_boot_device& give_device(TableImage& image, uint32_t count = 1) {
+    auto* const devices = reinterpret_cast<rumpk_boot_device*>(&image.cell(image.table().cells));
+    image.table().devices_offset =
+        static_cast<uint32_t>(reinterpret_cast<std::byte*>(devices) - image.bytes().data());
+    image.table().devices = count;
+    for (uint32_t i = 0; i < count; ++i) {
+        devices[i] = {.name = {'d'}, .compatible = {}, .cell = 1, .virtio = 4, .memory = 4096, .reserved = 0};
+    }
+    return devices[0];
+}
+
+bool good_device(const std::function<void(rumpk_boot_device&)>& change, uint32_t count = 1) {
+    TableImage image(2);
+    change(give_device(image, count));
+    const auto read = BootTable::read(image.seal().bytes());
+    EXPECT_TRUE(read || read.error() == BootTableError::bad_channels);
+    return read.has_value();
+}
+
+TEST(BootTable, Devices) {
+    TableImage image(2);
+    (void)give_device(image, 3);
+    const auto table = BootTable::read(image.seal().bytes());
+    ASSERT_TRUE(table) << describe(table.error());
+    ASSERT_EQ(table->devices().size(), 3u);
+    EXPECT_EQ(table->devices()[2].virtio, 4u);
+    EXPECT_EQ(BootTable::read(TableImage(2).bytes())->devices().size(), 0u);
+    EXPECT_TRUE(good_device([](auto& d) { std::memset(d.name, 'x', 15); }));
+    EXPECT_FALSE(good_device([](auto& d) { std::memset(d.name, 'x', 16); }));
+    EXPECT_FALSE(good_device([](auto& d) { d.name[0] = 0; }));
+    EXPECT_FALSE(good_device([](auto& d) { d.cell = 2; }));
+    EXPECT_FALSE(good_device([](auto& d) { d.virtio = 0; }));
+    EXPECT_TRUE(good_device([](auto& d) { d.virtio = 0, std::memset(d.compatible, 'x', 15); }));
+    EXPECT_FALSE(good_device([](auto& d) { d.virtio = 0, std::memset(d.compatible, 'x', 16); }));
+    EXPECT_FALSE(good_device([](auto& d) { d.compatible[0] = 'x'; }));
+    EXPECT_FALSE(good_device([](auto& d) { d.reserved = 1; }));
+    EXPECT_TRUE(good_device([](auto& d) { d.memory = 0; }));
+    EXPECT_FALSE(good_device([](auto& d) { d.memory = 4095; }));
+    EXPECT_TRUE(good_device([](auto& d) { d.memory = (512 << 10) - 3 * 4096; }));
+    EXPECT_FALSE(
+        good_device([](auto& d) { d.memory = (512 << 10) - 2 * 4096; })); // its ring and its registers
+    EXPECT_FALSE(good_device([](auto& d) { d.memory = ~0xfffu; }));
+    EXPECT_TRUE(good_device([](auto&) {}, 32));
+    EXPECT_FALSE(good_device([](auto&) {}, 33));
+    EXPECT_EQ(why_after([](auto& i) { give_device(i), i.table().devices_offset -= 4; }),
+              BootTableError::bad_channels);
+}
+
+TEST(BootTable, ChannelsOutside) {
+    const auto of = [](const std::function<void(TableImage&)>& change) {
+        return why_after([&](TableImage& image) {
+            (void)give_channel(image);
+            change(image);
+        });
+    };
+    constexpr auto bad = BootTableError::bad_channels;
+    EXPECT_EQ(of([](auto& i) { i.table().channels_offset -= 4; }), bad); // in the cells
+    EXPECT_EQ(of([](auto& i) { i.table().channels_offset += 2; }), bad);
+    EXPECT_EQ(of([](auto& i) { i.table().channels_offset = 3 * 4096 - 28; }), bad);
+    EXPECT_EQ(of([](auto& i) { i.table().channels_offset = ~3u; }), bad);
+    EXPECT_EQ(of([](auto& i) { i.table().channels = 65; }), bad);
+    EXPECT_EQ(why_after([](auto& i) { i.table().channels = 1; }), bad);
+    EXPECT_EQ(why_after([](auto& i) { i.table().channels_offset = 1; }), bad);
+}
+
+} // namespace
