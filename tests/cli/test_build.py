@@ -301,6 +301,17 @@ class Inspect(Command):
         for part in set(parts.PARTS) - {"views"}:  # which goes with `cells`
             self.assertRegex(out.getvalue(), rf"\n +{part} +[1-9][\d,]+   not in it: what it would add\n")
 
+    def test_several_cells(self):
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            inspect.main(Namespace(app="pair", machine="qemu-riscv64", json=True))
+        values = {row["name"]: row["value"] for row in map(json.loads, out.getvalue().splitlines())}
+        self.assertEqual(values["image.boot_table_bytes"], 64 + 2 * 128)
+        for kind in ("text", "rodata"):
+            self.assertGreater(min(values[f"image.cell_{letter}_{kind}_bytes"] for letter in "AB"), 1000)
+        loaded = sum(value for name, value in values.items() if name.startswith(("image.kernel_", "image.boot", "image.cell"))
+                     and "zeroed" not in name and name != "image.kernel_pair_bytes")
+        self.assertEqual(values["image.kernel_pair_bytes"], loaded)
+
     def test_what_is_over_the_limit_is_said(self):
         with mock.patch.dict(inspect.LIMITS, {("hello", "qemu-riscv64"): 40000}), \
              contextlib.redirect_stdout(io.StringIO()) as out:

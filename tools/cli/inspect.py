@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """`./rumpk inspect`: what is in an image, and how large each part is."""
 
+import glob
 import json
 import re
+from pathlib import Path
 from typing import NamedTuple
 
-from . import build, common, elf, image, machines, parts as kernel_parts
+from . import build, cells, common, elf, image, machines, parts as kernel_parts
 
 SHF_WRITE, SHF_ALLOC, SHF_EXECINSTR = 1, 2, 4
 SHT_NOBITS = 8
@@ -75,11 +77,23 @@ def by_kind(program: elf.Elf, prefix: str, owner: str) -> list[Part]:
     return [Part(f"{prefix}_{kind}", f"{owner} {kind}", size, kind != "zeroed") for kind, size in sums.items()]
 
 
+def cells_of(built: build.Built) -> list[tuple[str, str, Path]]:
+    """Each cell's figure, what it is called, and its ELF; of several its window is in both (RumpkApplication.cmake)."""
+    stem = built.image.stem
+    if not built.app_elf.is_symlink():
+        return [("cell", stem, built.app_elf)]
+    files = sorted(built.image.parent.glob(f"{glob.escape(stem)}.[{cells.LETTERS}].elf"))
+    listed = cells.LETTERS[: image.windows(built.image)]
+    letters = [(file.suffixes[-2][1:], file) for file in files]
+    return [(f"cell_{letter}", f"{stem} {letter}", file) for letter, file in letters if letter in listed]
+
+
 def parts(built: build.Built) -> list[Part]:
-    kernel, cell = (elf.Elf(file.read_bytes()) for file in (built.kernel_elf, built.app_elf))
-    return [*by_kind(kernel, "kernel", "kernel"),
-            Part("boot_table", "boot table", image.TABLE.size + image.ENTRY.size, True),
-            *by_kind(cell, "cell", built.image.stem)]
+    found = by_kind(elf.Elf(built.kernel_elf.read_bytes()), "kernel", "kernel")
+    found.append(Part("boot_table", "boot table", image.table_size(built.image), True))
+    for figure, owner, file in cells_of(built):
+        found += by_kind(elf.Elf(file.read_bytes()), figure, owner)
+    return found
 
 
 def kernel_size(file) -> int:
@@ -117,7 +131,7 @@ def places(built: build.Built) -> list[tuple[str, str]]:
     """Addresses the image was built for. A process's kernel has none: it is position-independent."""
     facts = (machines.FOLDER / built.machine.name / "machine.cmake").read_text()
     rows = [("SysTable", re.search(r"RUMPK_SYSTABLE_ADDRESS (0x[0-9a-fA-F]+)", facts).group(1))]
-    programs = [(built.image.stem, built.app_elf)]
+    programs = [(owner, file) for _, owner, file in cells_of(built)]
     if built.machine.kind != "process":
         programs.insert(0, ("kernel", built.kernel_elf))
     for owner, file in programs:
