@@ -123,7 +123,7 @@ class Asking(Case):
         subprocess.run([sys.executable, str(ROOT / "rumpk"), "build", "rng-bad", "--machine", "qemu-riscv64"], capture_output=True, check=True)
         image = shutil.copy(common.BUILD / "qemu-riscv64" / "images" / "rng-bad.img", self.folder)
         command = [sys.executable, str(ROOT / "rumpk"), "run", image, "--machine", "qemu-riscv64",
-                   "--emulator-args", "-global virtio-mmio.force-legacy=false -device virtio-rng-device", "--", "lives", "1000000", "7"]
+                   "--emulator-args", "-device virtio-rng-device", "--", "lives", "1000000", "7"]
         with tempfile.TemporaryFile() as said:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=self.environment)
             try:
