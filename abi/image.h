@@ -80,7 +80,7 @@ struct rumpk_boot_supervisor {
     uint32_t backoff_us;       /* wait before the first one; it doubles with each further one in the window */
     uint32_t backoff_limit_us; /* up to this; backoff_us at least */
     uint32_t heartbeat_us; /* longest that its fibers may run without a call, from RUMPK_HEARTBEAT_MIN on; 0:
-                              for ever */
+                              for ever, as for a cell on several cores */
 };
 
 #define RUMPK_RESTARTS_MAX 1000u

@@ -153,7 +153,7 @@ bool good_supervisor(const rumpk_boot_cell& cell) {
     }
     return its.policy <= RUMPK_RESTART_ALWAYS && its.limit - 1U < RUMPK_RESTARTS_MAX && its.window_us != 0 &&
            its.backoff_us <= its.backoff_limit_us &&
-           (its.heartbeat_us == 0 || its.heartbeat_us >= RUMPK_HEARTBEAT_MIN) && cell.cores == 1;
+           (its.heartbeat_us == 0 || (its.heartbeat_us >= RUMPK_HEARTBEAT_MIN && cell.cores == 1));
 }
 
 Checked<void> check_cell(const rumpk_boot_cell& cell, Bytes table, uint64_t first_elf) {

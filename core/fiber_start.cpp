@@ -107,6 +107,9 @@ void machine_end_of(const Cell& cell, int64_t code) {
 void cell_end(Cell& cell, int64_t code) {
     Supervisor* const supervisor = cell.supervisor();
     const bool ends_image = supervisor == nullptr || (!supervisor->restarts_always() && !cell.ends_alone());
+    if (supervisor != nullptr && supervisor->ending()) {
+        return; // it has ended already
+    }
     if (ends_image || console().finishing()) {
         machine_end_of(cell, code);
     } else {

@@ -17,7 +17,8 @@ template <typename T>
 constexpr uint64_t slot_size = (sizeof(T) + RUMPK_SLOT_HEADER_SIZE + 15) / 16 * 16;
 
 bool wants_answer(RequestKind kind) {
-    return kind == RequestKind::spawn || kind == RequestKind::kill || kind == RequestKind::barrier;
+    return kind == RequestKind::spawn || kind == RequestKind::kill || kind == RequestKind::barrier ||
+           kind == RequestKind::stop;
 }
 
 bool closes_request(AnswerKind kind) {

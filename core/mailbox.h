@@ -28,6 +28,8 @@ enum class RequestKind : uint32_t {
     kill,     // fiber, value: reason. To the home core, and from there to the fiber's. Answer: 0.
     end_cell, // fiber: one of the cell; value: code. To the home core.
     barrier,  // Answer once all that the receiver did before is visible to the asker.
+    stop,     // fiber: the first one of a cell that has ended; value: a slot. Answer once the receiver runs
+              // none of that slot's fiber and of some behind it.
 };
 
 enum class AnswerKind : uint32_t {

@@ -29,6 +29,7 @@ Shared<bool> times_wanted{false};
 constexpr int heavy = 4;
 constexpr int light = 1;
 constexpr int most_at_once = 4;
+constexpr uint32_t stopped_at_once = 32; // slots that are looked at in one message
 
 void send(Scheduler& here, CoreId to, RequestKind kind, const FiberName& target, uint64_t value) {
     for (;;) {
@@ -103,6 +104,23 @@ bool owns_by_now(Scheduler& here, const FiberName& name) {
     return owns(here, name);
 }
 
+bool is_ending(const Cell& cell) {
+    const Supervisor* const supervisor = cell.supervisor();
+    return supervisor != nullptr && supervisor->ending();
+}
+
+// Away from home, of a cell that has ended: whoever runs here, or waits, does so no more. Whose block it is
+// the home core knows, and gives all of them back when every core has answered.
+void stop_fibers_here(Scheduler& here, Cell& cell, uint64_t first) {
+    const std::span<Fiber> from = cell.fibers().subspan(first);
+    for (Fiber& fiber : from.first(std::min<size_t>(from.size(), stopped_at_once))) {
+        if (here.is(fiber.core) && fiber.owned) {
+            fiber.owned = false;
+            here.forget(fiber);
+        }
+    }
+}
+
 // Returns its cost.
 int handle(Scheduler& here, CoreId from, RequestKind kind, const Request& request) {
     Fiber* const fiber = request.target.fiber;
@@ -120,9 +138,10 @@ int handle(Scheduler& here, CoreId from, RequestKind kind, const Request& reques
         here.begin(*fiber);
         return light;
     case RequestKind::spawn:
-        // Who was killed meanwhile makes nobody: nobody would know the id.
+        // Who was killed meanwhile makes nobody: nobody would know the id. Nor does a cell that has ended.
         reply(here, request.requester,
-              request.requester.who.fiber->id == request.requester.who.id
+              request.requester.who.fiber->id == request.requester.who.id &&
+                      !is_ending(*request.requester.who.fiber->cell)
                   ? spawn_asked(request.requester, request.spawn)
                   : to_call(Errno::srch));
         return heavy;
@@ -134,7 +153,9 @@ int handle(Scheduler& here, CoreId from, RequestKind kind, const Request& reques
         }
         return heavy;
     case RequestKind::end_cell:
-        cell_end(*fiber->cell, static_cast<int64_t>(request.value));
+        if (fiber->id == request.target.id) { // else it was one of an earlier life
+            cell_end(*fiber->cell, static_cast<int64_t>(request.value));
+        }
         return heavy;
     case RequestKind::barrier:
         // Taking the interrupt ordered what this core did before against what follows; the
@@ -142,6 +163,12 @@ int handle(Scheduler& here, CoreId from, RequestKind kind, const Request& reques
         std::atomic_thread_fence(std::memory_order_seq_cst);
         reply(here, request.requester, 0);
         return light;
+    case RequestKind::stop:
+        if (parts::restart) {
+            stop_fibers_here(here, *fiber->cell, request.value);
+            reply(here, request.requester, 0);
+        }
+        return heavy;
     }
     return light;
 }
@@ -339,6 +366,19 @@ void message_event() {
     }
     if (spent >= most_at_once) {
         machine().core_wake(here.core().value()); // there may be more: after whatever else is pending
+    }
+}
+
+void stop_elsewhere(Scheduler& here, Cell& cell) {
+    for (uint32_t core = 0; core < machine().boot->cores; ++core) {
+        const bool its = here.mailbox().reaches(CoreId{core}) && (cell.core_set() >> core & 1) != 0;
+        for (uint32_t slot = 0; its && slot < cell.fiber_slots(); slot += stopped_at_once) {
+            (void)ask_and_wait(here, CoreId{core}, RequestKind::stop, [&](Request& request) -> Result<void> {
+                request.target = {&cell.first_fiber(), {}};
+                request.value = slot;
+                return {};
+            });
+        }
     }
 }
 

@@ -21,6 +21,10 @@ template <typename Fill>
 // Makes every core that runs fibers pass a full memory barrier.
 void barrier_everywhere(Scheduler& here);
 
+// Of a cell that has ended: when this returns no other core runs one of its fibers, or has anything to say of
+// one. On the home core.
+void stop_elsewhere(Scheduler& here, Cell& cell);
+
 // Masked, on the core that owns the fiber. Ends it, and lets its home core know,
 // which tells the cell and gives the slot back. If it is the running fiber the
 // caller leaves it next, and is not on its stack where another core could get that.

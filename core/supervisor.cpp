@@ -95,6 +95,12 @@ void Supervisor::keep(CellFault& fault) {
 }
 
 void Supervisor::ended(CellEnd how, CoreId core, int64_t code) {
+    if (ending()) {
+        return; // two cores, or a fiber's end that was on its way
+    }
+    if (parts::cores) {
+        ending_ = true;
+    }
     how_ = how;
     next_look_ = Instant::never();
     core_ = core;
@@ -124,6 +130,10 @@ void Supervisor::run() {
             keep(faults_[core_.value()]);
         }
         tell_end();
+        if (parts::restart && parts::cores) {
+            const InterruptsMasked masked;
+            stop_elsewhere(here, *cell_);
+        }
         const uint64_t restarts = restarts_in_window();
         const bool again = covered() && restarts < policy_.limit;
         if (again || cell_->ends_alone()) {
@@ -225,6 +235,7 @@ void Supervisor::restart(uint64_t restarts) {
     restarted_[restarts_++ % restarted_.size()] = Instant{machine().now()};
     {
         const InterruptsMasked masked;
+        ending_ = false;
         cell_->begin_again(description_.first_budget); // runs when this fiber next waits: they have one tier
         if (parts::cells && parts::views) {
             tell_peers_of(*cell_);

@@ -45,6 +45,10 @@ class Supervisor {
     // with which it has ended by itself.
     void ended(CellEnd how, CoreId core, int64_t code = 0);
 
+    // Masked, on the home core. Has it ended, and not begun anew yet? Nothing that comes from another core is
+    // about it any more.
+    [[nodiscard]] bool ending() const { return parts::restart && parts::cores && ending_; }
+
     // Does the cell begin anew when its own code faults?
     [[nodiscard]] bool restarts() const { return parts::restart && policy_.policy != RUMPK_RESTART_NEVER; }
     // The same when it ends by itself?
@@ -89,6 +93,7 @@ class Supervisor {
     CellEnd how_{};
     CoreId core_{};
     int64_t code_ = 0;
+    bool ending_ = false; // until it begins anew
 
     rumpk_telemetry_cell told_{}; // written masked, by the fiber
 

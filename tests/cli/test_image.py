@@ -166,7 +166,7 @@ class Manifest(unittest.TestCase):
         self.supervisor_refused('backoff = "2s" is more than backoff_limit = "1s"', backoff='"2s"')
         self.supervisor_refused('heartbeat = "999us" is less than "1ms"', heartbeat='"999us"')
         self.supervisor_refused('heartbeat = "3601s" is more than an hour', heartbeat='"3601s"')
-        self.supervisor_refused("a cell with cores = 2 cannot be restarted", before="cores = 2\n")
+        self.supervisor_refused("heartbeat of a cell with cores = 2; one with a single core can have it", before="cores = 2\n", heartbeat='"1s"')
 
     def test_stacks_fit(self):
         self.refused('stack = "16M"', "outside")

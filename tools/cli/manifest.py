@@ -289,8 +289,8 @@ def parse(text: str, default_name: str) -> Cell:
         cores=cores, trace=values["trace"], isolated=values["isolation"] == "cells", budgets=all_budgets, first_budget=first_budget,
         supervisor=supervisor(values["supervisor"]), devices=devices(values["device"]),
     )
-    if cell.supervisor.policy != "never" and cell.cores > 1:
-        raise ManifestError(f"supervisor: a cell with cores = {cell.cores} cannot be restarted, one with a single core can")
+    if cell.supervisor.heartbeat and cell.cores > 1:
+        raise ManifestError(f"supervisor: heartbeat of a cell with cores = {cell.cores}; one with a single core can have it")
     if cell.ceiling > cell.tier:
         raise ManifestError(f"ceiling = '{TIERS[cell.ceiling]}' is below tier = '{TIERS[cell.tier]}'")
     if cell.fiber_rings * cell.fibers > WINDOW_BOOT_RINGS - WINDOW_RINGS:

@@ -5,6 +5,7 @@
 // others.
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -23,8 +24,9 @@ namespace {
 
 constexpr uint32_t console_slot = 2;
 constexpr uint64_t page = 4096;
-constexpr uint64_t map_bytes = 64 * 1024; // all of `map` in cell.toml
-constexpr uint32_t further_fibers = 7;    // `fibers`, but for the first
+constexpr uint64_t map_bytes = 64 * 1024;        // all of `map` in cell.toml
+constexpr uint32_t further_fibers = 7;           // `fibers`, but for the first
+constexpr uint32_t further_fibers_on_cores = 31; // in the scenario `cores`
 
 uint32_t life() {
     return nexus::meta_capability(console_slot)->epoch;
@@ -119,6 +121,71 @@ void among_fibers() {
     };
     (void)nexus::spawn(fault, 0, {.name = "faulty", .tier = nexus::Tier::photon, .bare = true});
     spin(0);
+}
+
+// On every core: one that never gives it up, one that gives it up all the time, one that sleeps, one that
+// makes fibers on the next core and kills them. And one that faults, on another core in each life.
+uint32_t cores() {
+    return nexus::meta_system()->cores;
+}
+
+void read_null_later(uint64_t) {
+    nexus::sleep_for(std::chrono::milliseconds(3));
+    read_null();
+}
+
+void make_and_kill(uint64_t core) {
+    const auto nap = [](uint64_t) { nexus::sleep_for(std::chrono::hours(1)); };
+    for (;;) {
+        const auto made =
+            nexus::spawn(nap, 0, {.name = "prey", .core = static_cast<uint32_t>(core), .bare = true});
+        if (made) {
+            (void)nexus::kill(*made);
+        }
+    }
+}
+
+void on_all_cores() {
+    const auto spin = [](uint64_t) {
+        for (;;) {
+            nexus::yield();
+        }
+    };
+    const auto nap = [](uint64_t) { nexus::sleep_for(std::chrono::hours(1)); };
+    for (uint32_t core = 0; core < cores(); ++core) {
+        const auto with = [core](std::string_view name, nexus::Tier tier) {
+            return nexus::FiberOptions{.name = name, .tier = tier, .core = core, .bare = true};
+        };
+        (void)nexus::spawn(run_on, 0, with("busy", nexus::Tier::void_));
+        (void)nexus::spawn(spin, 0, with("spins", nexus::Tier::gravity));
+        (void)nexus::spawn(nap, 0, with("asleep", nexus::Tier::matter));
+        (void)nexus::spawn(make_and_kill, (core + 1) % cores(), with("maker", nexus::Tier::gravity));
+    }
+    const uint32_t here = life() % cores();
+    (void)nexus::spawn(read_null_later, 0,
+                       {.name = "faulty", .tier = nexus::Tier::photon, .core = here, .bare = true});
+    spin(0);
+}
+
+std::atomic<uint32_t> came{0};
+
+// All slots can be had again, and every core runs them.
+void find_all_cores() {
+    uint32_t made = 0;
+    const auto come = [](uint64_t) {
+        came.fetch_add(1, std::memory_order_relaxed);
+        nexus::sleep_for(std::chrono::hours(1));
+    };
+    while (nexus::spawn(come, 0, {.name = "new", .core = made % cores(), .bare = true})) {
+        ++made;
+    }
+    for (int i = 0; i < 1000 && came.load(std::memory_order_relaxed) < made; ++i) {
+        nexus::sleep_for(std::chrono::milliseconds(1));
+    }
+    test::equal("fibers that can be had", made, further_fibers_on_cores);
+    test::equal("and run", came.load(std::memory_order_relaxed), made);
+    test::equal("memory that was given after boot",
+                static_cast<long long>(nexus::meta_system()->allocations_after_boot), 0);
 }
 
 // All that a cell can write, but for its rings and what it stands on.
@@ -258,6 +325,7 @@ constexpr Kind kinds[] = {
     {"pledge", break_pledge, look_at_nothing},
     {"fibers", among_fibers, find_all_clean},
     {"dirty", dirty, find_all_clean},
+    {"cores", on_all_cores, find_all_cores},
     {"backoff", illegal, find_time_passed},
     {"hang", hang, look_at_nothing},
     {"hang-above", hang_above, look_at_nothing},

@@ -271,9 +271,14 @@ TEST(BootTable, Supervisors) {
     EXPECT_EQ(why([](auto& s) { s.window_us = 0; }), BootTableError::bad_supervisor);
     EXPECT_EQ(why([](auto& s) { s.backoff_us = s.backoff_limit_us + 1; }), BootTableError::bad_supervisor);
     EXPECT_EQ(why([](auto& s) { s.heartbeat_us = RUMPK_HEARTBEAT_MIN - 1; }), BootTableError::bad_supervisor);
-    EXPECT_EQ(why_cell([&](auto& c) {
+    EXPECT_TRUE(good_cell([&](auto& c) {
+        good(c);
+        c.cores = 2;
+    }));
+    EXPECT_EQ(why_cell([&](auto& c) { // one core is looked at
                   good(c);
                   c.cores = 2;
+                  c.supervisor.heartbeat_us = RUMPK_HEARTBEAT_MIN;
               }),
               BootTableError::bad_supervisor);
 }
