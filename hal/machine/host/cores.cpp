@@ -7,6 +7,7 @@
 
 #include "hal/arch/x86_64/context.h"
 #include "hal/machine/host/core.h"
+#include "hal/machine/host/fault.h"
 #include "hal/machine/host/futex.h"
 #include "hal/machine/host/interrupt.h"
 #include "hal/machine/host/message.h"
@@ -84,15 +85,16 @@ void* core_thread(void* argument) {
     return nullptr;
 }
 
-// Every signal blocked: handlers belong to cores, and a core's thread unblocks its own.
+// Every signal blocked but those of faults: handlers belong to cores, and a core's thread unblocks its own. A
+// fault that finds its signal blocked ends the process without a word.
 void thread_make(void* (*body)(void*), void* argument, bool anywhere) {
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, thread_stack + stack_slack);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    sigset_t all;
-    sigfillset(&all);
-    pthread_attr_setsigmask_np(&attributes, &all);
+    sigset_t blocked;
+    faults_only_unblocked(&blocked);
+    pthread_attr_setsigmask_np(&attributes, &blocked);
     if (anywhere) {
         pthread_attr_setaffinity_np(&attributes, sizeof(process_cpus), &process_cpus);
     }
