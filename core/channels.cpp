@@ -17,14 +17,17 @@ namespace {
 
 constexpr uint64_t page = HAL_PAGE_SIZE;
 constexpr uint32_t first_slot = Cell::machine_slot + 1;
+constexpr uint32_t ends_of_a_channel = 2;
 constexpr uint32_t slots_end = RUMPK_CAP_SLOTS - 1; // bit 63 of a mask is no channel
 
 std::span<Channel> all;
+std::span<ChannelEnd> all_ends;                  // the n-th channel's are 2 n, which sends, and 2 n + 1
 size_t described_count = 0;                      // behind them come those that devices have made
 std::array<uint64_t, RUMPK_WINDOW_COUNT> used{}; // bytes of each window
 
-bool is_channel(uint32_t kind) {
-    return kind == RUMPK_CAP_CHANNEL || kind == RUMPK_CAP_DEVICE;
+constexpr bool is_channel(uint32_t kind) {
+    static_assert(RUMPK_CAP_DEVICE == RUMPK_CAP_CHANNEL + 1);
+    return kind - RUMPK_CAP_CHANNEL <= 1;
 }
 
 ion::Geometry geometry_of(const Channel& channel) {
@@ -35,25 +38,13 @@ std::span<std::byte> memory_of(const Channel& channel) {
     return {boot_memory().touch(channel.memory), geometry_of(channel).bytes()};
 }
 
-// Own end first.
-struct Ends {
-    ChannelEnd& own;
-    ChannelEnd& other;
-    Channel& channel;
-};
-Ends ends_at(const Cell& cell, const Capability& held) {
-    Channel& channel = all[held.object];
-    const uint32_t own = channel.ends[0].cell == &cell ? 0 : 1;
-    return {channel.ends[own], channel.ends[1 - own], channel};
-}
-
-// Of those bits that are channels between cells.
+// Of those bits that are channels: the number of the cell's end.
 template <typename Do>
-void for_each(const Cell& cell, uint64_t channels, Do&& what) {
+[[gnu::always_inline]] inline void for_each(const Cell& cell, uint64_t channels, Do&& what) {
     for (uint64_t left = channels >> first_slot << first_slot; left != 0; left &= left - 1) {
-        const Capability& held = cell.capabilities[static_cast<size_t>(std::countr_zero(left))];
+        const Capability& held = cell.capabilities[static_cast<size_t>(__builtin_ctzll(left))];
         if (is_channel(held.kind)) {
-            what(ends_at(cell, held));
+            what(static_cast<uint32_t>(held.object));
         }
     }
 }
@@ -76,7 +67,7 @@ void grant(Cell& cell, uint32_t number, uint32_t side, rumpk_cap_kind kind = RUM
         stop_boot("cell %.*s: it has no slot for channel %.*s", RUMPK_TEXT(cell.name()),
                   RUMPK_TEXT(all[number].name));
     }
-    cell.capabilities[slot] = {kind, side == 0 ? right_write : right_read, 1, number};
+    cell.capabilities[slot] = {kind, side == 0 ? right_write : right_read, 1, 2 * number + side};
     all[number].ends[side] = {&cell, slot, nullptr, false};
 }
 
@@ -205,6 +196,10 @@ void prepare_channels(const BootTable& table) {
     const std::span<const rumpk_boot_channel> described = table.channels();
     described_count = described.size();
     all = boot_memory().take_objects<Channel>(described_count + table.devices().size(), "channels");
+    all_ends = boot_memory().take_objects<ChannelEnd>(ends_of_a_channel * all.size(), "channels");
+    for (size_t i = 0; i < all.size(); ++i) {
+        all[i].ends = &all_ends[ends_of_a_channel * i];
+    }
     for (uint32_t cell = 0; cell < table.cell_count(); ++cell) {
         used[cells()[cell].id().value()] = channel_block(described, cell, RUMPK_WINDOW_COUNT).offset;
     }
@@ -248,7 +243,7 @@ Channel& make_device_channel(std::string_view name, Cell& cell, ion::Geometry ge
 
 const Channel* channel_at(const Cell& cell, uint32_t slot) {
     const bool is_one = slot < RUMPK_CAP_SLOTS && is_channel(cell.capabilities[slot].kind);
-    return is_one ? &all[cell.capabilities[slot].object] : nullptr;
+    return is_one ? &all[cell.capabilities[slot].object / 2] : nullptr;
 }
 
 void ring_cell_of(Channel& channel) {
@@ -256,11 +251,12 @@ void ring_cell_of(Channel& channel) {
 }
 
 void ring_channels_of(const Cell& cell, uint64_t channels) {
-    for_each(cell, channels, [](const Ends& ends) {
-        if (ends.other.cell != nullptr) {
-            ring_end(ends.other);
-        } else if (ends.channel.sends || ends.channel.receives) {
-            ends.channel.heard(ends.channel);
+    for_each(cell, channels, [](uint32_t own) {
+        ChannelEnd& other = all_ends.data()[own ^ 1];
+        if (other.cell != nullptr) [[likely]] {
+            ring_end(other);
+        } else if (Channel& channel = all[own / 2]; channel.sends || channel.receives) {
+            channel.heard(channel);
         }
     });
 }
@@ -294,19 +290,22 @@ std::optional<ion::Consumer> end_of_the_dead(const Channel& channel) {
     return end && channel.sends ? std::optional(*end) : std::nullopt;
 }
 
+// Nearly always one is waited for, and nobody waits there yet.
 Result<void> await_channels(Fiber& fiber, uint64_t channels) {
     bool free = true;
-    for_each(*fiber.cell, channels, [&](const Ends& ends) {
-        free = free && (ends.own.waiter == nullptr || ends.own.waiter == &fiber);
+    for_each(*fiber.cell, channels, [&](uint32_t own) {
+        const Fiber* const waiter = all_ends.data()[own].waiter;
+        free = free && (waiter == nullptr || waiter == &fiber);
     });
     if (!free) {
         return error(Errno::busy);
     }
-    for_each(*fiber.cell, channels, [&](const Ends& ends) {
-        ends.own.waiter = &fiber;
-        if (ends.own.rung) {
-            ends.own.rung = false;
-            fiber.latched |= uint64_t{1} << ends.own.slot;
+    for_each(*fiber.cell, channels, [&](uint32_t own) {
+        ChannelEnd& end = all_ends.data()[own];
+        end.waiter = &fiber;
+        if (end.rung) {
+            end.rung = false;
+            fiber.latched |= uint64_t{1} << end.slot;
         }
     });
     return {};
@@ -314,17 +313,18 @@ Result<void> await_channels(Fiber& fiber, uint64_t channels) {
 
 // A bell that came and was not taken is for whoever waits next.
 void leave_channels(Fiber& fiber, uint64_t channels) {
-    for_each(*fiber.cell, channels, [&](const Ends& ends) {
-        if (ends.own.waiter == &fiber) {
-            ends.own.waiter = nullptr;
-            ends.own.rung = fiber.take(uint64_t{1} << ends.own.slot) != 0;
+    for_each(*fiber.cell, channels, [&](uint32_t own) {
+        ChannelEnd& end = all_ends.data()[own];
+        if (end.waiter == &fiber) {
+            end.waiter = nullptr;
+            end.rung = fiber.take(uint64_t{1} << end.slot) != 0;
         }
     });
 }
 
 void tell_peers_of(const Cell& cell) {
     for (const Channel& channel : all) {
-        for (uint32_t side = 0; side < channel.ends.size(); ++side) {
+        for (uint32_t side = 0; side < ends_of_a_channel; ++side) {
             const ChannelEnd& other = channel.ends[1 - side];
             if (channel.ends[side].cell == &cell && other.cell != nullptr) {
                 other.cell->peer_began_anew(other.slot);
@@ -336,7 +336,7 @@ void tell_peers_of(const Cell& cell) {
 // What the dead end left in its line is taken as far as it makes sense.
 void close_channels_of(const Cell& cell) {
     for (Channel& channel : all) {
-        for (uint32_t side = 0; side < channel.ends.size(); ++side) {
+        for (uint32_t side = 0; side < ends_of_a_channel; ++side) {
             if (channel.ends[side].cell != &cell) {
                 continue;
             }

@@ -16,7 +16,8 @@
 
 namespace rumpk {
 
-// One end, in a capability slot of its cell.
+// One end, in a capability slot of its cell, whose object is the end's number: they stand apart from all else
+// that a channel has, two by two, so that a bell finds both at once.
 struct ChannelEnd {
     Cell* cell = nullptr; // nullptr: the end is the kernel's own
     uint32_t slot = 0;
@@ -28,7 +29,7 @@ struct Channel {
     std::string_view name; // in the boot table
     rumpk_ring_descriptor ring{};
     PhysAddr memory{};
-    std::array<ChannelEnd, 2> ends; // 0 sends, 1 receives
+    ChannelEnd* ends = nullptr; // two of them: 0 sends, 1 receives
     // The kernel's own end, if it has one: of a device's interrupts, of entropy, of the console. Neither
     // while the cell at the other is given a new life, but for the console's as long as nobody has spoilt
     // them.
