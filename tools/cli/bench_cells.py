@@ -24,17 +24,23 @@ COUNTED = {
 RELAY = "relay"  # tests/apps/relay
 # figure -> what it says of a message to another cell and back, target
 BETWEEN = {"cell.pingpong.instructions": ("pingpong", "instructions", None), "cell.switch.tlb_flushes": ("flushes", "flushes", 0)}
+STEADY = "steady"  # tests/apps/steady
+# figure -> what it says of two cells beside a third that faults all the time, against one that does nothing
+UNDISTURBED = {"fault.throughput": ("messages", "messages per million instructions"),
+               "fault.throughput.own": ("own", "messages per million instructions of the sender's own"),
+               "fault.throughput.lives": ("lives", "lives of the third")}
 RESTART = "restart"  # tests/apps/restart
 RESTARTED = "cell.restart.instructions"
 RESTARTED_TARGET = 200_000
 # preset -> faults that are injected there
 INJECTED = {"host": 10_000, "qemu-riscv64-cells": 1_000, "qemu-riscv64-pmp-cells": 1_000, "qemu-aarch64-cells": 1_000,
-            "qemu-riscv64-driver": 1_000, "qemu-aarch64-driver": 1_000}
+            "qemu-riscv64-driver": 1_000, "qemu-aarch64-driver": 1_000,
+            "qemu-riscv64-console": 1_000, "qemu-aarch64-console": 300}
 FAULTS = ("fault.injected", "fault.kernel_faults", "fault.lost_messages")
 FUZZER = "any-arguments"  # tests/apps/any-arguments
 FUZZED = "syscall.fuzz_calls"
 FUZZ_CALLS = 300_000
-FIGURES = (*COUNTED, *BETWEEN, RESTARTED, *FAULTS, FUZZED)
+FIGURES = (*COUNTED, *BETWEEN, *UNDISTURBED, RESTARTED, *FAULTS, FUZZED)
 
 
 def measure(_runs, only):
@@ -55,6 +61,13 @@ def measure(_runs, only):
         for name, (what, unit, target) in BETWEEN.items():
             if scenarios.wanted(name, only):
                 yield exact(name, machine.name, said[what], unit, target=target)
+    if any(scenarios.wanted(name, only) for name in UNDISTURBED):
+        for machine in (one for one in (first, *others) if one.views):
+            faulty, quiet = (counts(machine, STEADY, False, (what,)) for what in ("faults", "quiet"))
+            for name, (what, unit) in UNDISTURBED.items():
+                if scenarios.wanted(name, only):
+                    peer = {} if what == "lives" else {"peer": "quiet", "peer_value": quiet[what]}
+                    yield exact(name, machine.name, faulty[what], unit, **peer)
     if scenarios.wanted(RESTARTED, only):
         at = counts(first, RESTART, True, ("measure", "1"))
         yield exact(RESTARTED, first.name, at["begun"] - at["fault"], "instructions", target=RESTARTED_TARGET)
@@ -68,8 +81,7 @@ def measure(_runs, only):
 def injected(preset, faults, only):
     """What came of so many faults: each run from another seed, which is said if it goes wrong."""
     seed = time.time_ns() % (1 << 32)
-    built = preset.removesuffix(scenarios.CELLS).removesuffix(inject.DRIVER)
-    build.target(built, ["kernels", f"images/{inject.application(preset)}.img"], "an application that ends again and again")
+    build.target(inject.built(preset), ["kernels", f"images/{inject.application(preset)}.img"], "an application that ends again and again")
     outcome = inject.run(preset, faults, seed)
     if outcome.wrong:
         tell = common.say if outcome.kernel_faults or outcome.lost else common.fail  # a figure says so, or none does
