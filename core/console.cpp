@@ -143,12 +143,15 @@ void Console::run() {
             quiet_input();
         }
         take_requests();
+        // Asked before the last look at tx: whoever comes in between may publish, and then ask.
+        const bool finishes = finishing_;
+        const bool renews = parts::restart && renewed_for_ != nullptr;
         if (!pump_output()) {
             say_lost();
-            if (finishing_ && settled()) {
+            if (finishes && settled()) {
                 end();
             }
-            if (parts::restart && renewed_for_ != nullptr) {
+            if (renews) {
                 begin_rings_anew();
                 continue;
             }
