@@ -138,12 +138,13 @@ int handle(Scheduler& here, CoreId from, RequestKind kind, const Request& reques
         here.begin(*fiber);
         return light;
     case RequestKind::spawn:
-        // Who was killed meanwhile makes nobody: nobody would know the id. Nor does a cell that has ended.
+        // Who was killed meanwhile makes nobody: nobody would know the id. Nor does a cell that has ended: it
+        // is told that no slot is left, until its core stops it.
         reply(here, request.requester,
               request.requester.who.fiber->id == request.requester.who.id &&
                       !is_ending(*request.requester.who.fiber->cell)
                   ? spawn_asked(request.requester, request.spawn)
-                  : to_call(Errno::srch));
+                  : to_call(Errno::nomem));
         return heavy;
     case RequestKind::kill:
         if (here.is(fiber->cell->home_core())) {

@@ -407,10 +407,13 @@ void Scheduler::interrupt_exit() {
     }
 }
 
-// Who ran has ended, or ends here because only another one goes on.
+// Who ran has ended, or ends here because only another one goes on. A fiber of the kernel, which may have
+// been interrupted by what another core has to say of a cell's end, waits until that has been dealt with.
 void Scheduler::exit_elsewhere() {
     Fiber* const self = running();
-    if (only_ != nullptr && self != nullptr && self != only_ && !(parts::views && self == meanwhile_)) {
+    const bool goes_on = self == only_ || (parts::views && self == meanwhile_) ||
+                         (parts::cores && self != nullptr && self->cell == nullptr); // another's turn comes
+    if (only_ != nullptr && self != nullptr && !goes_on) {
         forget(*self); // whatever its tier, and although it may never yield
     }
     if (attends(Attention::forgotten)) {

@@ -104,14 +104,13 @@ struct Streams {
     ion::Consumer in{ring_at(RUMPK_RING_RX), geometry_of(RUMPK_RING_RX)};
     ion::Producer out{ring_at(RUMPK_RING_TX), geometry_of(RUMPK_RING_TX)};
     ion::Consumer events{ring_at(RUMPK_RING_EVENT), geometry_of(RUMPK_RING_EVENT)};
-    std::string got;
     uint64_t ends = 0;
     bool input_ended = false;
 };
 
 void read_what_is_there(Streams& streams) {
     for (auto message = streams.in.peek(); message; message = streams.in.peek()) {
-        streams.got.append(reinterpret_cast<const char*>(message->payload.data()), message->payload.size());
+        books.got.append(reinterpret_cast<const char*>(message->payload.data()), message->payload.size());
         streams.input_ended |= message->tag == RUMPK_RX_END;
         (void)streams.in.release();
         if (streams.in.peer_waiting()) {
@@ -236,15 +235,34 @@ void check_maps() {
                       [] { return rumpk_call_yield(RUMPK_CHANNEL_RX, 0, now() + 50'000, 0, 0, 0); });
         read_what_is_there(streams);
     }
-    check(streams.input_ended && streams.got == books.plan.input, "the input is not what was sent");
+    check(streams.input_ended && books.got == books.plan.input, "the input is not what was sent");
     books.report.code = static_cast<uint32_t>(draw(RUMPK_EXIT_MAX));
-    (void)in_call(0, "halt", [] { return rumpk_call_halt(books.report.code, RUMPK_SCOPE_CELL); });
+    const auto scope = books.plan.end == End::anew ? RUMPK_SCOPE_MACHINE : RUMPK_SCOPE_CELL;
+    (void)in_call(0, "halt", [&] { return rumpk_call_halt(books.report.code, scope); });
     fail("the first fiber has ended the cell, and goes on");
+}
+
+// Nothing is left of the life before but what has gone through the rings, and nobody of it runs anywhere.
+void begin_anew() {
+    check(books.plan.end == End::anew && books.report.anew < books.plan.restarts,
+          "the cell begins anew, and nobody has ended it");
+    check_alone();
+    for (const std::byte byte : scratch(0).bytes) {
+        check(byte == std::byte{}, "memory of the life before");
+    }
+    books.lives = {};
+    books.lives_begun = 1;
+    books.prey = 0;
+    books.end_chosen = false;
+    ++books.report.anew;
 }
 
 } // namespace
 
 void look_after_all() {
+    if (books.lives[0].begun) {
+        begin_anew();
+    }
     books.lives[0].core = books.home_core = this_core();
     books.lives[0].tier = books.plan.home_tier;
     begin_life(0);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <string>
 
 #include "abi/call.h"
 #include "tests/unit/simulation/life.h"
@@ -44,6 +45,7 @@ struct Books {
     uint64_t lives_begun = 1; // the first is the first fiber
     uint64_t prey = 0;        // whom somebody was after last
     uint32_t home_core = 0;
+    std::string got;    // of the input, by all lives of the cell
     bool chaos = false; // everybody may do everything
     bool stop = false;
     bool end_chosen = false;

@@ -10,6 +10,7 @@
 #include "core/cell.h"
 #include "core/console.h"
 #include "core/scheduler.h"
+#include "core/supervisor.h"
 #include "tests/unit/simulation/machine.h"
 
 namespace rumpk {
@@ -33,6 +34,7 @@ OPEN(Programmed, &Scheduler::programmed_);
 OPEN(Deadlines, &Scheduler::deadlines_);
 OPEN(ReadyTiers, &RunQueue::ready_);
 OPEN(FirstOfTier, &RunQueue::first_of);
+OPEN(ItsFiber, &Supervisor::fiber_);
 OPEN(Free, &Cell::free_);
 OPEN(FreeCount, &Cell::free_count_);
 
@@ -108,6 +110,12 @@ void check_queued(const Fiber& fiber, uint32_t core, size_t tier) {
     check(fiber.cell == nullptr || FiberId{fiber.id} != FiberId::none(), "a free slot is in a run queue");
 }
 
+// The cell has ended, and not begun anew yet.
+bool ending() {
+    const Supervisor* const supervisor = cells()[0].supervisor();
+    return supervisor != nullptr && supervisor->ending();
+}
+
 // A fiber that its core owns is in exactly the place that its state says.
 void check_state(const Fiber& fiber, const Scheduler& scheduler) {
     const bool running = scheduler.running() == &fiber;
@@ -132,7 +140,8 @@ void check_core(uint32_t core) {
     }
     check_order(queue, scheduler.running(), core);
     for (const Fiber& fiber : cells()[0].fibers()) {
-        if (fiber.owned && CoreId{fiber.core}.value() == core) {
+        const bool ended = ending() && fiber.state == FiberState::free; // it is given back with the others
+        if (fiber.owned && CoreId{fiber.core}.value() == core && !ended) {
             check_state(fiber, scheduler);
         }
     }
@@ -203,8 +212,8 @@ void look(uint32_t core) {
 void went_on(uint32_t core) {
     const Looking looking;
     Scheduler& scheduler = *scheduler_of(core);
-    if (console().finishing()) {
-        return; // the console's fiber alone is given the core
+    if (console().finishing() || ending()) {
+        return; // the console's fiber, or on the home core the supervisor, alone is given the core
     }
     RunQueue& ready = scheduler.*reach(Ready{});
     const bool at_once = scheduler.*reach(Programmed{}) == Instant{};
@@ -224,6 +233,14 @@ void check_pages(uint64_t most_held) {
     check(held <= most_held, "more pages are mapped than anybody has mapped");
 }
 
+void check_alone() {
+    const Looking looking;
+    for (const Fiber& fiber : cells()[0].fibers()) {
+        check(is_first(fiber) || (!fiber.owned && FiberId{fiber.id} == FiberId::none()),
+              "a fiber of the life before");
+    }
+}
+
 void* stack_of(uint64_t id) {
     const Looking looking;
     return cells()[0].pooled_stack(static_cast<uint32_t>(id)).pointer();
@@ -231,8 +248,8 @@ void* stack_of(uint64_t id) {
 
 bool will_go_on(const hal_context* context) {
     const Looking looking;
-    if (console().finishing()) {
-        return false; // but for the console's fiber
+    if (console().finishing() || ending()) {
+        return false; // but for the console's fiber, or the supervisor
     }
     return std::ranges::any_of(cells()[0].fibers(), [&](const Fiber& fiber) {
         return &fiber.context == context && fiber.owned && fiber.run.queued();
@@ -242,16 +259,22 @@ bool will_go_on(const hal_context* context) {
 std::string describe_fibers() {
     const Looking looking;
     std::string text;
+    const auto add = [&](const Fiber& fiber, uint32_t number) {
+        char line[160];
+        std::snprintf(
+            line, sizeof line, "  fiber %2u id %llx core %u tier %u %s%s latched %llx waits for %llx\n",
+            number, static_cast<unsigned long long>(FiberId{fiber.id}.value()), CoreId{fiber.core}.value(),
+            static_cast<unsigned>(fiber.tier), name_of(fiber.state), fiber.owned ? "" : ", not owned",
+            static_cast<unsigned long long>(fiber.latched), static_cast<unsigned long long>(fiber.waits_for));
+        text += line;
+    };
+    add(console().fiber(), 98);
+    if (Supervisor* const supervisor = cells()[0].supervisor(); supervisor != nullptr) {
+        add(*(supervisor->*reach(ItsFiber{})), 99);
+    }
     for (const Cell& cell : cells()) {
         for (const Fiber& fiber : const_cast<Cell&>(cell).fibers()) {
-            char line[160];
-            std::snprintf(line, sizeof line,
-                          "  fiber %2u id %llx core %u tier %u %s%s latched %llx waits for %llx\n",
-                          cell.slot_of(fiber), static_cast<unsigned long long>(FiberId{fiber.id}.value()),
-                          CoreId{fiber.core}.value(), static_cast<unsigned>(fiber.tier), name_of(fiber.state),
-                          fiber.owned ? "" : ", not owned", static_cast<unsigned long long>(fiber.latched),
-                          static_cast<unsigned long long>(fiber.waits_for));
-            text += line;
+            add(fiber, cell.slot_of(fiber));
         }
     }
     return text;

@@ -14,6 +14,7 @@ struct CellPlan {
     uint32_t fiber_stack = 0; // 1024, 2048; 0: a page, guarded
     uint32_t home_tier = 2;
     uint32_t tier_ceiling = 0;
+    bool restarts = false; // whenever it ends
 };
 
 inline constexpr uint64_t map_pages = 8;         // what the cell may map

@@ -13,6 +13,7 @@ enum class End : uint32_t {
     all_done,  // the first fiber has seen everybody end, and nothing leaks
     cell_ends, // somebody, anywhere, ends the cell in the midst of it
     panics,    // stacks overflow, on one core or on several at once
+    anew,      // as cell_ends, some times, and the cell begins anew; the last life ends as in all_done
 };
 
 struct LifePlan {
@@ -23,8 +24,9 @@ struct LifePlan {
     uint32_t home_tier = 2;
     uint32_t tier_ceiling = 0;
     uint32_t cores = 1;
-    bool pledged = false; // who calls unveil ends
-    std::string input;    // what the first fiber must get
+    uint32_t restarts = 0; // of End::anew
+    bool pledged = false;  // who calls unveil ends
+    std::string input;     // what the first fiber must get
 };
 
 struct LifeReport {
@@ -33,6 +35,7 @@ struct LifeReport {
     uint32_t lives = 0;
     uint32_t killed = 0;
     uint32_t broken = 0; // pledges, of which the kernel has said so
+    uint32_t anew = 0;   // times that the cell has begun anew
 };
 
 // Before the machine runs.

@@ -81,6 +81,8 @@ void look(uint32_t core);
 [[nodiscard]] std::string describe_fibers();
 // At the end of a run, when nobody maps: every page is free, or some fiber's that got it; at most so many
 // are.
+// Of the cell's fibers the first alone is anywhere but in its slot.
+void check_alone();
 void check_pages(uint64_t most_held);
 // The low end of a fiber's pooled stack.
 [[nodiscard]] void* stack_of(uint64_t id);

@@ -89,7 +89,7 @@ std::string draw_input(std::mt19937_64& random) {
 }
 
 struct Totals {
-    uint64_t points, lives, killed, broken, halted, panics;
+    uint64_t points, lives, killed, broken, halted, panics, anew;
 } totals;
 
 void one_run(uint64_t seed) {
@@ -102,7 +102,10 @@ void one_run(uint64_t seed) {
     cell.home_tier = below(4);
     cell.tier_ceiling = below(cell.home_tier + 1);
     LifePlan lives;
-    lives.end = std::array{End::cell_ends, End::panics, End::all_done}[std::min(below(8), 2U)];
+    lives.end =
+        std::array{End::cell_ends, End::panics, End::anew, End::anew, End::all_done}[std::min(below(9), 4U)];
+    cell.restarts = lives.end == End::anew;
+    lives.restarts = 1 + below(4);
     if (lives.end == End::panics) {
         cell.fiber_stack = 1024; // with a canary
     }
@@ -112,7 +115,7 @@ void one_run(uint64_t seed) {
     lives.home_tier = cell.home_tier;
     lives.tier_ceiling = cell.tier_ceiling;
     lives.cores = below(8) == 0 ? 1 + below(8) : 1 + below(4);
-    lives.pledged = lives.end == End::panics || below(2) == 0;
+    lives.pledged = lives.end == End::panics || (below(2) == 0 && lives.end != End::anew); // which halts
     lives.input = draw_input(random);
     set_kernel_back();
     plan_lives(lives);
@@ -142,7 +145,8 @@ void one_run(uint64_t seed) {
         check((panic != std::string::npos) == (end.code == RUMPK_EXIT_PANIC), "a panic, or none");
         check(panic == std::string::npos || end.line.find('\n', panic) + 4 == end.line.size(),
               "something comes between a panic and the end");
-        if (lives.end == End::all_done) {
+        totals.anew += report.anew;
+        if (lives.end == End::all_done || lives.end == End::anew) {
             check(lines.out == report.output, "the output is not what was written");
         } else {
             check(report.output.starts_with(lines.out), "the output is not what was written");
@@ -177,8 +181,8 @@ int main(int argc, char** argv) {
     const auto number = [](uint64_t what) { return static_cast<unsigned long long>(what); };
     std::printf(
         "%llu seeds from %llu: all well; %llu points, %llu fibers, %llu killed, %llu broken pledges, %llu "
-        "cells ended in the midst, %llu panics\n",
+        "cells ended in the midst, %llu begun anew, %llu panics\n",
         number(count), number(first), number(totals.points), number(totals.lives), number(totals.killed),
-        number(totals.broken), number(totals.halted), number(totals.panics));
+        number(totals.broken), number(totals.halted), number(totals.anew), number(totals.panics));
     return 0;
 }
