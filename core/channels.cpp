@@ -207,6 +207,7 @@ void prepare_channels(const BootTable& table) {
         const rumpk_boot_channel& one = described[i];
         Cell* const from = one.from < table.cell_count() ? &cells()[one.from] : nullptr;
         Cell* const to = one.to < table.cell_count() ? &cells()[one.to] : nullptr;
+        ensure(from != nullptr || to != nullptr); // says the table's reader
         const auto* const name = reinterpret_cast<const char*>(one.name);
         all[i].name = {name, __builtin_strlen(name)};
         all[i].ring = {0, one.slots, one.slot_size};

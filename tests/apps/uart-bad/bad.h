@@ -75,8 +75,9 @@ inline uint32_t lives_before() {
     return 0;
 }
 
-inline void choose(std::string_view how, uint32_t life, uint64_t lives) {
+inline void choose(const char* argument, uint32_t life, uint64_t lives) {
     using namespace test::ways;
+    const std::string_view how = argument;
     static constexpr void (*ends[])(){load, store, jump, illegal, overflow, leave, load, hang};
     if (life >= lives) {
         return;
@@ -90,7 +91,7 @@ inline void choose(std::string_view how, uint32_t life, uint64_t lives) {
         end_now = hang;
         accesses_left = 100;
     } else {
-        noise = Noise(std::strtoul(how.data(), nullptr, 10) * 1'000'003 + life);
+        noise = Noise(std::strtoul(argument, nullptr, 10) * 1'000'003 + life);
         accesses_left = noise.below(20'000); // a report is some 3,000
         end_now = noise.one_of(ends);
         if (end_now == hang && noise.below(20) != 0) { // it takes a heartbeat
