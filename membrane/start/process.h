@@ -12,10 +12,15 @@ namespace nexus::detail {
 
 struct Process {
     rumpk_meta_self self;
-    uint64_t heap_used; // bytes of [heap_base, heap_end) given out so far
+    uint64_t heap_used; // bytes of [heap_base, heap_end) that are given out or skipped so far
+    uint64_t secret;    // for the stack protector; 0: the machine has no entropy
 };
 
 extern constinit Process process;
+
+// Before anything is taken: draws what nobody shall know beforehand, the secret and where in its first 64th,
+// at most a MiB, the heap begins. Without entropy it begins at its base.
+void draw_secrets();
 
 // Takes memory off the heap's start, before malloc's; never given back. nullptr: too little
 // left. 16-byte aligned.

@@ -49,6 +49,7 @@ extern "C" [[noreturn, gnu::used]] void _start(uint64_t) {
         __builtin_trap(); // no table, no voice: the kernel's panic shows this address
     }
     process.self = *self;
+    draw_secrets();
     run_constructors();
     const Arguments arguments = make_arguments();
     exit(program_main(arguments.count, arguments.values, environ));

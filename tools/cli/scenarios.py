@@ -356,7 +356,7 @@ def command_of(scenario, folder):
         except (device_tree.TreeError, subprocess.TimeoutExpired) as error:
             raise Failure(str(error)) from None
     if emulator:
-        command += ["--emulator-args", shlex.join(emulator)]
+        command += [f"--emulator-args={shlex.join(emulator)}"]
     if "trace" in facts["expect"]:
         command += ["--trace", str(Path(folder, TRACE))]
     return command + facts.get("options", []) + ["--"] + facts.get("args", [])

@@ -6,7 +6,8 @@ set(RUMPK_TARGET x86_64-unknown-elf)
 # No red zone: an interrupt may come between any two instructions.
 set(RUMPK_KERNEL_FLAGS -mno-red-zone)
 
-# Cells stand at fixed addresses below 2 GiB.
-set(RUMPK_CELL_FLAGS -mno-red-zone -fno-pic -fno-pie -mcmodel=small)
+# Cells stand at fixed addresses below 2 GiB. The stack protector's value is a variable as elsewhere, not the thread's of an
+# operating system.
+set(RUMPK_CELL_FLAGS -mno-red-zone -fno-pic -fno-pie -mcmodel=small -mstack-protector-guard=global)
 
 set(RUMPK_ARCH_SOURCES context.cpp)

@@ -19,6 +19,12 @@ constinit const Kernel kernel = {
     .wait_for_interrupt = INSTRUCTION(0xd503207f), // wfi
     .mask_interrupts = INSTRUCTION(0xd50342df),    // msr daifset, #2
     .break_ = INSTRUCTION(0xd4200000),             // brk #0
+    .semihosting =
+        [](uint64_t operation, const void* block) {
+            register uint64_t x0 asm("x0") = operation;
+            register const void* x1 asm("x1") = block;
+            asm volatile(".long 0xd45e0000" : "+r"(x0) : "r"(x1) : "memory"); // hlt #0xf000
+        },
 };
 
 #endif

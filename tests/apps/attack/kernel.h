@@ -23,5 +23,6 @@ struct Kernel {
     void (*wait_for_interrupt)();
     void (*mask_interrupts)();
     void (*break_)();
+    void (*semihosting)(uint64_t operation, const void* block); // to whoever debugs or emulates the machine
 };
 extern const Kernel kernel;

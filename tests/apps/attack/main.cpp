@@ -133,6 +133,13 @@ void rings() {
     (void)nexus::call::halt(0, RUMPK_SCOPE_CELL);
 }
 
+// Asks the emulator to end, with a code. It listens to the kernel's privilege alone, if to anybody.
+void semihosting() {
+    constexpr uint64_t exit = 0x18;
+    constexpr std::array<uint64_t, 2> block = {0x20026, 77}; // the application ended, code
+    kernel.semihosting(exit, block.data());
+}
+
 // Not on the core that keeps the cell's books, and in a higher tier.
 void from_another_core() {
     constexpr auto attack = [](uint64_t) { read_at(kernel.memory); };
@@ -173,6 +180,7 @@ constexpr Kind kinds[] = {
     {"wait-for-interrupt", [] { kernel.wait_for_interrupt(); }},
     {"mask-interrupts", [] { kernel.mask_interrupts(); }},
     {"break", [] { kernel.break_(); }},
+    {"semihosting", semihosting},
     {"from-another-core", from_another_core},
     {"pointers", pointers},
     {"fibers", fibers},

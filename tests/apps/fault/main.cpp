@@ -66,6 +66,21 @@ const int read_only = 7;
     __builtin_trap();
 }
 
+void hijacked() {
+    std::puts("somewhere else goes on");
+    std::exit(0);
+}
+
+// Writes beyond an array, and what a return would take for its address.
+[[gnu::noinline]] void smash() {
+    uint64_t room[4];
+    auto* const all = hidden<uint64_t>(address_of(&room));
+    for (size_t i = 0; i < 12; ++i) {
+        all[i] = address_of(&hijacked);
+    }
+    sink = static_cast<int>(room[3]);
+}
+
 #pragma clang diagnostic ignored "-Winfinite-recursion" // it is the point
 [[gnu::noinline]] int overflow(int depth) {
     volatile char frame[256];
@@ -134,15 +149,25 @@ struct Kind {
 };
 
 constexpr Kind kinds[] = {
-    {"null", read_null},           {"null-write", write_null},
-    {"text", write_text},          {"rodata", write_rodata},
-    {"systable", write_systable},  {"exec", execute_data},
-    {"jump", jump_wild},           {"illegal", illegal},
-    {"stack", overflow_main},      {"fiber-stack", overflow_fiber},
-    {"fiber-null", null_in_fiber}, {"bounds", out_of_bounds},
-    {"abort", std::abort},         {"abort-handler", handled_abort},
-    {"assert", failing_assertion}, {"pure", pure_virtual},
-    {"memory", out_of_memory},     {"pledge", break_pledge},
+    {"null", read_null},
+    {"null-write", write_null},
+    {"text", write_text},
+    {"rodata", write_rodata},
+    {"systable", write_systable},
+    {"exec", execute_data},
+    {"jump", jump_wild},
+    {"illegal", illegal},
+    {"stack", overflow_main},
+    {"fiber-stack", overflow_fiber},
+    {"fiber-null", null_in_fiber},
+    {"bounds", out_of_bounds},
+    {"abort", std::abort},
+    {"abort-handler", handled_abort},
+    {"assert", failing_assertion},
+    {"pure", pure_virtual},
+    {"memory", out_of_memory},
+    {"pledge", break_pledge},
+    {"smash", smash},
 };
 
 } // namespace

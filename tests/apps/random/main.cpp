@@ -12,6 +12,8 @@
 
 #include "tests/apps/check.h"
 
+extern "C" const uintptr_t __stack_chk_guard;
+
 namespace {
 
 // Of 64 KiB that are random about 32768 * 8 bits are set; 1 % off would be 37 standard deviations.
@@ -34,6 +36,11 @@ int main() {
         return 2;
     }
     test::check("two draws differ", first && second && *first != *second);
+
+    test::check("the stack guard is none that a program's file tells",
+                __stack_chk_guard != 0x0a'00'ff'0d'5e'ed'c0'de);
+    test::equal("and a string that is copied over it stops there",
+                static_cast<long long>(__stack_chk_guard & 0xff), 0);
 
     static std::array<std::byte, 200'000> large; // more than one call takes
     test::check("a long draw", nexus::random(large).has_value());

@@ -73,6 +73,16 @@ int64_t kill(uint64_t fiber, uint64_t reason, uint64_t, uint64_t, uint64_t, uint
     return kernel->on_kill(fiber, reason);
 }
 
+int64_t random(uint64_t buffer, uint64_t length, uint64_t, uint64_t, uint64_t, uint64_t) {
+    EXPECT_EQ(length % sizeof *kernel->drawn, 0u);
+    if (!kernel->drawn) {
+        return -RUMPK_EAGAIN;
+    }
+    std::ranges::fill(std::span(reinterpret_cast<uint64_t*>(buffer), length / sizeof(uint64_t)),
+                      *kernel->drawn);
+    return static_cast<int64_t>(length);
+}
+
 int64_t time(uint64_t clock, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t) {
     if (kernel->on_time) {
         kernel->on_time();
@@ -126,6 +136,7 @@ FakeKernel::FakeKernel() : memory_(2 * ring_bytes + 63) {
     shown.call[RUMPK_CALL_YIELD] = reinterpret_cast<uintptr_t>(yield);
     shown.call[RUMPK_CALL_SPAWN] = reinterpret_cast<uintptr_t>(spawn);
     shown.call[RUMPK_CALL_KILL] = reinterpret_cast<uintptr_t>(kill);
+    shown.call[RUMPK_CALL_RANDOM] = reinterpret_cast<uintptr_t>(random);
     shown.call[RUMPK_CALL_TIME] = reinterpret_cast<uintptr_t>(time);
     shown.call[RUMPK_CALL_META] = reinterpret_cast<uintptr_t>(meta);
 

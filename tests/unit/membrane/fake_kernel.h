@@ -61,6 +61,7 @@ class FakeKernel {
     std::function<bool(uint64_t)> is_alive = [](uint64_t) { return false; }; // meta(FIBER)
     uint64_t self = 0x1'0000'0000;
     int64_t now = 1000;
+    std::optional<uint64_t> drawn; // by random, again and again; not set: the machine gives none
     std::function<void()> on_time; // before each answer of the clock: what happens at that moment
     std::string arguments;
     std::string first_fiber_name = "program";

@@ -78,6 +78,33 @@ TEST(Heap, grows_and_shrinks_within_its_bounds) {
     EXPECT_EQ(sbrk(0), base);
 }
 
+TEST(Heap, begins_where_nobody_knows) {
+    test::FakeKernel kernel;
+    const Heap heap(64 * 64 * 10); // a 64th are ten lines
+    auto* const base = reinterpret_cast<char*>(process.self.heap_base);
+    const auto placed = [&](std::optional<uint64_t> drawn) {
+        kernel.drawn = drawn;
+        process.heap_used = process.secret = 0;
+        nexus::detail::draw_secrets();
+        return static_cast<char*>(sbrk(0)) - base;
+    };
+    EXPECT_EQ(placed(0), 64);
+    EXPECT_EQ(placed(9), 640);
+    EXPECT_EQ(placed(12), 192);
+    EXPECT_EQ(placed(~uint64_t{0}), 64 * static_cast<ptrdiff_t>(1 + ~uint64_t{0} % 10));
+    EXPECT_EQ(process.secret, ~uint64_t{0});
+    EXPECT_EQ(placed(std::nullopt), 0) << "no entropy";
+    EXPECT_EQ(process.secret, 0u);
+}
+
+TEST(Heap, begins_at_its_base_if_it_is_small) {
+    test::FakeKernel kernel;
+    kernel.drawn = 1;
+    const Heap heap(64 * 64 - 1);
+    nexus::detail::draw_secrets();
+    EXPECT_EQ(process.heap_used, 0u);
+}
+
 TEST(Heap, take_memory_is_aligned_and_bounded) {
     test::FakeKernel kernel;
     const Heap heap(64);
