@@ -105,10 +105,15 @@ function(rumpk_image IMAGE CELLS MANIFEST)
         VERBATIM)
 endfunction()
 
-# What an image's kernel has follows from its cell.toml: a line for each, asked for once.
+# What an image's kernel has follows from its cell.toml, and whether the machine keeps cells apart: a line for each, asked
+# for once.
 function(rumpk_parts_of OUT)
+    set(apart "")
+    if(TARGET hal_user)
+        set(apart --apart)
+    endif()
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${ARGN})
-    execute_process(COMMAND ${RUMPK_PYTHON} "${RUMPK_PARTS_OF}" ${ARGN} OUTPUT_VARIABLE lines COMMAND_ERROR_IS_FATAL ANY)
+    execute_process(COMMAND ${RUMPK_PYTHON} "${RUMPK_PARTS_OF}" ${apart} ${ARGN} OUTPUT_VARIABLE lines COMMAND_ERROR_IS_FATAL ANY)
     string(STRIP "${lines}" lines)
     string(REPLACE "\n" ";" lines "${lines}")
     set(${OUT} "${lines}" PARENT_SCOPE)

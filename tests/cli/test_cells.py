@@ -201,6 +201,16 @@ class Needs(unittest.TestCase):
 
 
 class Parts(Files):
+    def test_follow_from_the_manifest(self):
+        budget = '[[budget]]\nname="a"\nrun="1ms"\nwindow="2ms"\n'
+        for text, wanted in (("", ()), ("cores = 2", ("cores",)), ("cores = 1", ()), ("trace = true", ("trace",)),
+                             (budget, ("budgets",)), ("trace = true\ncores = 3\n" + budget, parts.ALL),
+                             ('isolation = "fused"', ()), ('cores = 2\nisolation = "cells"', ("cores", "cells")),
+                             ('supervisor.policy = "never"', ()), ('supervisor.policy = "always"', ("restart",))):
+            for apart in (False, True):
+                more = {"cells"} if apart and "isolation" not in text else set()
+                self.assertEqual(set(parts.of(manifest.parse(text, "sample"), apart)), {*wanted, *more}, text)
+
     def test_follow_from_all_cells(self):
         self.assertEqual(parts.of_several(self.parse(TWO)), ("cells", "views"))
         self.cell("one", "trace = true")

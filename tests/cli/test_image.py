@@ -396,14 +396,6 @@ class Pack(unittest.TestCase):
 
 
 class Parts(unittest.TestCase):
-    def test_follow_from_the_manifest(self):
-        budget = '[[budget]]\nname="a"\nrun="1ms"\nwindow="2ms"\n'
-        for text, wanted in (("", ()), ("cores = 2", ("cores",)), ("cores = 1", ()), ("trace = true", ("trace",)),
-                             (budget, ("budgets",)), ("trace = true\ncores = 3\n" + budget, parts.ALL),
-                             ('isolation = "fused"', ()), ('cores = 2\nisolation = "cells"', ("cores", "cells")),
-                             ('supervisor.policy = "never"', ()), ('supervisor.policy = "always"', ("restart",))):
-            self.assertEqual(parts.of(manifest.parse(text, "sample")), wanted, text)
-
     def test_names_of_kernels(self):
         for count in range(1 << len(parts.PARTS)):
             chosen = tuple(part for bit, part in enumerate(parts.PARTS) if count >> bit & 1)

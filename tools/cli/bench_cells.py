@@ -123,7 +123,7 @@ def packed(application, machine):
     """The application's celled image."""
     built = build.application(application, machine.name)
     cell = build.find(application).folder / "cell.toml"
-    kernel = parts.kernel({"cells", *parts.of(manifest.load(cell))})
+    kernel = parts.kernel({"cells", *parts.of(manifest.load(cell), True)})
     folder = build.target(machine.name, [kernel], "the kernel that keeps cells apart")
     output = common.BUILD / "bench" / f"{application}-{machine.name}.img"
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -199,7 +199,7 @@ def build(kind: str, arch: str, kernel: Path, cell_elf: Path, cell_toml: Path, o
         raise ImageError(str(error)) from error
     except elf.ElfError as error:
         raise ImageError(f"{common.relative(cell_elf)} cannot be a cell: {error}") from error
-    if cell.isolated and not apart:
+    if cell.isolation == "cells" and not apart:
         raise ImageError(f"{common.relative(cell_toml)}: isolation = \"cells\", and this machine has no kernel that keeps "
                          f"cells apart: {machines.that_have('cells')}")
     if cell.supervisor.policy != "never" and not restarts:

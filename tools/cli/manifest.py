@@ -73,7 +73,7 @@ class Cell(NamedTuple):
     fiber_rings: int  # bytes for the rings of each further fiber
     cores: int = 1  # that its fibers may run on
     trace: bool = False  # can its kernel record a trace?
-    isolated: bool = False  # at user privilege, apart from the kernel
+    isolation: str | None = None  # one of ISOLATIONS; None: apart from the kernel where the machine can
     budgets: tuple[Budget, ...] = ()  # number 1 is the first
     first_budget: int = 0  # number of the first fiber's; 0: none
     supervisor: Supervisor = Supervisor()
@@ -83,7 +83,7 @@ class Cell(NamedTuple):
 DEFAULTS = {
     "memory": "8M", "map": "1M", "tier": "gravity", "ceiling": "photon",
     "fibers": 64, "stack": "64K", "fiber_stack": "4K",
-    "fiber_rings": "8K", "cores": 1, "trace": False, "isolation": "fused", "first_budget": "", "budget": (),
+    "fiber_rings": "8K", "cores": 1, "trace": False, "isolation": None, "first_budget": "", "budget": (),
     "supervisor": {}, "device": (),
 }
 ISOLATIONS = ("fused", "cells")
@@ -276,7 +276,7 @@ def parse(text: str, default_name: str) -> Cell:
         raise ManifestError(f"cores = {cores!r} is outside 1 to {MAX_CORES}")
     if not isinstance(values["trace"], bool):
         raise ManifestError(f"trace = {values['trace']!r} is neither true nor false")
-    if values["isolation"] not in ISOLATIONS:
+    if values["isolation"] not in (None, *ISOLATIONS):
         raise ManifestError(f"isolation = {values['isolation']!r} is neither \"fused\" nor \"cells\"")
     all_budgets, first_budget = budgets(values["budget"], values["first_budget"], fibers)
     cell = Cell(
@@ -286,7 +286,7 @@ def parse(text: str, default_name: str) -> Cell:
         stack=pages("stack", values["stack"], PAGE, WINDOW_RINGS - WINDOW_STACKS - PAGE),
         fiber_stack=fiber_stack(values["fiber_stack"]),
         fiber_rings=pages("fiber_rings", values["fiber_rings"], 0, WINDOW_BOOT_RINGS - WINDOW_RINGS),
-        cores=cores, trace=values["trace"], isolated=values["isolation"] == "cells", budgets=all_budgets, first_budget=first_budget,
+        cores=cores, trace=values["trace"], isolation=values["isolation"], budgets=all_budgets, first_budget=first_budget,
         supervisor=supervisor(values["supervisor"]), devices=devices(values["device"]),
     )
     if cell.supervisor.heartbeat and cell.cores > 1:

@@ -30,6 +30,7 @@ ceiling = "photon"  # highest tier it may spawn a fiber in
 fibers = 64         # at once, the first one included
 stack = "64K"       # of the first fiber
 fiber_rings = "8K"  # rings of each further fiber
+# isolation = "fused" # with the kernel's privilege; left out: apart from it where the machine can
 """
 
 README = """\

@@ -18,24 +18,25 @@ WHAT = {"cores": "fibers on more than one core", "budgets": "budgets of run time
         "cells": "cells at user privilege", "restart": "cells that begin anew", "views": "several cells"}
 
 
-def of(cell) -> tuple[str, ...]:
-    """Those that a manifest.Cell makes use of."""
-    wanted = {"cores": cell.cores > 1, "budgets": bool(cell.budgets), "trace": cell.trace, "cells": cell.isolated,
+def of(cell, apart: bool) -> tuple[str, ...]:
+    """Those that a manifest.Cell makes use of, on a machine that keeps cells apart or does not."""
+    wanted = {"cores": cell.cores > 1, "budgets": bool(cell.budgets), "trace": cell.trace,
+              "cells": cell.isolation == "cells" or (cell.isolation is None and apart),
               "restart": cell.supervisor.policy != "never"}
     return tuple(part for part in PARTS if wanted.get(part))
 
 
 def of_several(cells) -> tuple[str, ...]:
     """Those that a cells.Cells makes use of."""
-    wanted = {"cells", "views"}.union(*(of(one.cell) for one in cells.placed))
+    wanted = {"cells", "views"}.union(*(of(one.cell, True) for one in cells.placed))
     return tuple(part for part in PARTS if part in wanted)
 
 
-def of_file(file) -> tuple[str, ...]:
-    """Those of a cell.toml or a rumpk.toml."""
+def of_file(file, apart: bool) -> tuple[str, ...]:
+    """Those of a cell.toml or a rumpk.toml, as above."""
     from . import cells, manifest
 
-    return of_several(cells.load(file)) if file.name == cells.FILE else of(manifest.load(file))
+    return of_several(cells.load(file)) if file.name == cells.FILE else of(manifest.load(file), apart)
 
 
 def kernel(parts) -> str:
@@ -52,9 +53,10 @@ def of_kernel(file: Path) -> tuple[str, ...]:
 def main() -> int:
     from . import manifest
 
-    for file in sys.argv[1:]:
+    apart = "--apart" in sys.argv[1:2]
+    for file in sys.argv[2 if apart else 1 :]:
         try:
-            wanted = of_file(Path(file))
+            wanted = of_file(Path(file), apart)
         except manifest.ManifestError:
             wanted = ()  # the packer says what is wrong, when this image is built
         print("-".join(wanted) or "none")

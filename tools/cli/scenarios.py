@@ -288,7 +288,7 @@ def repacked(scenario, folder):
     trace; or keeps cells apart and has all."""
     app, machine, built = scenario.facts["app"], scenario.machine, scenario.folder
     cell = cell_toml(scenario, folder)
-    its = parts.of(manifest.load(cell))
+    its = parts.of(manifest.load(cell), machine.cells)
     if scenario.celled:
         wanted = parts.ALL_OF_A_CELL
     elif "manifest" in scenario.facts:
