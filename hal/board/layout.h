@@ -35,8 +35,8 @@
 #define CALLS 13
 #define CALL_NUMBER_HALT 11
 #define SCOPE_FIBER 0
-#define CLOCK_MONOTONIC 0
-#define CLOCK_WALL 1
+#define GATE_CLOCK_MONOTONIC 0
+#define GATE_CLOCK_WALL 1
 #define ERROR_NODEV 19
 #define ERROR_INVAL 22
 #define ERROR_NOSYS 38

@@ -199,7 +199,7 @@ hal_gate_halt:
  * an instruction before (D12.1.2). */
     .globl  hal_gate_time
 hal_gate_time:
-    cmp     x0, #CLOCK_WALL
+    cmp     x0, #GATE_CLOCK_WALL
     b.hi    2f
     adr     x1, hal_gate_clock
     ldp     x2, x3, [x1]

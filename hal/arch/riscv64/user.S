@@ -169,7 +169,7 @@ hal_gate_halt:
  * be ahead of or behind other instructions, which no clock promises otherwise. */
     .globl  hal_gate_time
 hal_gate_time:
-    li      t0, CLOCK_WALL
+    li      t0, GATE_CLOCK_WALL
     bltu    t0, a0, 2f
     lla     t0, hal_gate_clock
     ld      t1, 0(t0)
