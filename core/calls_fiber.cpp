@@ -107,8 +107,10 @@ Result<void> give_budget(Cell& cell, Fiber& fiber, uint16_t spawners, const rump
     return {};
 }
 
-// Its own rings and its budget, where it has any. As give_budget and plan_rings.
-Result<void> give_more(Cell& cell, Fiber& fiber, uint16_t spawners_budget, const rumpk_spawn_args& args) {
+// Its own rings and its budget, where it has any. As give_budget and plan_rings. Apart, for it takes as much
+// stack as all the rest.
+[[gnu::noinline]] Result<void> give_more(Cell& cell, Fiber& fiber, uint16_t spawners_budget,
+                                         const rumpk_spawn_args& args) {
     auto rings = plan_rings(cell.ring_space(cell.slot_of(fiber)), args);
     if (!rings) {
         return error(rings.error());
@@ -219,6 +221,7 @@ int64_t spawn_at_home(Cell& cell, const Requester& by, const rumpk_spawn_args& a
         here.begin(fiber);
     } else if (!here.mailbox().ask(fiber.core, RequestKind::adopt,
                                    {.target = {&fiber, id}, .value = 0, .requester = {}, .spawn = {}})) {
+        fiber.generation = id.generation(); // nobody has learned it
         cell.give_fiber(fiber);
         return to_call(Errno::again);
     }
