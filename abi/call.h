@@ -60,6 +60,9 @@ enum rumpk_tier {
  * what parks on a ring whose other end is on another core says it is waiting, passes this, and looks
  * again (docs/rings.md). On one core it costs nothing. */
 #define RUMPK_YIELD_BARRIER (1u << 1)
+/* Instead of ringing the one peer: should it end otherwise than by itself, by a kill or by the kernel, it
+ * rings the caller's rx, once. Of several that asked, the last. On the cell's home core; EPERM elsewhere. */
+#define RUMPK_YIELD_END (1u << 2)
 #define RUMPK_PEER_TX (1ull << 63) /* in a peers entry: ring the fiber's tx channel, not its rx */
 #define RUMPK_PEERS_MAX 64u
 #define RUMPK_NEVER (~0ull) /* no deadline; other deadlines are absolute monotonic ns */

@@ -124,8 +124,8 @@ Result<void> ring_all(const Caller& who, uint64_t bells, uint64_t address, uint6
 }
 
 // The commonest bell: one peer, named on the caller's own stack. Needs little stack
-// itself, so it stays there.
-Result<void> ring_one(const Caller& who, uint64_t address) {
+// itself, so it stays there. Or that one's end is to ring the caller.
+Result<void> ring_one(const Caller& who, uint64_t address, bool watch) {
     AddressRange id{VirtAddr{address}, sizeof(rumpk_fiber_id)};
     if (parts::cells || !who.fiber.stack.contains(id)) {
         auto checked = who.cell.reach(address, id.size, right_read);
@@ -138,7 +138,11 @@ Result<void> ring_one(const Caller& who, uint64_t address) {
     if (!peer) {
         return error(peer.error());
     }
-    ring_anywhere(who.scheduler, peer->fiber, peer->channel);
+    if (watch) {
+        peer->fiber.fiber->watcher = who.fiber.id;
+    } else {
+        ring_anywhere(who.scheduler, peer->fiber, peer->channel);
+    }
     return {};
 }
 
@@ -196,8 +200,13 @@ using namespace rumpk;
                                                uint64_t flags, uint64_t peers, uint64_t count) {
     const InterruptsMasked masked;
     const Caller who = caller();
-    if ((flags & ~uint64_t{RUMPK_YIELD_NOWAIT | RUMPK_YIELD_BARRIER}) != 0) {
+    const bool watch = (flags & RUMPK_YIELD_END) != 0;
+    if ((flags & ~uint64_t{RUMPK_YIELD_NOWAIT | RUMPK_YIELD_BARRIER | RUMPK_YIELD_END}) != 0 ||
+        (watch && (bell != 0 || count != 1))) {
         return to_call(Errno::inval);
+    }
+    if (watch && !who.cell.at_home()) {
+        return to_call(Errno::perm);
     }
     if ((flags & RUMPK_YIELD_BARRIER) != 0) {
         barrier_everywhere(who.scheduler);
@@ -208,7 +217,7 @@ using namespace rumpk;
         }
     }
     if (bell == 0 && count == 1) {
-        if (auto rung = ring_one(who, peers); !rung) {
+        if (auto rung = ring_one(who, peers, watch); !rung) {
             return to_call(rung);
         }
     } else if (bell != 0 || count != 0) {

@@ -154,9 +154,18 @@ void Cell::fiber_ended(Fiber& fiber, int64_t code) {
     if (!event_->still_full()) { // nearly always it is: most cells do not read it
         post(RUMPK_EVENT_FIBER_END, rumpk_event_fiber_end{FiberId{fiber.id}.value(), code});
     }
+    if (code < 0 && fiber.watcher != FiberId::none()) [[unlikely]] { // else it has said so itself
+        ring_watcher(fiber.watcher);
+    }
     give_fiber(fiber);
     if (live_ == 0) {
         cell_end(*this, code);
+    }
+}
+
+[[gnu::noinline]] void Cell::ring_watcher(FiberId watcher) {
+    if (const auto found = find(watcher); found && found->fiber->owned) {
+        this_scheduler().ring(*found->fiber, RUMPK_CHANNEL_RX);
     }
 }
 
@@ -209,7 +218,7 @@ const Fiber* Cell::guard_owner(VirtAddr address) const {
 void Cell::console_bell(uint64_t channels) {
     ++console_bells_;
     while (ConsoleWait* const waiter = console_waiters_.pop_front()) {
-        this_scheduler().ring(*waiter->fiber, RUMPK_CHANNEL_CONSOLE);
+        this_scheduler().ring(waiter->fiber(), RUMPK_CHANNEL_CONSOLE);
     }
     if (Fiber& first = first_fiber(); first.owned) {
         this_scheduler().ring(first, channels);
@@ -220,7 +229,6 @@ void Cell::console_wait_enter(Fiber& fiber) {
     if (fiber.console_seen != console_bells_) {
         fiber.latched |= RUMPK_CHANNEL_CONSOLE;
     }
-    fiber.console.fiber = &fiber;
     console_waiters_.push_back(fiber.console);
 }
 

@@ -175,6 +175,7 @@ class Cell {
     void make_first_fiber(uint32_t budget);
     template <typename Event>
     void post(rumpk_event_tag tag, const Event& event);
+    void ring_watcher(FiberId watcher);
     [[nodiscard]] uint32_t slot_of_pooled_stack(AddressRange part) const;
     // What the cell's view shows of the window from `offset` on, so that it holds all up to `end`. Where
     // windows are memory its size is a power of two, if no more than `room`: the processor has few regions,

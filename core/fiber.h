@@ -2,6 +2,8 @@
 // A fiber: a stack, a place in the scheduler, and who may ring it.
 #pragma once
 
+#include <cstddef>
+
 #include "abi/call.h"
 #include "core/deadline_queue.h"
 #include "core/list.h"
@@ -29,7 +31,7 @@ inline constexpr uint64_t stack_canary = 0x5a17'ca9a'121e'5e1dULL;
 // A fiber in the queue of those that wait for its cell's console.
 struct ConsoleWait {
     Link link{};
-    Fiber* fiber = nullptr;
+    [[nodiscard]] Fiber& fiber(); // whose part this is
 };
 
 // Control block. Lives in kernel memory, made at boot, reused for ever.
@@ -70,6 +72,7 @@ struct alignas(64) Fiber {
     // Who it is: written at spawn.
     Cell* cell = nullptr; // nullptr: a fiber of the kernel
     FiberId spawner{};    // other endpoint of its rings
+    FiberId watcher{};    // whom its end rings, unless it ends by itself. The home core's
     AddressRange stack{};
     rumpk_ring_descriptor rx{}; // both stand in the slot's ring space
     rumpk_ring_descriptor tx{};
@@ -93,6 +96,7 @@ struct alignas(64) Fiber {
         run_ticks = 0;
         ready_since = 0;
         wake_ticks = 0;
+        watcher = FiberId::none();
     }
 
     // Which of these bells have come; they have been taken then.
@@ -110,7 +114,12 @@ struct alignas(64) Fiber {
         ready_since = 0;
     }
 };
+static_assert(sizeof(Fiber) == 256, "each fiber costs as much");
 static_assert(offsetof(Fiber, run) == 0 && offsetof(Fiber, deadline) == 64,
               "what a switch touches is one line");
+
+inline Fiber& ConsoleWait::fiber() {
+    return *reinterpret_cast<Fiber*>(reinterpret_cast<std::byte*>(this) - offsetof(Fiber, console));
+}
 
 } // namespace rumpk

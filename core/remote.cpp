@@ -174,7 +174,6 @@ int handle(Scheduler& here, CoreId from, RequestKind kind, const Request& reques
     return light;
 }
 
-// It did not say so itself: its spawner, who may wait for it, is rung in its place.
 void ended_by_kernel(Scheduler& here, Fiber& fiber, int64_t code) {
     Cell& cell = *fiber.cell;
     const Supervisor* const supervisor = cell.supervisor();
@@ -183,11 +182,7 @@ void ended_by_kernel(Scheduler& here, Fiber& fiber, int64_t code) {
         cell_end(cell, CellEnd::by_kernel, here.core());
         return;
     }
-    const FiberName spawner{&cell.fibers()[fiber.spawner.slot()], fiber.spawner};
     cell.fiber_ended(fiber, code);
-    if (owns(here, spawner)) {
-        here.ring(*spawner.fiber, RUMPK_CHANNEL_RX);
-    }
 }
 
 // In this kernel, by its parts.

@@ -50,6 +50,26 @@ void finish(Task& task, int64_t code) {
     return task;
 }
 
+// It has ended. If it has not said so itself, then it was killed, and who did it has not come to say so yet;
+// or the kernel ended it, or a bare fiber by the call alone.
+void settle(Task& task) {
+    if (done_flag(task).load(std::memory_order_acquire) == 0) {
+        task.code = task.reason != 0 ? -static_cast<int64_t>(task.reason) : RUMPK_END_BUDGET;
+        done_flag(task).store(1, std::memory_order_relaxed); // for other home-tier fibers alone
+    }
+}
+
+// call::yield that the end of the task's fiber ends, too, whoever makes it. It is settled then.
+Result<uint64_t> wait_for_end(Task& task, uint64_t channels, uint64_t deadline, uint32_t flags) {
+    const auto fiber = static_cast<uint64_t>(task.fiber);
+    const auto woken = call::yield(channels, 0, deadline, flags | RUMPK_YIELD_END, std::span(&fiber, 1));
+    if (!woken && woken.error() == Errno::srch) {
+        settle(task);
+        return 0;
+    }
+    return woken;
+}
+
 [[nodiscard]] bool exists(FiberId fiber) {
     return call::meta(RUMPK_META_FIBER, {}, static_cast<uint64_t>(fiber)).has_value();
 }
@@ -136,14 +156,19 @@ Result<uint32_t> budget(std::string_view name) {
 }
 
 Result<void> kill(FiberId fiber, uint32_t reason) {
-    Task* const task = task_of(fiber);
-    if (auto killed = call::kill(fiber, reason); !killed) {
-        return killed;
+    if (Task* const task = task_of(fiber); task != nullptr) {
+        task->reason = reason;
     }
-    if (task != nullptr) {
-        finish(*task, -static_cast<int64_t>(reason));
+    const auto killed = call::kill(fiber, reason);
+    // Another core may have been asked, and whoever joins have learned of it first and let the task go.
+    if (Task* const task = task_of(fiber); task != nullptr) {
+        if (killed) {
+            finish(*task, -static_cast<int64_t>(reason));
+        } else {
+            task->reason = 0;
+        }
     }
-    return {};
+    return killed;
 }
 
 void exit_fiber(int64_t code) {
@@ -183,6 +208,11 @@ bool has_ended(Task& task) {
     return done_flag(task).load(std::memory_order_seq_cst) != 0;
 }
 
+bool look_for_end(Task& task) {
+    (void)wait_for_end(task, 0, 0, RUMPK_YIELD_NOWAIT);
+    return has_ended(task);
+}
+
 Result<void> begin_join(Task& task, FiberId waiter) {
     if (waiter == task.fiber) {
         return error(Errno::inval);
@@ -205,11 +235,7 @@ Result<int64_t> join(Task& task, Instant deadline) {
     }
     Result<uint64_t> woken = 0;
     while (!has_ended(task) && woken) {
-        if (!exists(task.fiber)) {
-            finish(task, RUMPK_END_BUDGET); // it could not say so itself
-            break;
-        }
-        woken = call::yield(RUMPK_CHANNEL_RX, 0, deadline_of(deadline), 0);
+        woken = wait_for_end(task, RUMPK_CHANNEL_RX, deadline_of(deadline), 0);
     }
     end_join(task);
     if (!has_ended(task)) {

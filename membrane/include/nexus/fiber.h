@@ -87,6 +87,7 @@ struct Task {
     uint64_t waiter = 0;   // the fiber in join, to be rung; 0: none
     int64_t code = 0;      // valid once done
     uint32_t done = 0;     // written last by the fiber, or by its killer
+    uint32_t reason = 0;   // of a kill that is under way
     bool held = true;      // a Fiber refers to it
     void* stack = nullptr; // from the heap; nullptr: none
     void (*run)(Task&) = nullptr;
@@ -109,6 +110,8 @@ void let_go(Task& task);
 // A join in parts, for those who wait in their own way: `waiter` is rung at the end from begin_join, which
 // is EBUSY while another waits and EINVAL for the fiber itself, to end_join.
 [[nodiscard]] bool has_ended(Task& task);
+// The same, and its end will ring the caller, also one that the kernel makes.
+[[nodiscard]] bool look_for_end(Task& task);
 [[nodiscard]] Result<void> begin_join(Task& task, FiberId waiter);
 void end_join(Task& task);
 
@@ -132,8 +135,8 @@ class [[nodiscard]] Fiber {
     [[nodiscard]] FiberId id() const { return task_ != nullptr ? task_->fiber : FiberId::none; }
 
     // Waits until it has ended: 0 when its function returned, else what it gave to exit_fiber, the negated
-    // reason of a kill, or RUMPK_END_BUDGET: the kernel ended it, for its budget or for a broken pledge
-    // (then whoever is not its spawner may wait for ever). It may be asked again. ETIMEDOUT; EBUSY: another
+    // reason of a kill, or RUMPK_END_BUDGET: the kernel ended it, for its budget or for a broken pledge, or
+    // a bare fiber did, which has call::kill alone. It may be asked again. ETIMEDOUT; EBUSY: another
     // fiber waits already; EINVAL: empty, or the caller itself.
     [[nodiscard]] Result<int64_t> join(Instant deadline = never) {
         return task_ != nullptr ? detail::join(*task_, deadline) : error(Errno::inval);

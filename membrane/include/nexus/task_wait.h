@@ -224,7 +224,7 @@ template <class End>
 struct Join {
     Fiber& fiber;
 
-    [[nodiscard]] bool ready() const { return fiber.task_ == nullptr || has_ended(*fiber.task_); }
+    [[nodiscard]] bool ready() const { return fiber.task_ == nullptr || look_for_end(*fiber.task_); }
     [[nodiscard]] static uint64_t bells() { return RUMPK_CHANNEL_RX; }
     template <class A = Access>
     [[nodiscard]] Result<void> arm(tasks& executor, Parked&) {

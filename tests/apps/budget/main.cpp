@@ -195,6 +195,10 @@ void well_behaved() {
 void joined() {
     auto fiber = *nexus::spawn([] { spin(0); }, {.budget = number_of("spin")});
     test::check("a join learns of it", fiber.join() == RUMPK_END_BUDGET);
+    auto another = *nexus::spawn([] { spin(0); }, {.budget = number_of("spin")});
+    nexus::Result<int64_t> code = error(Errno::again);
+    auto joiner = *nexus::spawn([&] { code = another.join(nexus::now() + std::chrono::seconds(10)); });
+    test::check("also of another's fiber", joiner.join() == 0 && code == RUMPK_END_BUDGET);
 }
 
 std::atomic<int64_t> child = 0;

@@ -197,7 +197,7 @@ const std::array<uint64_t, 1> nobody{};
 
 void check_yield() {
     const uint64_t peer = ~0ull >> 1;
-    refused("yield with an unknown flag", raw(RUMPK_CALL_YIELD, 0, 0, 0, 4), RUMPK_EINVAL);
+    refused("yield with an unknown flag", raw(RUMPK_CALL_YIELD, 0, 0, 0, 8), RUMPK_EINVAL);
     refused("yield on channel 63", raw(RUMPK_CALL_YIELD, 1ull << 63, 0, 0, 0), RUMPK_EINVAL);
     refused("yield on an empty slot", raw(RUMPK_CALL_YIELD, 1ull << 40, 0, 0, 0), RUMPK_EBADF);
     refused("a bell on channel 63", raw(RUMPK_CALL_YIELD, 0, 1ull << 63, 0, 0), RUMPK_EINVAL);
@@ -207,6 +207,13 @@ void check_yield() {
     refused("65 peers", raw(RUMPK_CALL_YIELD, 0, 0, 0, 1, address(buffer.data()), 65), RUMPK_EINVAL);
     refused("~0 peers", raw(RUMPK_CALL_YIELD, 0, 0, 0, 1, address(buffer.data()), ~0ull), RUMPK_EINVAL);
     refused("a peer that is none", raw(RUMPK_CALL_YIELD, 0, 0, 0, 1, address(&peer), 1), RUMPK_ESRCH);
+    const auto watch = [&](uint64_t bell, uint64_t count) {
+        return raw(RUMPK_CALL_YIELD, 0, bell, 0, RUMPK_YIELD_END | RUMPK_YIELD_NOWAIT, address(&peer), count);
+    };
+    refused("the end of nobody", watch(0, 0), RUMPK_EINVAL);
+    refused("the end of two", watch(0, 2), RUMPK_EINVAL);
+    refused("the end of one, with a bell", watch(RUMPK_CHANNEL_RX, 1), RUMPK_EINVAL);
+    refused("the end of a peer that is none", watch(0, 1), RUMPK_ESRCH);
     // The same in one call with a wait, which must not begin.
     const auto ring_and_wait = [](uint64_t peers) {
         return raw(RUMPK_CALL_YIELD, RUMPK_CHANNEL_TX, 0, RUMPK_NEVER, 0, peers, 1);

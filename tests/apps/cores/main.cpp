@@ -57,7 +57,7 @@ void refusals(uint32_t elsewhere) {
 // ---- what may be called away from home -------------------------------------------------------------
 
 struct Away {
-    std::atomic<int64_t> pledge, write, map, console, random, spawned, own_core;
+    std::atomic<int64_t> pledge, write, map, console, watch, random, spawned, own_core;
     std::atomic<uint32_t> done;
 } away;
 
@@ -68,6 +68,8 @@ void calls_away(uint64_t) {
     away.write = code(nexus::call::write(1, bytes));
     away.map = code(nexus::call::map(RUMPK_HANDLE_MEMORY, 0, 4096, RUMPK_RIGHT_READ));
     away.console = code(nexus::call::yield(RUMPK_CHANNEL_CONSOLE, 0, 0, RUMPK_YIELD_NOWAIT));
+    const auto self = std::to_underlying(nexus::self());
+    away.watch = code(nexus::call::yield(0, 0, 0, RUMPK_YIELD_NOWAIT | RUMPK_YIELD_END, std::span(&self, 1)));
     away.random = code(nexus::call::random(bytes));
     away.own_core = nexus::meta_fiber(nexus::self())->core;
     away.done = 1;
@@ -79,8 +81,9 @@ void calls_away_from_home(uint32_t core) {
     test::check("it ran", soon([] { return away.done == 1; }));
     test::equal("where it was told to", away.own_core, core);
     const auto perm = std::to_underlying(Errno::perm);
-    test::check("the cell's books are at home: EPERM",
-                away.pledge == perm && away.write == perm && away.map == perm && away.console == perm);
+    test::check("the cell's books are at home: EPERM", away.pledge == perm && away.write == perm &&
+                                                           away.map == perm && away.console == perm &&
+                                                           away.watch == perm);
     test::equal("random numbers are everywhere", away.random, 0);
 }
 

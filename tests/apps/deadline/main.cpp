@@ -97,6 +97,21 @@ void joins() {
     test::check("a second kill is ESRCH", sleeper.kill(7) == nexus::error(nexus::Errno::srch));
 }
 
+// Whom another fiber spawned, and who is killed by one that cannot say so.
+void joins_anothers() {
+    auto sleeper = *nexus::spawn([] { nexus::sleep_for(seconds(30)); });
+    const auto sleeping = static_cast<uint64_t>(sleeper.id());
+    int64_t code = 0;
+    auto joiner = *nexus::spawn([&] { code = sleeper.join(nexus::now() + seconds(10)).value_or(1); });
+    nexus::sleep_for(milliseconds(1));
+    (void)nexus::spawn([](uint64_t fiber) { (void)nexus::call::kill(static_cast<nexus::FiberId>(fiber), 7); },
+                       sleeping, {.tier = nexus::Tier::photon, .bare = true});
+    test::check("a join of another's fiber, killed by a third",
+                joiner.join() == 0 && code == RUMPK_END_BUDGET);
+    auto itself = *nexus::spawn([] { (void)nexus::kill(nexus::self(), 9); });
+    test::check("a join sees whom it killed itself for", itself.join() == -9);
+}
+
 } // namespace
 
 int main() {
@@ -104,5 +119,6 @@ int main() {
     past_and_none();
     cancelled();
     joins();
+    joins_anothers();
     return test::result();
 }

@@ -148,6 +148,47 @@ TEST_F(FiberTest, a_kill_ends_a_join) {
     EXPECT_EQ(fiber->kill(), error(Errno::srch));
 }
 
+TEST_F(FiberTest, a_join_learns_of_an_end_that_the_fiber_could_not_tell) {
+    auto fiber = nexus::spawn([] { FAIL() << "it never ran"; });
+    kernel_.on_wait = [&](const test::Yield& yield) -> int64_t {
+        EXPECT_EQ(yield.flags, RUMPK_YIELD_END);
+        EXPECT_EQ(yield.peers, std::vector<uint64_t>{static_cast<uint64_t>(fiber->id())});
+        return alive_.erase(static_cast<uint64_t>(fiber->id())) != 0 ? RUMPK_CHANNEL_RX : -RUMPK_ESRCH;
+    };
+    EXPECT_EQ(fiber->join(), RUMPK_END_BUDGET);
+}
+
+TEST_F(FiberTest, a_killed_ones_joiner_may_learn_of_it_before_the_killer) {
+    auto fiber = *nexus::spawn([] { FAIL() << "it never ran"; });
+    kernel_.on_wait = [](const test::Yield&) -> int64_t { return -RUMPK_ESRCH; };
+    kernel_.on_kill = [&](uint64_t id, uint64_t) -> int64_t {
+        alive_.erase(id);
+        const uint64_t killer = std::exchange(kernel_.self, 77);
+        EXPECT_EQ(fiber.join(), -9);
+        fiber = {};
+        kernel_.self = killer;
+        return 0;
+    };
+    EXPECT_TRUE(fiber.kill(9));
+    kernel_.on_kill = [this](uint64_t id, uint64_t) -> int64_t {
+        return alive_.erase(id) != 0 ? 0 : -RUMPK_ESRCH;
+    };
+}
+
+TEST_F(FiberTest, a_kill_that_came_too_late_is_no_reason) {
+    auto fiber = *nexus::spawn([] { FAIL() << "it never ran"; });
+    kernel_.on_kill = [this](uint64_t id, uint64_t) -> int64_t {
+        alive_.erase(id); // the kernel was first
+        return -RUMPK_ESRCH;
+    };
+    EXPECT_EQ(fiber.kill(9), error(Errno::srch));
+    kernel_.on_wait = [](const test::Yield&) -> int64_t { return -RUMPK_ESRCH; };
+    EXPECT_EQ(fiber.join(), RUMPK_END_BUDGET);
+    kernel_.on_kill = [this](uint64_t id, uint64_t) -> int64_t {
+        return alive_.erase(id) != 0 ? 0 : -RUMPK_ESRCH;
+    };
+}
+
 TEST_F(FiberTest, the_callable_dies_with_its_handle) {
     const auto life = std::make_shared<int>(1);
     auto fiber = nexus::spawn([life] {});
