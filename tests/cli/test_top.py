@@ -161,7 +161,7 @@ class Asking(Case):
         self.assertTrue(self.top("--once", str(first.pid)).stdout.startswith(b"first on"))
         done = self.top("--once", "third")
         self.assertEqual(done.returncode, 127)
-        self.assertEqual(done.stderr, b"rumpk: no run of 'third'; there are: second, first\n")
+        self.assertEqual(done.stderr, b"rumpk: no run of 'third', and no such application; there are runs: second, first\n")
 
     def test_nobody(self):
         done = self.top("--once")
@@ -184,7 +184,7 @@ class Asking(Case):
         self.assertTrue(self.top("--once", "old").stdout.startswith(b"old on"))
         done = self.top("--once", "third")
         self.assertEqual((done.returncode, done.stderr.decode()),
-                         (127, f"rumpk: no run of 'third'; there are: {silent.pid} (no answer), old\n"))
+                         (127, f"rumpk: no run of 'third', and no such application; there are runs: {silent.pid} (no answer), old\n"))
 
     def test_machine_that_lies(self):
         process = self.start("lying_when_asked")
@@ -214,6 +214,59 @@ class Asking(Case):
             with self.assertRaises(top.NoAnswer) as none:
                 top._ask(Asked(line))
             self.assertEqual(none.exception.code, 127)
+
+
+class Starting(Case):
+    """The application is started by top itself."""
+
+    def test_until_its_end(self):
+        done = self.top("soak", "--machine", "host", "--smp", "2", "--json", "--interval", "0.1", "--", "40", "1500", "1")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        looks = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertGreater(len(looks), 3)
+        self.assertEqual({(look["application"], look["machine"], look["cores"]) for look in looks}, {("soak", "host", 2)})
+        self.assertGreater(max(len(look["fibers"]) for look in looks), 20)
+        self.assertIn(b"ok all have ended\n", done.stderr)
+        self.assertEqual(list(self.folder.glob("rumpk/*")), [])
+
+    def test_its_exit_code_and_what_it_says(self):
+        done = self.top("exit", "--machine", "host", "--interval", "0.1", "--", "77")
+        self.assertEqual(done.returncode, 77, done.stderr)
+        done = self.top("args", "--machine", "host", "--interval", "0.1", "--", "one", "two words")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(b'"one"\n"two\\x20words"\n', done.stderr)
+
+    def test_it_ends_with_top(self):
+        done = self.top("soak", "--once", "--machine", "host", "--interval", "0.1", "--", "40", "100000", "1")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(b"soak on host, run ", done.stdout)
+        pid = int(done.stdout.split(b"run ")[1].split(b":")[0])
+        self.assertFalse(Path(f"/proc/{pid}").exists())
+        self.assertEqual(list(self.folder.glob("rumpk/*")), [])
+
+    def test_without_a_machine(self):
+        """One that runs is shown; one of that name that does not is started."""
+        process = self.start("watched_for_ever", name="soak")
+        done = self.top("soak", "--once")
+        self.assertIn(f"soak on fake, run {process.pid}:".encode(), done.stdout)
+        process.kill()
+        process.wait()
+        with unittest.mock.patch.object(top, "_Started") as started, unittest.mock.patch.object(top.monitor, "folder", return_value=self.folder):
+            args = unittest.mock.Mock(interval="1", application="soak", machine=None, smp=None, memory=None, arguments=[])
+            top.main(args)
+            started.assert_called_once_with(args, [])
+
+    def test_what_cannot_be_started(self):
+        for words, said in (
+            (["--machine", "host"], b"which application is to be started?"),
+            (["nothing-such", "--machine", "host"], b"no application 'nothing-such'"),
+            (["nothing-such"], b"no run of 'nothing-such', and no such application; nothing is running"),
+            (["soak", "--machine", "pdp11"], b"pdp11"),
+            (["soak", "--machine", "host", "--smp", "x"], b"--smp x: not a number of cores"),
+        ):
+            done = self.top("--once", *words)
+            self.assertEqual(done.returncode, 127, done.stderr)
+            self.assertIn(said, done.stderr)
 
 
 class OnATerminal(Case):

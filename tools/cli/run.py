@@ -65,7 +65,7 @@ def register(subparsers):
     )
     parser.add_argument("--verbose", action="store_true", help="show the firmware's text and the kernel's log")
     parser.set_defaults(arguments=[])
-    _keep_arguments_apart(parser)
+    keep_arguments_apart(parser)
 
 
 def _least_memory():
@@ -76,7 +76,7 @@ def _least_memory():
     return "; ".join(f"{common.size_text(size)} on {', '.join(names)}" for size, names in sorted(by_size.items()))
 
 
-def _keep_arguments_apart(parser):
+def keep_arguments_apart(parser):
     """What stands behind `--` is the application's, whatever it looks like."""
     parse = parser.parse_known_args
 
@@ -87,7 +87,7 @@ def _keep_arguments_apart(parser):
         if rest:
             words = shlex.join(rest)
             parser.error(f"unknown arguments: {words}; the application's own stand behind --: "
-                         f"./rumpk run {namespace.application or 'hello'} -- {words}")
+                         f"{parser.prog} {namespace.application or 'hello'} -- {words}")
         namespace.arguments = args[at + 1 :]
         return namespace, rest
 

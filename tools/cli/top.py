@@ -1,17 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """`./rumpk top`: the fibers of a running image by tier, core and time, and what became of its cells. It asks the `./rumpk run` that the image
-belongs to (monitor.py)."""
+belongs to (monitor.py), or starts one."""
 
 import json
 import os
 import select
+import shutil
 import socket
+import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
-from . import cells, common, monitor, telemetry
+from . import build, cells, common, machines, monitor, run, session, telemetry
 
 ANSWER_SECONDS = 5.0
+START_SECONDS = 60.0  # for the first answer of a machine that has just been started
+END_SECONDS = 10.0  # for a run of ours that was asked to end
 ASK = b"?"
 _FIELDS = {
     "application": str, "machine": str, "pid": int, "cores": int, "uptime_ns": int, "memory_unused": int, "fibers": list,
@@ -24,16 +30,24 @@ def register(subparsers):
     parser = subparsers.add_parser(
         "top",
         help="show the fibers of a running image by tier, core and time",
-        description="Shows the fibers of an image that ./rumpk run has started, again and again. q or Ctrl-C ends it.",
+        description="Shows the fibers of an image again and again: of one that ./rumpk run has started, or of an application that it "
+        "starts itself. q or Ctrl-C ends it.",
         epilog="The first look makes the image count times. TIME is run time since then, WAKE the longest from being woken to "
-        "running, SHARE the part of its core since the last look.",
+        "running, SHARE the part of its core since the last look. An application that top has started gets no input and ends with top, "
+        "with whose exit code it ends if it does so itself; what it says is shown then, on standard error.",
+        usage="./rumpk top [options] [RUN|APP] [-- ARGS...]",
     )
-    parser.add_argument("run", nargs="?", metavar="RUN", help="the application's name or the process id of its ./rumpk run; "
-                        "default: the one that was started last")
+    parser.add_argument("application", nargs="?", metavar="RUN|APP", help="the application's name or the process id of its ./rumpk run; where "
+                        "none runs, an application to start, as for run; default: the run that was started last")
     parser.add_argument("--interval", default="1", metavar="SECONDS", help="between two looks (default 1)")
     parser.add_argument("--once", action="store_true", help="look once")
     parser.add_argument("--json", action="store_true", help="a line of JSON for each look")
     parser.add_argument("--all", action="store_true", help="every fiber, also more than the terminal has lines")
+    parser.add_argument("--machine", help=f"start it, whether one runs or not, on this machine; default where none runs: {machines.DEFAULT}")
+    parser.add_argument("--smp", metavar="N", help="start it, with so many cores")
+    parser.add_argument("--memory", metavar="SIZE", help="start it, with so much memory")
+    parser.set_defaults(arguments=[])
+    run.keep_arguments_apart(parser)
 
 
 class NoAnswer(Exception):
@@ -46,13 +60,82 @@ class NoAnswer(Exception):
 
 def main(args) -> int:
     interval = _seconds(args.interval)
-    asked = _connect(args.run)
+    options = [word for name in ("machine", "smp", "memory") if getattr(args, name) for word in (f"--{name}", getattr(args, name))]
+    start = bool(options or args.arguments)
+    if start and args.application is None:
+        common.fail("which application is to be started? Say for example ./rumpk top threads --machine host")
+    asked, others = (None, []) if start else _connect(args.application)
+    if asked is None and (start or _is_application(args.application)):
+        with _Started(args, options) as started:
+            return started.show(args, interval)
+    if asked is None:
+        _nobody(args.application, others)
     try:
         return _look(asked, args, interval)
     except NoAnswer as none:
         common.fail(str(none), none.code)
     finally:
         asked.close()
+
+
+# --- An application of our own ---------------------------------------------------------------------
+
+
+def _is_application(name):
+    return name is not None and (name.endswith(".img") or Path(name).is_dir() or name in [one.name for one in build.in_tree()])
+
+
+class _Started:
+    """A run that ends with us. What it says waits in a file, for the screen is ours."""
+
+    def __init__(self, args, options):
+        target = run.target_of(args.application, machines.load(args.machine or machines.DEFAULT))
+        self._said = tempfile.TemporaryFile()
+        self._process = session.start(
+            [str(common.ROOT / "rumpk"), "run", str(target.image), *options, "--", *args.arguments],
+            stdin=subprocess.DEVNULL, stdout=self._said, stderr=self._said,
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        """Asks it to end, if it has not, and passes on what it said."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(END_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._said.seek(0)
+        shutil.copyfileobj(self._said, sys.stderr.buffer)
+        sys.stderr.flush()
+        self._said.close()
+
+    def show(self, args, interval):
+        """Until its end or ours; the exit code."""
+        asked = self._connect()
+        if asked is not None:
+            with asked:
+                try:
+                    return _look(asked, args, interval)
+                except NoAnswer as none:
+                    if none.code:
+                        common.say(str(none))
+                        return none.code
+        return self._process.wait()
+
+    def _connect(self):
+        """As soon as it listens; None: it has ended before."""
+        place = monitor.folder()
+        while self._process.poll() is None:
+            path = place and place / f"{self._process.pid}.socket"
+            if path and path.exists() and (asked := _open(path)):
+                asked.settimeout(START_SECONDS)
+                return asked
+            time.sleep(0.02)
+        return None
 
 
 def _seconds(text):
@@ -96,7 +179,8 @@ def _open(path):
 
 
 def _connect(wanted):
-    others = []  # runs of another name, and the process ids of those that do not say theirs
+    """The run that is meant. None and the others: their names, and the process ids of those that do not say theirs."""
+    others = []
     for path in _sockets():
         if wanted is not None and wanted.isdigit() and path.stem != wanted:
             others.append(path.stem)
@@ -105,18 +189,23 @@ def _connect(wanted):
         if asked is None:
             continue
         if wanted is None or wanted.isdigit():
-            return asked
+            return asked, []
         try:
             name = _ask(asked)["application"]
         except NoAnswer as none:
             name = f"{path.stem} (no answer)" if none.code else None
         if name == wanted:
-            return asked
+            return asked, []
         others += [name] if name else []
         asked.close()
+    return None, others
+
+
+def _nobody(wanted, others):
     if wanted is None:
         common.fail("no image is running; ./rumpk run starts one")
-    common.fail(f"no run of '{wanted}'" + (f"; there are: {', '.join(others)}" if others else "; nothing is running"))
+    common.fail(f"no run of '{wanted}', and no such application" + (f"; there are runs: {', '.join(others)}" if others else
+                                                                    "; nothing is running"))
 
 
 def _ask(asked):
