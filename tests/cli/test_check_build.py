@@ -163,19 +163,21 @@ class Tidy(Case):
         self.assertEqual(tidy.check_tidy(Tree(self.folder)), [])
 
     def test_tests_are_looked_at_less_deeply(self):
-        """What is plain to see is found there as well."""
+        """What the analyzer alone sees is found there where it is asked to look deeply."""
         for name, usual, deep in (
             ("core/a.cpp", tidy.SHIPPED, ()), ("apps/a/main.cpp", tidy.SHIPPED, ()),
-            ("tests/apps/a/main.cpp", tidy.SHALLOW, tidy.SHALLOW), ("tests/unit/a.cpp", (tidy.LESS,), tidy.SHALLOW),
+            ("tests/apps/a/main.cpp", (tidy.LESS,), tidy.SHALLOW), ("tests/unit/a.cpp", (tidy.LESS,), tidy.SHALLOW),
         ):
             unit = tidy.Unit(name, "host", "")
             self.assertEqual((tidy.arguments(unit, False), tidy.arguments(unit, True)), (usual, deep), name)
         tree = self.plant({
-            ".clang-tidy": "Checks: '-*,clang-analyzer-core.NullDereference'\nWarningsAsErrors: '*'\n",
+            ".clang-tidy": "Checks: '-*,modernize-use-nullptr,clang-analyzer-core.NullDereference'\nWarningsAsErrors: '*'\n",
             "build/tests/compile_commands.json":
                 '[{"directory": "%s", "command": "clang++-19 -c tests/apps/a.cpp", "file": "tests/apps/a.cpp"}]' % self.folder,
             "tests/apps/a.cpp": "int f(int* p) {\n    if (p == nullptr) {\n        return *p;\n    }\n    return 0;\n}\n",
         })
+        self.assertEqual(tidy.check_tidy(tree), [])
+        tree.deep = True
         self.assertEqual([(f.path, f.line) for f in tidy.check_tidy(tree)], [("tests/apps/a.cpp", 3)])
 
     def test_a_file_is_looked_at_without_what_the_build_precompiles(self):

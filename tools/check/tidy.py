@@ -23,12 +23,12 @@ TIDY = "clang-tidy-19"
 PRESETS = ("qemu-riscv64", "qemu-riscv64-pmp", "host", "tests", "fuzz", "tests-tsan")
 CACHE = "build/check/tidy"
 # How many paths the analyzer follows. In what is shipped a function may take a seventh of the usual number of steps,
-# which more than halves the whole check; all of them where it is asked to look deeply. What only tests or measures is analysed
-# less: unit tests run under sanitizers, test programs on every machine, and nobody ships them. The analyzer would spend
-# four fifths of the whole check there, most of it on the macros of GoogleTest and on printf in long lists of checks.
+# which more than halves the whole check; all of them where it is asked to look deeply. What only tests or measures is
+# analysed there alone, and less: unit tests run under sanitizers, test programs on every machine, and nobody ships them. The
+# analyzer would spend four fifths of the whole check there, most of it on the macros of GoogleTest and on printf in long
+# lists of checks. Nor is it looked for, otherwise, what costs time, and what is merely left over.
 TESTS = ("tests/", "bench/")
-# GoogleTest's headers and the library's are read once, as in the build, but where it is asked to look deeply; nor is it
-# looked for there, then, what sanitizers find while they run, what costs time, and what is merely left over: a file with
+# GoogleTest's headers and the library's are read once, as in the build, but where it is asked to look deeply: a file with
 # GoogleTest in it takes five times as long as another.
 UNIT_TESTS = "tests/unit/"
 LESS = "--checks=-clang-analyzer-*,-performance-*,-misc-unused-using-decls"
@@ -128,10 +128,8 @@ def options(unit: Unit, precompiled: bool = False) -> list[str]:
 
 
 def arguments(unit: Unit, deep: bool) -> tuple[str, ...]:
-    if unit.name.startswith(UNIT_TESTS) and not deep:
-        return (LESS,)
     if unit.name.startswith(TESTS):
-        return SHALLOW
+        return SHALLOW if deep else (LESS,)
     return () if deep else SHIPPED
 
 
