@@ -166,7 +166,7 @@ class Tidy(Case):
         """What the analyzer alone sees is found there where it is asked to look deeply."""
         for name, usual, deep in (
             ("core/a.cpp", tidy.SHIPPED, ()), ("apps/a/main.cpp", tidy.SHIPPED, ()),
-            ("tests/apps/a/main.cpp", (tidy.LESS,), tidy.SHALLOW), ("tests/unit/a.cpp", (tidy.LESS,), tidy.SHALLOW),
+            ("tests/apps/a/main.cpp", (tidy.LESS,), tidy.SHALLOW), ("tests/unit/a.cpp", (tidy.LEAST,), tidy.SHALLOW),
         ):
             unit = tidy.Unit(name, "host", "")
             self.assertEqual((tidy.arguments(unit, False), tidy.arguments(unit, True)), (usual, deep), name)
