@@ -138,6 +138,12 @@ def refusing_kernel():
     sys.exit(126)
 
 
+def refusing_by_the_line():
+    """As on a machine that carries no exit code."""
+    send(BOOT + b"rumpk: device tree: /: no memory\n\x10x\x7e")
+    sys.exit(0)
+
+
 def stuck_firmware():
     send(BOOT)
     time.sleep(600)

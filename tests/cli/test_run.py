@@ -205,12 +205,14 @@ class Failures(unittest.TestCase):
         self.assertIn(b"did not come up", done.stderr)
 
     def test_refusal_before_there_are_frames(self):
-        done = play("refusing_kernel")
-        self.assertEqual(done.returncode, 126)
-        self.assertEqual(done.stderr, b"rumpk: device tree: /: no memory\n")
-        loud = play("refusing_kernel", verbose=True)
-        self.assertEqual(loud.returncode, 126)
-        self.assertEqual(loud.stderr.count(b"rumpk: device tree: /: no memory\n"), 1)
+        for kernel in ("refusing_kernel", "refusing_by_the_line"):
+            with self.subTest(kernel):
+                done = play(kernel)
+                self.assertEqual(done.returncode, 126)
+                self.assertEqual(done.stderr, b"rumpk: device tree: /: no memory\n")
+                loud = play(kernel, verbose=True)
+                self.assertEqual(loud.returncode, 126)
+                self.assertEqual(loud.stderr.count(b"rumpk: device tree: /: no memory\n"), 1)
 
     def test_time_out_with_a_reader_that_does_not_read(self):
         with subprocess.Popen(driver("endless", timeout=1.0), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:

@@ -230,6 +230,7 @@ class Line(session.Run):
             self.output.say(f"{self.broken}; the machine was stopped")
             return EXIT_EMULATOR
         if self.decoder.panicked or code == EXIT_PANIC:
+            self._show_refusal()
             return EXIT_PANIC
         if code is not None and code <= session.EXIT_APPLICATION_MAX:
             return code
@@ -241,13 +242,17 @@ class Line(session.Run):
             self._read_errors()
         if self.decoder.framed:
             return self._did_not_boot(f"the emulator {status} before the image said how it ended")
-        # What is wrong before there are frames, a kernel says in plain lines behind the firmware's.
-        refusal = [line for line in last_lines(self.firmware) if line.startswith(b"rumpk: ")]
-        if refusal and self.process.returncode == EXIT_PANIC:
-            if not self.options.verbose:
-                self.output.put(2, b"".join(line + b"\n" for line in refusal))
+        if self.process.returncode == EXIT_PANIC and self._show_refusal():
             return EXIT_PANIC
         return self._did_not_boot(f"the emulator {status}, and the image did not come up")
+
+    def _show_refusal(self):
+        """What is wrong before there are frames, a kernel says in plain lines behind the firmware's. Where the machine
+        carries no exit code, a frame of it follows."""
+        lines = [line for line in last_lines(self.firmware) if line.startswith(b"rumpk: ")]
+        if not self.options.verbose:
+            self.output.put(2, b"".join(line + b"\n" for line in lines))
+        return bool(lines)
 
     def _ended(self):
         try:
