@@ -56,7 +56,7 @@ class MessageBatch {
     [[nodiscard]] Iterator end() const { return {this, size_}; }
 
   private:
-    template <class, class>
+    template <class, class, class>
     friend class BasicConsumer;
 
     MessageBatch(const std::byte* slots, Geometry geometry, uint64_t first, uint32_t size)
@@ -70,19 +70,19 @@ class MessageBatch {
 
 // One at a time, by the ring's only consumer. Believes the sequence word of the slot it looks at and
 // nothing else of the ring's state.
-template <class Fence = SameCore, class Words = AtomicWords>
-class BasicConsumer : public Endpoint<Fence, Words, Role::consumer> {
-    using Base = Endpoint<Fence, Words, Role::consumer>;
+template <class Fence = SameCore, class Words = AtomicWords, class Shape = Geometry>
+class BasicConsumer : public Endpoint<Fence, Words, Shape, Role::consumer> {
+    using Base = Endpoint<Fence, Words, Shape, Role::consumer>;
 
   public:
     // A ring that ion::format has just made. base: 64-byte aligned, geometry.bytes() long.
-    BasicConsumer(void* base, Geometry geometry, Fence fence = {}) : Base(base, geometry, fence) {}
+    BasicConsumer(void* base, Shape geometry = {}, Fence fence = {}) : Base(base, geometry, fence) {}
 
     // Goes on where a dead predecessor stopped; the producer may be alive. What the predecessor had
     // released is done, what it had only peeked comes again (see again()). Ring the producer if
     // peer_waiting(): the dead one may not have. EPIPE: it had closed the ring. EIO: positions and
     // sequences contradict each other; closed as broken, the epoch moves.
-    [[nodiscard]] static Result<BasicConsumer> resume(void* base, Geometry geometry, Fence fence = {});
+    [[nodiscard]] static Result<BasicConsumer> resume(void* base, Shape geometry = {}, Fence fence = {});
 
     // The oldest message not released; the same one until then. EAGAIN: none. EPIPE: none, and the
     // producer has closed; or this end has. EIO: the producer lied.
@@ -111,26 +111,26 @@ class BasicConsumer : public Endpoint<Fence, Words, Role::consumer> {
     // closing it.
     template <class Use>
     [[nodiscard, gnu::always_inline]] Result<bool> consume(Use&& use) {
-        const uint64_t head = head_;
         const uint32_t capacity = this->capacity();
-        rumpk_slot_header* slot = this->slot_of_lap(head);
-        if (head >= stop_ || !this->holds(*slot, static_cast<uint32_t>(head + 1))) [[unlikely]] {
-            if (auto late = last_look(); !late) {
-                return error(late.error());
+        return consume_from([&](rumpk_slot_header& slot) {
+            const uint32_t tag = Words::load(slot.tag, std::memory_order_relaxed); // as in peek
+            const uint32_t length = Words::load(slot.length, std::memory_order_relaxed);
+            if (length > capacity) [[unlikely]] {
+                return false;
             }
-            slot = this->slot_of_lap(head);
-        }
-        const uint32_t tag = Words::load(slot->tag, std::memory_order_relaxed); // as in peek
-        const uint32_t length = Words::load(slot->length, std::memory_order_relaxed);
-        if (length > capacity) [[unlikely]] {
-            return error(lied());
-        }
-        rumpk_ring_line& own = this->own();
-        const uint32_t& waiting = Fence::one_core ? this->peer().waiting : own.wanted;
-        use(Message{tag, {this->payload_of(*slot), length}});
-        head_ = head + 1;
-        hand_back(own, head + 1);
-        return this->wants_bell(waiting);
+            use(Message{tag, {this->payload_of(slot), length}});
+            return true;
+        });
+    }
+
+    // The same in a ring that format_alike() made, from a producer that is trusted: `use(std::byte*)` knows
+    // what is there, and it is this end's to change.
+    template <class Use>
+    [[nodiscard, gnu::always_inline]] Result<bool> consume_alike(Use&& use) {
+        return consume_from([&](rumpk_slot_header& slot) {
+            use(this->payload_of(slot));
+            return true;
+        });
     }
 
     // The oldest messages not released: at least one, at most `most`. A message that lies about its
@@ -184,6 +184,27 @@ class BasicConsumer : public Endpoint<Fence, Words, Role::consumer> {
     // the acquire in BasicProducer::refresh).
     static void hand_back(rumpk_ring_line& own, uint64_t head) {
         Words::store(own.position, head, std::memory_order_release);
+    }
+
+    // `read` looks at the slot of the oldest message. False: it is a lie.
+    template <class Read>
+    [[nodiscard, gnu::always_inline]] Result<bool> consume_from(Read&& read) {
+        const uint64_t head = head_;
+        rumpk_slot_header* slot = this->slot_of_lap(head);
+        if (head >= stop_ || !this->holds(*slot, static_cast<uint32_t>(head + 1))) [[unlikely]] {
+            if (auto late = last_look(); !late) {
+                return error(late.error());
+            }
+            slot = this->slot_of_lap(head);
+        }
+        rumpk_ring_line& own = this->own();
+        const uint32_t& waiting = Fence::one_core ? this->peer().waiting : own.wanted;
+        if (!read(*slot)) [[unlikely]] {
+            return error(lied());
+        }
+        head_ = head + 1;
+        hand_back(own, head + 1);
+        return this->wants_bell(waiting);
     }
 
     // Is the next message there? Only within the lap.
@@ -255,31 +276,28 @@ class BasicConsumer : public Endpoint<Fence, Words, Role::consumer> {
     uint64_t ran_dry_at_ = 0; // messages released when there was none to peek
 };
 
-template <class Fence, class Words>
-Result<void> BasicConsumer<Fence, Words>::last_look() {
+template <class Fence, class Words, class Shape>
+Result<void> BasicConsumer<Fence, Words, Shape>::last_look() {
     if (this->closed() != Close::open) {
         return error(this->why_closed());
     }
-    if (head_ >= stop_) {
-        stop_ = this->enter_lap(head_);
-    }
-    if (head_ != 0) {
-        this->note_outstanding(1); // what came one by one; larger batches were noted when they came
-    }
+    const uint64_t end = head_ < stop_ ? stop_ : this->enter_lap(head_);
     const Close gone = this->peer_closed();
-    if (here()) {
+    if (here() || (gone == Close::open && rest())) {
+        stop_ = end;
+        this->note_outstanding(1); // what comes one by one; larger batches are noted when they come
         return {};
     }
     if (gone == Close::open) {
-        return rest() ? Result<void>{} : error(Errno::again);
+        return error(Errno::again);
     }
     settle();
     return error(this->peer_gone(gone));
 }
 
-template <class Fence, class Words>
-Result<BasicConsumer<Fence, Words>> BasicConsumer<Fence, Words>::resume(void* base, Geometry geometry,
-                                                                        Fence fence) {
+template <class Fence, class Words, class Shape>
+Result<BasicConsumer<Fence, Words, Shape>>
+BasicConsumer<Fence, Words, Shape>::resume(void* base, Shape geometry, Fence fence) {
     BasicConsumer consumer(base, geometry, fence);
     if (Words::load(consumer.own().closed, std::memory_order_relaxed) != RUMPK_RING_OPEN) {
         return error(Errno::pipe);

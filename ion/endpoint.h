@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "abi/ring.h"
 #include "ion/geometry.h"
@@ -24,10 +25,13 @@ enum class Close : uint32_t {
 // The end that writes, or the one that reads.
 enum class Role : bool { producer, consumer };
 
-template <class Fence, class Words, Role role>
+// Shape: Geometry, or a FixedGeometry.
+template <class Fence, class Words, class Shape, Role role>
 class Endpoint {
+    static constexpr bool fixed = !std::is_same_v<Shape, Geometry>;
+
   public:
-    [[nodiscard]] const Geometry& geometry() const { return geometry_; }
+    [[nodiscard]] const Shape& geometry() const { return geometry_; }
 
     // This end will not go on; the other learns the reason and should be rung if it is waiting. What
     // was published before can still be consumed. The first reason stays. Close::open is ignored.
@@ -91,7 +95,7 @@ class Endpoint {
     }
 
   protected:
-    Endpoint(void* base, Geometry geometry, Fence fence)
+    Endpoint(void* base, Shape geometry, Fence fence)
         : header_(static_cast<rumpk_ring_header*>(base)), geometry_(geometry), fence_(fence) {
         epoch_ = Words::load(own().epoch, std::memory_order_relaxed);
     }
@@ -104,13 +108,21 @@ class Endpoint {
 
     // The same for a position of the lap that this end is in: what the fast paths use. They compare the
     // position with the end of the lap, or of what is known of it, in one test, and need no mask. For any
-    // other position an address, which nobody may look at.
+    // other position an address, which nobody may look at. With a fixed geometry the mask is cheaper than
+    // laps, and one lap has no end.
     [[nodiscard]] rumpk_slot_header* slot_of_lap(uint64_t position) const {
-        return reinterpret_cast<rumpk_slot_header*>(lap_ +
-                                                    static_cast<uintptr_t>(position) * geometry_.slot_size());
+        if constexpr (fixed) {
+            return &slot(position);
+        } else {
+            return reinterpret_cast<rumpk_slot_header*>(lap_ + static_cast<uintptr_t>(position) *
+                                                                   geometry_.slot_size());
+        }
     }
     // Goes into the lap of `position`; where it ends.
     uint64_t enter_lap(uint64_t position) {
+        if constexpr (fixed) {
+            return ~uint64_t{0};
+        }
         const uint64_t first = position & -uint64_t{geometry_.slots()}; // a power of two: rounds down
         lap_ =
             reinterpret_cast<uintptr_t>(first_slot()) - static_cast<uintptr_t>(first) * geometry_.slot_size();
@@ -215,7 +227,7 @@ class Endpoint {
 
     // Private memory of this end; nothing here is ever read back from the ring but at take_over.
     rumpk_ring_header* header_;
-    Geometry geometry_;
+    [[no_unique_address]] Shape geometry_;
     uintptr_t lap_ = 0; // where the slot of message 0 would lie if all laps were in a row and this one here
     uint32_t epoch_ = 0;
     Close closed_ = Close::open;

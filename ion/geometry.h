@@ -63,4 +63,17 @@ class Geometry {
     uint32_t slot_size_;
 };
 
+// A geometry that is known when the program is compiled: an end that has it keeps none, and finds a slot
+// without a multiplication. A wrong one does not compile.
+template <uint32_t Slots, uint32_t SlotSize>
+struct FixedGeometry {
+    static constexpr Geometry value = Geometry::of(Slots, SlotSize);
+
+    [[nodiscard]] static constexpr uint32_t slots() { return Slots; }
+    [[nodiscard]] static constexpr uint32_t slot_size() { return SlotSize; }
+    [[nodiscard]] static constexpr uint32_t capacity() { return value.capacity(); }
+    [[nodiscard]] static constexpr uint64_t bytes() { return value.bytes(); }
+    constexpr operator Geometry() const { return value; }
+};
+
 } // namespace ion

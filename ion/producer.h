@@ -40,7 +40,7 @@ class ClaimBatch {
     }
 
   private:
-    template <class, class>
+    template <class, class, class>
     friend class BasicProducer;
 
     ClaimBatch(std::byte* slots, Geometry geometry, uint64_t first, uint32_t size)
@@ -59,20 +59,20 @@ class ClaimBatch {
 
 // One at a time, by the ring's only producer. Nothing here waits, allocates or loops longer than a
 // batch; nothing read from the ring is believed unchecked.
-template <class Fence = SameCore, class Words = AtomicWords>
-class BasicProducer : public Endpoint<Fence, Words, Role::producer> {
-    using Base = Endpoint<Fence, Words, Role::producer>;
+template <class Fence = SameCore, class Words = AtomicWords, class Shape = Geometry>
+class BasicProducer : public Endpoint<Fence, Words, Shape, Role::producer> {
+    using Base = Endpoint<Fence, Words, Shape, Role::producer>;
 
   public:
     // A ring that ion::format has just made. base: 64-byte aligned, geometry.bytes() long.
-    BasicProducer(void* base, Geometry geometry, Fence fence = {})
+    BasicProducer(void* base, Shape geometry = {}, Fence fence = {})
         : Base(base, geometry, fence), limit_(geometry.slots()) {}
 
     // Goes on where a dead predecessor stopped; nobody else may be writing. What it had published
     // stays published, what it had only claimed is gone. The dead one may have died before it rang:
     // ring the consumer if peer_waiting(). EPIPE: it had closed the ring; ring, too. EIO: the ring's
     // positions and sequences contradict each other; it is closed as broken and the epoch moves.
-    [[nodiscard]] static Result<BasicProducer> resume(void* base, Geometry geometry, Fence fence = {});
+    [[nodiscard]] static Result<BasicProducer> resume(void* base, Shape geometry = {}, Fence fence = {});
 
     // The next slot to fill. EAGAIN: full. EPIPE: either end has closed (the consumer's closing is
     // noticed when the ring seems full; peer_closed() tells at once). EIO: the consumer lied.
@@ -111,7 +111,9 @@ class BasicProducer : public Endpoint<Fence, Words, Role::producer> {
         if (tail >= stop_ || length > this->capacity()) [[unlikely]] {
             return error(Errno::inval);
         }
-        finish(*this->slot_of_lap(tail), tail, tag, static_cast<uint32_t>(length));
+        rumpk_slot_header& slot = *this->slot_of_lap(tail);
+        describe(slot, tag, static_cast<uint32_t>(length));
+        finish(slot, tail);
         return {};
     }
 
@@ -123,17 +125,16 @@ class BasicProducer : public Endpoint<Fence, Words, Role::producer> {
         if (length > this->capacity()) [[unlikely]] {
             return error(Errno::inval);
         }
-        if (tail_ >= stop_) [[unlikely]] {
-            if (auto room = go_on(1); !room) {
-                return error(room.error());
-            }
-        }
-        const uint64_t tail = tail_;
-        rumpk_slot_header& slot = *this->slot_of_lap(tail);
-        const uint32_t& waiting = Fence::one_core ? this->peer().waiting : this->own().wanted;
-        fill(this->payload_of(slot));
-        finish(slot, tail, tag, static_cast<uint32_t>(length));
-        return this->wants_bell(waiting);
+        return produce_in([&](rumpk_slot_header& slot) {
+            fill(this->payload_of(slot));
+            describe(slot, tag, static_cast<uint32_t>(length));
+        });
+    }
+
+    // The same in a ring that format_alike() made: a slot says already what is in it.
+    template <class Fill>
+    [[nodiscard, gnu::always_inline]] Result<bool> produce_alike(Fill&& fill) {
+        return produce_in([&](rumpk_slot_header& slot) { fill(this->payload_of(slot)); });
     }
 
     // Publishes the first `count` slots of a batch, all of them described. EINVAL: more than were claimed.
@@ -219,14 +220,31 @@ class BasicProducer : public Endpoint<Fence, Words, Role::producer> {
         }
     }
 
-    // What publishing one message is.
-    [[gnu::always_inline]] void finish(rumpk_slot_header& slot, uint64_t tail, uint32_t tag,
-                                       uint32_t length) {
+    [[gnu::always_inline]] static void describe(rumpk_slot_header& slot, uint32_t tag, uint32_t length) {
         // relaxed: the release in seal orders them before the sequence word.
         Words::store(slot.tag, tag, std::memory_order_relaxed);
         Words::store(slot.length, length, std::memory_order_relaxed);
+    }
+
+    // What publishing one message is.
+    [[gnu::always_inline]] void finish(rumpk_slot_header& slot, uint64_t tail) {
         seal(slot, static_cast<uint32_t>(tail + 1));
         tail_ = tail + 1;
+    }
+
+    template <class Write>
+    [[nodiscard, gnu::always_inline]] Result<bool> produce_in(Write&& write) {
+        if (tail_ >= stop_) [[unlikely]] {
+            if (auto room = go_on(1); !room) {
+                return error(room.error());
+            }
+        }
+        const uint64_t tail = tail_;
+        rumpk_slot_header& slot = *this->slot_of_lap(tail);
+        const uint32_t& waiting = Fence::one_core ? this->peer().waiting : this->own().wanted;
+        write(slot);
+        finish(slot, tail);
+        return this->wants_bell(waiting);
     }
 
     // The fast path ends where the lap does, or the room that is known.
@@ -259,8 +277,8 @@ class BasicProducer : public Endpoint<Fence, Words, Role::producer> {
     uint64_t stop_ = 0;  // and this far without a look: limit_, or the end of its lap before that; 0 at first
 };
 
-template <class Fence, class Words>
-Result<void> BasicProducer<Fence, Words>::refresh() {
+template <class Fence, class Words, class Shape>
+Result<void> BasicProducer<Fence, Words, Shape>::refresh() {
     if (this->closed() != Close::open) {
         return error(this->why_closed());
     }
@@ -288,8 +306,8 @@ Result<void> BasicProducer<Fence, Words>::refresh() {
     return {};
 }
 
-template <class Fence, class Words>
-bool BasicProducer<Fence, Words>::recover(uint64_t tail, uint64_t head) {
+template <class Fence, class Words, class Shape>
+bool BasicProducer<Fence, Words, Shape>::recover(uint64_t tail, uint64_t head) {
     // The position follows the sequences, so that a death in commit leaves it up to a lap behind, and
     // the consumer may have released beyond it. Either way all between the two was committed.
     if (!this->within_a_lap(tail, head)) {
@@ -315,9 +333,9 @@ bool BasicProducer<Fence, Words>::recover(uint64_t tail, uint64_t head) {
     return true;
 }
 
-template <class Fence, class Words>
-Result<BasicProducer<Fence, Words>> BasicProducer<Fence, Words>::resume(void* base, Geometry geometry,
-                                                                        Fence fence) {
+template <class Fence, class Words, class Shape>
+Result<BasicProducer<Fence, Words, Shape>>
+BasicProducer<Fence, Words, Shape>::resume(void* base, Shape geometry, Fence fence) {
     BasicProducer producer(base, geometry, fence);
     if (Words::load(producer.own().closed, std::memory_order_relaxed) != RUMPK_RING_OPEN) {
         return error(Errno::pipe);

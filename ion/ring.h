@@ -46,4 +46,24 @@ namespace ion {
     return {};
 }
 
+// The same for messages that are all alike, between parties that trust each other: what each slot says of its
+// message stands there from now on, and neither writes nor reads it again (produce_alike, consume_alike).
+// EINVAL also: more bytes than fit.
+[[nodiscard]] inline Result<void> format_alike(std::span<std::byte> memory, Geometry geometry, uint32_t tag,
+                                               uint32_t length) {
+    if (length > geometry.capacity()) {
+        return error(Errno::inval);
+    }
+    if (auto made = format(memory, geometry); !made) {
+        return made;
+    }
+    for (uint32_t i = 0; i < geometry.slots(); ++i) {
+        auto& slot = *reinterpret_cast<rumpk_slot_header*>(memory.data() + RUMPK_RING_HEADER_SIZE +
+                                                           uint64_t{i} * geometry.slot_size());
+        slot.tag = tag;
+        slot.length = length;
+    }
+    return {};
+}
+
 } // namespace ion

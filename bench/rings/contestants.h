@@ -11,6 +11,7 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <type_traits>
 
 #include <boost/lockfree/spsc_queue.hpp>
 #include <readerwriterqueue/readerwriterqueue.h>
@@ -70,16 +71,16 @@ inline Memory allocate(size_t bytes) {
     return memory;
 }
 
-// Ours, as it ships: towards a stranger on another core, able to park, a bell looked for after every
-// publish and every release.
-template <size_t Bytes, class Fence>
+// Ours, as it ships: towards a stranger, able to park, a bell looked for after every publish and every
+// release. Shape: ion::Geometry, or a geometry that is known when the program is compiled.
+template <size_t Bytes, class Fence, class Shape = ion::Geometry>
 class Ion {
   public:
     static constexpr const char* name = "ion";
 
     explicit Ion(uint32_t capacity)
         : geometry_(*ion::Geometry::make(capacity, ion::Geometry::slot_for(Bytes))),
-          memory_(allocate(geometry_.bytes())), out_(format(), geometry_), in_(memory_.get(), geometry_) {}
+          memory_(allocate(geometry_.bytes())), out_(format(), shape()), in_(memory_.get(), shape()) {}
 
     [[gnu::always_inline]] bool push(uint64_t p) {
         const auto pushed = out_.produce(
@@ -133,18 +134,35 @@ class Ion {
         (void)ion::format({memory_.get(), geometry_.bytes()}, geometry_);
         return memory_.get();
     }
+    [[nodiscard]] Shape shape() const {
+        if constexpr (std::is_same_v<Shape, ion::Geometry>) {
+            return geometry_;
+        } else {
+            return {};
+        }
+    }
 
     ion::Geometry geometry_;
     Memory memory_;
-    alignas(128) ion::BasicProducer<Fence> out_;
-    alignas(128) ion::BasicConsumer<Fence> in_;
+    alignas(128) ion::BasicProducer<Fence, ion::AtomicWords, Shape> out_;
+    alignas(128) ion::BasicConsumer<Fence, ion::AtomicWords, Shape> in_;
 };
 
-template <size_t Bytes>
+// Fixed: a capacity that is known when the program is compiled; 0: one that is not.
+template <size_t Bytes, uint32_t Fixed = 0>
 class Boost {
+    using Queue = std::conditional_t<
+        Fixed == 0, boost::lockfree::spsc_queue<Message<Bytes>>,
+        boost::lockfree::spsc_queue<Message<Bytes>, boost::lockfree::capacity<Fixed == 0 ? 1 : Fixed>>>;
+
   public:
-    static constexpr const char* name = "boost";
-    explicit Boost(uint32_t capacity) : queue_(capacity) {}
+    static constexpr const char* name = Fixed == 0 ? "boost" : "boost, fixed";
+    explicit Boost(uint32_t capacity)
+        requires(Fixed == 0)
+        : queue_(capacity) {}
+    explicit Boost(uint32_t)
+        requires(Fixed != 0)
+    {}
 
     [[gnu::always_inline]] bool push(uint64_t p) {
         Message<Bytes> message;
@@ -171,7 +189,7 @@ class Boost {
     }
 
   private:
-    boost::lockfree::spsc_queue<Message<Bytes>> queue_;
+    Queue queue_;
 };
 
 template <size_t Bytes>

@@ -38,7 +38,10 @@ void print(const char* race, const char* who, const Cell& cell, const Sample& sa
 template <size_t Bytes>
 using Across = Ion<Bytes, AcrossCores>;
 template <size_t Bytes>
-using OneCore = Ion<Bytes, ion::SameCore>;
+using AnyBoost = Boost<Bytes>;
+// On one core both sides are of one program, which knows how its ring is cut when it is compiled.
+template <size_t Bytes, uint32_t capacity>
+using OneCore = Ion<Bytes, ion::SameCore, ion::FixedGeometry<capacity, ion::Geometry::slot_for(Bytes)>>;
 
 template <template <size_t> class Ring, size_t Bytes, bool Batch>
 void one_throughput(Duel& duel, uint32_t capacity) {
@@ -51,11 +54,11 @@ void one_throughput(Duel& duel, uint32_t capacity) {
 template <size_t Bytes>
 void throughputs(Duel& duel, uint32_t capacity) {
     one_throughput<Across, Bytes, false>(duel, capacity);
-    one_throughput<Boost, Bytes, false>(duel, capacity);
+    one_throughput<AnyBoost, Bytes, false>(duel, capacity);
     one_throughput<Dpdk, Bytes, false>(duel, capacity);
     one_throughput<Moodycamel, Bytes, false>(duel, capacity);
     one_throughput<Across, Bytes, true>(duel, capacity);
-    one_throughput<Boost, Bytes, true>(duel, capacity);
+    one_throughput<AnyBoost, Bytes, true>(duel, capacity);
     one_throughput<Dpdk, Bytes, true>(duel, capacity);
 }
 
@@ -68,26 +71,27 @@ void one_round_trip(Duel& duel, uint32_t capacity) {
 template <size_t Bytes>
 void trips(Duel& duel, uint32_t capacity) {
     one_round_trip<Across, Bytes>(duel, capacity);
-    one_round_trip<Boost, Bytes>(duel, capacity);
+    one_round_trip<AnyBoost, Bytes>(duel, capacity);
     one_round_trip<Dpdk, Bytes>(duel, capacity);
     one_round_trip<Moodycamel, Bytes>(duel, capacity);
 }
 
-template <template <size_t> class Ring, size_t Bytes>
+template <class Ring, size_t Bytes>
 void one_same_core(Duel& duel, uint32_t capacity) {
     double ns = 0;
     Sample sample =
-        duel.run([] {}, [&] { ns = same_core<Ring<Bytes>, Bytes>(capacity, same_core_messages); }, [] {});
+        duel.run([] {}, [&] { ns = same_core<Ring, Bytes>(capacity, same_core_messages); }, [] {});
     sample.ns = ns;
-    print("same_core", Ring<Bytes>::name, {Bytes, capacity, 1}, sample);
+    print("same_core", Ring::name, {Bytes, capacity, 1}, sample);
 }
 
-template <size_t Bytes>
-void same_cores(Duel& duel, uint32_t capacity) {
-    one_same_core<OneCore, Bytes>(duel, capacity);
-    one_same_core<Boost, Bytes>(duel, capacity);
-    one_same_core<Dpdk, Bytes>(duel, capacity);
-    one_same_core<Moodycamel, Bytes>(duel, capacity);
+template <size_t Bytes, uint32_t capacity>
+void same_cores(Duel& duel) {
+    one_same_core<OneCore<Bytes, capacity>, Bytes>(duel, capacity);
+    one_same_core<Boost<Bytes>, Bytes>(duel, capacity);
+    one_same_core<Boost<Bytes, capacity>, Bytes>(duel, capacity);
+    one_same_core<Dpdk<Bytes>, Bytes>(duel, capacity);
+    one_same_core<Moodycamel<Bytes>, Bytes>(duel, capacity);
 }
 
 template <template <uint32_t> class With>
@@ -119,11 +123,11 @@ struct Trips {
 template <uint32_t capacity>
 struct SameCores {
     static void run(Duel& duel) {
-        same_cores<8>(duel, capacity);
-        same_cores<56>(duel, capacity);
-        same_cores<64>(duel, capacity);
-        same_cores<128>(duel, capacity);
-        same_cores<192>(duel, capacity);
+        same_cores<8, capacity>(duel);
+        same_cores<56, capacity>(duel);
+        same_cores<64, capacity>(duel);
+        same_cores<128, capacity>(duel);
+        same_cores<192, capacity>(duel);
     }
 };
 

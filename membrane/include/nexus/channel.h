@@ -85,13 +85,13 @@ class channel {
     static_assert(std::is_nothrow_move_constructible_v<T> && std::is_nothrow_destructible_v<T>);
     static_assert(alignof(T) <= RUMPK_SLOT_HEADER_SIZE, "a slot's payload is 16-byte aligned");
 
-    static constexpr uint64_t payload = (sizeof(T) + 15) / 16 * 16;
-    static constexpr ion::Geometry shape = ion::Geometry::of(N, RUMPK_SLOT_HEADER_SIZE + payload);
+    static constexpr uint64_t payload_size = (sizeof(T) + 15) / 16 * 16;
+    using Shape = ion::FixedGeometry<N, RUMPK_SLOT_HEADER_SIZE + payload_size>;
 
   public:
     class Batch;
 
-    channel() : producer_(format(memory_), shape), consumer_(memory_, shape) {}
+    channel() : producer_(format(memory_)), consumer_(memory_) {}
     channel(const channel&) = delete;
     channel& operator=(const channel&) = delete;
 
@@ -196,8 +196,9 @@ class channel {
     template <class, uint32_t, class, uint32_t>
     friend class dialogue;
 
-    [[nodiscard]] static void* format(std::byte (&memory)[shape.bytes()]) {
-        (void)ion::format(memory, shape); // aligned and large enough by type: cannot fail
+    [[nodiscard]] static void* format(std::byte (&memory)[Shape::bytes()]) {
+        (void)ion::format_alike(memory, Shape{}, 0,
+                                sizeof(T)); // aligned and large enough by type: cannot fail
         return memory;
     }
 
@@ -207,9 +208,11 @@ class channel {
     }
 
     // A slot's payload is this channel's own memory, and the value in it the receiver's to change.
+    [[nodiscard]] static T* stored_in(std::byte* payload) {
+        return std::launder(reinterpret_cast<T*>(payload));
+    }
     [[nodiscard]] static T* stored_in(const ion::Message& message) {
-        auto* const bytes = const_cast<std::byte*>(message.payload.data());
-        return std::launder(reinterpret_cast<T*>(bytes));
+        return stored_in(const_cast<std::byte*>(message.payload.data()));
     }
 
     // Moves the oldest value out of its slot, and says whether the sender wants a bell. EAGAIN, EPIPE. Into
@@ -217,8 +220,8 @@ class channel {
     // restores.
     [[nodiscard, gnu::always_inline]] Result<T> take(bool& wants_bell) {
         Result<T> value = error(Errno::again);
-        const auto taken = consumer_.consume([&value](const ion::Message& message) {
-            T* const stored = stored_in(message);
+        const auto taken = consumer_.consume_alike([&value](std::byte* payload) {
+            T* const stored = stored_in(payload);
             value.emplace(std::move(*stored));
             std::destroy_at(stored);
         });
@@ -231,8 +234,7 @@ class channel {
 
     // Moves the value into a slot, or leaves it alone. True: the receiver wants a bell. EAGAIN, EPIPE.
     [[nodiscard, gnu::always_inline]] Result<bool> place(T& value) {
-        return producer_.produce(0, sizeof(T),
-                                 [&value](std::byte* payload) { ::new (payload) T(std::move(value)); });
+        return producer_.produce_alike([&value](std::byte* payload) { ::new (payload) T(std::move(value)); });
     }
 
     [[nodiscard]] Result<void> offer(T& value) {
@@ -271,10 +273,10 @@ class channel {
         end.arm();
     }
 
-    alignas(RUMPK_RING_LINE_SIZE) std::byte memory_[shape.bytes()];
-    ion::BasicProducer<ion::SameCore, detail::OneCoreWords> producer_; // touched by the sender alone
-    ion::BasicConsumer<ion::SameCore, detail::OneCoreWords> consumer_; // touched by the receiver alone
-    std::atomic<uint64_t> sender_{0};                                  // the fiber to ring when there is room
+    alignas(RUMPK_RING_LINE_SIZE) std::byte memory_[Shape::bytes()];
+    ion::BasicProducer<ion::SameCore, detail::OneCoreWords, Shape> producer_; // touched by the sender alone
+    ion::BasicConsumer<ion::SameCore, detail::OneCoreWords, Shape> consumer_; // touched by the receiver alone
+    std::atomic<uint64_t> sender_{0};   // the fiber to ring when there is room
     std::atomic<uint64_t> receiver_{0}; // the fiber to ring when there is a value
     // A task that waits, for tasks of the same fiber.
     detail::Parked* sending_ = nullptr;   // written by the sender

@@ -16,7 +16,8 @@
 namespace nexus {
 
 // One fiber's side: it sends over `out` and receives over `in`, and made this object. What one dialogue does
-// and what the channels' own functions do can be mixed. The channels outlive it. [bare, as the channels]
+// and what the channels' own functions do can be mixed. The channels outlive it. It is quickest on that
+// fiber's own stack, where the kernel finds at once whom to ring. [bare, as the channels]
 template <class S, uint32_t N, class R, uint32_t M>
 class dialogue {
   public:
@@ -30,21 +31,22 @@ class dialogue {
         if (deadline != never) [[unlikely]] {
             return exchange_until(std::move(value), deadline);
         }
+        channel<R, M>& in = in_;
         const Result<bool> wants_bell = out_.place(value);
         if (!wants_bell) [[unlikely]] {
             return exchange_until(std::move(value), never); // full, or closed
         }
         if (*wants_bell) [[likely]] {
-            ring_and_wait();
+            ring_and_wait(out_, in);
         }
         bool rings = false;
-        Result<R> answer = in_.take(rings);
+        Result<R> answer = in.take(rings);
         if (rings) [[unlikely]] {
-            detail::ring_other(in_.consumer_, in_.sender_);
+            detail::ring_other(in.consumer_, in.sender_);
         }
         // Nothing: the other side is at work, it was another bell, or it was killed in its sleep.
         if (!answer && answer.error() == Errno::again) [[unlikely]] {
-            return in_.receive();
+            return in.receive();
         }
         return answer;
     }
@@ -62,24 +64,25 @@ class dialogue {
 
     // The receiver of `out_` sleeps. On one core it cannot have answered before it is rung, so the first look
     // into `in_` is the one after arm; what a higher tier's fiber has sent meanwhile is found by it.
-    [[gnu::always_inline]] void ring_and_wait() {
-        const uint64_t peer = out_.receiver_.load(std::memory_order_relaxed);
-        const std::span bell(&peer, 1);
-        out_.producer_.count_bell();
-        in_.arm(in_.consumer_, in_.receiver_, self_);
-        if (in_.nothing_to_receive()) [[likely]] {
-            in_.consumer_.count_wait();
+    [[gnu::always_inline]] void ring_and_wait(channel<S, N>& out, channel<R, M>& in) {
+        peer_ = out.receiver_.load(std::memory_order_relaxed);
+        const std::span<const uint64_t> bell(&peer_, 1);
+        out.producer_.count_bell();
+        in.arm(in.consumer_, in.receiver_, self_);
+        if (in.nothing_to_receive()) [[likely]] {
+            in.consumer_.count_wait();
             // ESRCH: it was killed and nobody needs the bell. Nothing was waited for then.
             (void)call::yield(RUMPK_CHANNEL_RX, 0, RUMPK_NEVER, 0, bell);
         } else {
             (void)call::yield(0, 0, 0, RUMPK_YIELD_NOWAIT, bell);
         }
-        in_.consumer_.disarm();
+        in.consumer_.disarm();
     }
 
     channel<S, N>& out_;
     channel<R, M>& in_;
     const FiberId self_;
+    uint64_t peer_ = 0; // whom a call names
 };
 
 } // namespace nexus

@@ -45,8 +45,9 @@ struct RingBell {
 };
 
 // Fence: who the other side is. ion::SameCore: a fiber of this core; AcrossCores: one of another core, who
-// says so, too.
-template <class T, class Fence = ion::SameCore>
+// says so, too. Shape: an ion::FixedGeometry where the program knows how the ring is cut, and no other is
+// opened.
+template <class T, class Fence = ion::SameCore, class Shape = ion::Geometry>
 struct ring {
     static_assert(std::is_trivially_copyable_v<T>, "a stranger's bytes can be no more");
 
@@ -58,7 +59,7 @@ struct ring {
     template <class End>
     class Side {
       public:
-        // EINVAL: no ring is cut so, or T does not fit into its slots.
+        // EINVAL: no ring is cut so, or this one is not, or T does not fit into its slots.
         [[nodiscard]] static Result<End> open(const rumpk_ring_descriptor& where, RingBell bell,
                                               RingPatience patience = {}) {
             const auto geometry = shape_of(where);
@@ -138,12 +139,16 @@ struct ring {
         [[nodiscard]] static bool empty_handed(const Outcome& outcome) {
             return !outcome && outcome.error() == Errno::again;
         }
-        [[nodiscard]] static Result<ion::Geometry> shape_of(const rumpk_ring_descriptor& where) {
+        [[nodiscard]] static Result<Shape> shape_of(const rumpk_ring_descriptor& where) {
             const auto geometry = ion::Geometry::make(where.slots, where.slot_size);
             if (where.base == 0 || !geometry || geometry->capacity() < sizeof(T)) {
                 return error(Errno::inval);
             }
-            return *geometry;
+            if constexpr (std::is_same_v<Shape, ion::Geometry>) {
+                return *geometry;
+            } else {
+                return *geometry == Shape{} ? Result<Shape>(Shape{}) : error(Errno::inval);
+            }
         }
         [[nodiscard]] static void* address_of(const rumpk_ring_descriptor& where) {
             return reinterpret_cast<void*>(static_cast<uintptr_t>(where.base));
@@ -154,8 +159,8 @@ struct ring {
     };
 };
 
-template <class T, class Fence>
-class ring<T, Fence>::sender : public Side<sender> {
+template <class T, class Fence, class Shape>
+class ring<T, Fence, Shape>::sender : public Side<sender> {
     using Base = Side<sender>;
 
   public:
@@ -184,18 +189,18 @@ class ring<T, Fence>::sender : public Side<sender> {
 
     // For whoever waits for several things at once: the channels that are rung, and the end itself.
     [[nodiscard]] uint64_t wait_channels() const { return this->bell().wait; }
-    [[nodiscard]] ion::BasicProducer<Fence>& end() { return end_; }
+    [[nodiscard]] ion::BasicProducer<Fence, ion::AtomicWords, Shape>& end() { return end_; }
 
   private:
     friend Base;
-    using Ion = ion::BasicProducer<Fence>;
-    sender(void* base, ion::Geometry geometry, RingBell bell) : Base(bell), end_(base, geometry) {}
+    using Ion = ion::BasicProducer<Fence, ion::AtomicWords, Shape>;
+    sender(void* base, Shape geometry, RingBell bell) : Base(bell), end_(base, geometry) {}
     sender(const Ion& end, RingBell bell) : Base(bell), end_(end) {}
     Ion end_;
 };
 
-template <class T, class Fence>
-class ring<T, Fence>::receiver : public Side<receiver> {
+template <class T, class Fence, class Shape>
+class ring<T, Fence, Shape>::receiver : public Side<receiver> {
     using Base = Side<receiver>;
 
   public:
@@ -251,12 +256,12 @@ class ring<T, Fence>::receiver : public Side<receiver> {
     [[nodiscard]] RingStatistics statistics() const { return detail::statistics_of(end_); }
 
     [[nodiscard]] uint64_t wait_channels() const { return this->bell().wait; }
-    [[nodiscard]] ion::BasicConsumer<Fence>& end() { return end_; }
+    [[nodiscard]] ion::BasicConsumer<Fence, ion::AtomicWords, Shape>& end() { return end_; }
 
   private:
     friend Base;
-    using Ion = ion::BasicConsumer<Fence>;
-    receiver(void* base, ion::Geometry geometry, RingBell bell) : Base(bell), end_(base, geometry) {}
+    using Ion = ion::BasicConsumer<Fence, ion::AtomicWords, Shape>;
+    receiver(void* base, Shape geometry, RingBell bell) : Base(bell), end_(base, geometry) {}
     receiver(const Ion& end, RingBell bell) : Base(bell), end_(end) {}
     Ion end_;
 };

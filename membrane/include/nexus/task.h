@@ -116,17 +116,17 @@ class tasks {
 
     // Until there is a message to peek, or the producer has closed: Result<void>. `bells`: the channels of
     // the calling fiber that the other end rings. EBADF: it has none such.
-    template <class Fence, class Words>
-    [[nodiscard]] auto readable(ion::BasicConsumer<Fence, Words>& ring, uint64_t bells = RUMPK_CHANNEL_RX,
-                                Instant deadline = never) {
-        using Ring = ion::BasicConsumer<Fence, Words>;
+    template <class Fence, class Words, class Shape>
+    [[nodiscard]] auto readable(ion::BasicConsumer<Fence, Words, Shape>& ring,
+                                uint64_t bells = RUMPK_CHANNEL_RX, Instant deadline = never) {
+        using Ring = ion::BasicConsumer<Fence, Words, Shape>;
         return detail::Wait(*this, detail::RingWait<Ring, detail::nothing_to_read>{ring, bells}, deadline);
     }
     // Until there is a slot to claim, or the consumer has closed.
-    template <class Fence, class Words>
-    [[nodiscard]] auto writable(ion::BasicProducer<Fence, Words>& ring, uint64_t bells = RUMPK_CHANNEL_TX,
-                                Instant deadline = never) {
-        using Ring = ion::BasicProducer<Fence, Words>;
+    template <class Fence, class Words, class Shape>
+    [[nodiscard]] auto writable(ion::BasicProducer<Fence, Words, Shape>& ring,
+                                uint64_t bells = RUMPK_CHANNEL_TX, Instant deadline = never) {
+        using Ring = ion::BasicProducer<Fence, Words, Shape>;
         return detail::Wait(*this, detail::RingWait<Ring, detail::no_room_to_write>{ring, bells}, deadline);
     }
 

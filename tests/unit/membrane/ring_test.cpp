@@ -173,6 +173,21 @@ TEST(Ring, the_end) {
     EXPECT_EQ(nexus::ring<Large>::sender::open(ring.where, {}).error(), Errno::inval);
 }
 
+TEST(Ring, a_shape_that_the_program_knows) {
+    test::FakeKernel kernel;
+    Ring ring;
+    using Known = nexus::ring<uint64_t, ion::SameCore, ion::FixedGeometry<4, 32>>;
+    using Other = nexus::ring<uint64_t, ion::SameCore, ion::FixedGeometry<8, 32>>;
+    auto out = Known::sender::open(ring.where, ring.to_child);
+    ASSERT_TRUE(out);
+    for (uint64_t i = 0; i < 20; ++i) {
+        EXPECT_TRUE(out->try_send(i));
+        EXPECT_EQ(ring.in.try_receive(), i);
+    }
+    EXPECT_EQ(Other::sender::open(ring.where, ring.to_child).error(), Errno::inval);
+    EXPECT_EQ(Other::receiver::resume(ring.where, ring.to_child).error(), Errno::inval);
+}
+
 TEST(Batch, values_are_used_where_they_lie_and_go_together) {
     test::FakeKernel kernel;
     nexus::channel<std::unique_ptr<std::string>, 4> channel;
