@@ -8,6 +8,7 @@
 //   firmware=BASE-END     code below the kernel, hexadecimal as all that follows
 //   entry=ADDRESS         the first instruction of the kernel's trap entry
 //   mark=ADDRESS          the first instruction of what an interrupt wakes
+//   send=ADDRESS          the first instruction of what wakes another core with the firmware's help
 //
 // A stretch is what a core executes from the instruction that masks (its own, or the trap entry's first) up
 // to and with the one that unmasks (its own, or the return from the trap). Firmware is counted as what it is,
@@ -16,6 +17,9 @@
 // boot is not measured. A wake-up begins with the trap that ends elsewhere than where it began, by unmasking
 // and not by returning: it switched to the fiber that comes to the mark. Where none does, with the last trap
 // before the mark.
+//
+// Across cores a wake-up has two parts: on the one what it executes from `send` until the firmware that it
+// calls has returned, on the other what that executes from its wait (WFI) to the mark.
 #include "bench/meter/decode.h"
 #include "bench/meter/emulator.h"
 
@@ -47,6 +51,7 @@ struct Options {
     uint64_t firmware_end = 0;
     uint64_t entry = ~uint64_t{0};
     uint64_t mark = ~uint64_t{0};
+    uint64_t send = ~uint64_t{0};
 };
 
 // The longest stretch between two places, and how often there was one.
@@ -78,6 +83,18 @@ struct Core {
     uint64_t trap_ended = 0; // the last such stretch
     std::vector<uint64_t> path;
     std::vector<uint64_t> way; // since that trap, until the mark
+    // Across cores.
+    bool sends = false;
+    bool called = false;         // the firmware, since then
+    std::vector<uint64_t> sent;  // since then, until it returned
+    std::vector<uint64_t> awake; // since its last wait
+};
+
+// One wake-up across cores: both parts are known when neither is empty.
+struct Across {
+    std::vector<uint64_t> sender;
+    std::vector<uint64_t> sleeper;
+    [[nodiscard]] uint64_t length() const { return sender.size() + sleeper.size(); }
 };
 
 // All of it: made when the plugin is loaded and never destroyed, since the emulator may end in the middle of
@@ -92,18 +109,25 @@ struct Meter {
     std::vector<uint64_t> wakes;
     uint64_t longest_wake = 0;
     std::vector<uint64_t> longest_way; // of the longest of these
-    uint64_t unclear = 0;              // executed: what may mask or not
+    bool under_way = false;            // something has been sent, and not both parts are known
+    Across across;
+    Across longest_across;
+    std::vector<uint64_t> across_lengths;
+    uint64_t unclear = 0; // executed: what may mask or not
 };
 Meter& meter = *new Meter;
 
-Kind kind_of(uint64_t address, uint32_t code, bool firmware) {
+Kind kind_of(uint64_t address, uint32_t code, uint32_t before, bool firmware) {
     if (address == meter.options.entry) {
         return Kind::entry;
     }
     if (address == meter.options.mark) {
         return Kind::mark;
     }
-    return firmware ? Kind::plain : meter.decode(code);
+    if (address == meter.options.send) {
+        return Kind::send;
+    }
+    return firmware ? Kind::plain : meter.decode(code, before);
 }
 
 void begin(Core& core, const Instruction& at) {
@@ -160,6 +184,48 @@ void reach_mark(Core& core) {
     core.interrupted = false;
 }
 
+void send(Core& core) {
+    core.sends = true;
+    core.called = false;
+    core.sent.clear();
+    meter.across = {};
+    meter.under_way = true;
+}
+
+// A part is known.
+void come_across(std::vector<uint64_t>& part, std::vector<uint64_t>& path) {
+    if (!meter.under_way || !part.empty()) {
+        return;
+    }
+    part = std::move(path);
+    if (meter.across.sender.empty() || meter.across.sleeper.empty()) {
+        return;
+    }
+    meter.under_way = false;
+    meter.across_lengths.push_back(meter.across.length());
+    if (meter.across.length() > meter.longest_across.length()) {
+        meter.longest_across = meter.across;
+    }
+}
+
+// Before the instruction does what it does.
+void follow_across(Core& core, const Instruction& at) {
+    if (core.sends && core.called && !at.firmware) {
+        core.sends = false;
+        come_across(meter.across.sender, core.sent);
+    }
+    core.called = core.called || at.firmware;
+    if (at.kind == Kind::mark) {
+        come_across(meter.across.sleeper, core.awake);
+    }
+    if (core.awake.size() < longest_path) {
+        core.awake.push_back(at.address);
+    }
+    if (core.sends && core.sent.size() < longest_path) {
+        core.sent.push_back(at.address);
+    }
+}
+
 void unmask(Core& core, const Instruction& at) {
     if (core.deaf) {
         end(core, at.address, core.executed - core.begun, at.kind == Kind::unmask);
@@ -171,6 +237,9 @@ void execute(unsigned index, void* data) {
     const Instruction& at = *static_cast<const Instruction*>(data);
     Core& core = meter.cores[index];
     ++core.executed;
+    if (meter.options.send != ~uint64_t{0}) {
+        follow_across(core, at);
+    }
     if (core.interrupted && core.way.size() < longest_path) {
         core.way.push_back(at.address);
     }
@@ -210,23 +279,31 @@ void execute(unsigned index, void* data) {
     case Kind::function_return:
         core.returned = !core.of_trap && core.path.size() < callers_distance;
         break;
+    case Kind::wait:
+        core.awake.clear();
+        break;
     case Kind::mark:
         reach_mark(core);
+        break;
+    case Kind::send:
+        send(core);
+        core.sent.push_back(at.address);
         break;
     }
 }
 
 void translated(qemu_plugin_id_t, qemu_plugin_tb* block) {
+    uint32_t code = 0;
     for (size_t i = 0; i < qemu_plugin_tb_n_insns(block); ++i) {
         qemu_plugin_insn* const instruction = qemu_plugin_tb_get_insn(block, i);
         const uint64_t address = qemu_plugin_insn_vaddr(instruction);
-        uint32_t code = 0;
+        const uint32_t before = std::exchange(code, 0);
         std::memcpy(&code, qemu_plugin_insn_data(instruction), qemu_plugin_insn_size(instruction));
         Instruction*& known = meter.by_address[address];
         if (known == nullptr || known->code != code) {
             const bool firmware =
                 address >= meter.options.firmware_base && address < meter.options.firmware_end;
-            meter.instructions.push_back({address, code, kind_of(address, code, firmware), firmware});
+            meter.instructions.push_back({address, code, kind_of(address, code, before, firmware), firmware});
             known = &meter.instructions.back();
         }
         qemu_plugin_register_vcpu_insn_exec_cb(instruction, execute, QEMU_PLUGIN_CB_NO_REGS, known);
@@ -252,6 +329,9 @@ void print_path(std::FILE* file, const char* name, const std::vector<uint64_t>& 
 // Each line begins with what it is:
 //   wake          how many, least, median, 99th percentile, most
 //   way           the addresses from the trap to the mark of the longest wake, at most 8192
+//   across        the same across cores, and of the longest of these
+//   sender        the addresses on the one core
+//   sleeper       and on the other
 //   masked        length, how often, begin, end; the longest of each place, the longest first. Behind it:
 //   path          the addresses of the one above, at most 8192
 void report(qemu_plugin_id_t, void*) {
@@ -262,6 +342,9 @@ void report(qemu_plugin_id_t, void*) {
     }
     print_spread(file, "wake", meter.wakes);
     print_path(file, "way", meter.longest_way);
+    print_spread(file, "across", meter.across_lengths);
+    print_path(file, "sender", meter.longest_across.sender);
+    print_path(file, "sleeper", meter.longest_across.sleeper);
     std::fprintf(file, "unclear %lu\n", meter.unclear);
     using Site = std::pair<std::pair<uint64_t, uint64_t>, Longest>;
     std::vector<Site> sorted(meter.sites.begin(), meter.sites.end());
@@ -293,6 +376,8 @@ bool take_option(const char* text) {
         meter.options.entry = number;
     } else if (name == "mark") {
         meter.options.mark = number;
+    } else if (name == "send") {
+        meter.options.send = number;
     } else {
         return false;
     }

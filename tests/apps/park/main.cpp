@@ -2,7 +2,7 @@
 //
 // From a publish on one core to the first instruction of the fiber that has parked on another, by the cores'
 // cycle counter, in nanoseconds: `./rumpk bench rings` runs it where the clock counts the instructions of all
-// cores.
+// cores. And with the plugin of bench/meter, which counts from `park_publish` to `park_mark`.
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -22,6 +22,21 @@ alignas(64) std::array<std::byte, geometry.bytes()> memory;
 std::array<uint64_t, rounds> samples;
 uint64_t producer = 0;
 
+using Out = ion::BasicProducer<nexus::AcrossCores>;
+
+} // namespace
+
+extern "C" [[gnu::noinline]] bool park_publish(Out& out, uint64_t& when) {
+    when = __builtin_readcyclecounter();
+    return out.publish(0, sizeof when).has_value() && out.peer_waiting();
+}
+
+extern "C" [[gnu::noinline]] uint64_t park_mark() {
+    return __builtin_readcyclecounter();
+}
+
+namespace {
+
 // Parks for each message, and says when it went on. [bare]
 void consume(uint64_t) {
     ion::BasicConsumer<nexus::AcrossCores> in(memory.data(), geometry);
@@ -33,7 +48,7 @@ void consume(uint64_t) {
             if (!message) {
                 in.count_wait();
                 (void)nexus::call::raw(RUMPK_CALL_YIELD, RUMPK_CHANNEL_RX, 0, RUMPK_NEVER);
-                sample = __builtin_readcyclecounter();
+                sample = park_mark();
                 message = in.peek();
             }
             in.disarm();
@@ -51,7 +66,7 @@ int main() {
     if (!ion::format(memory, geometry)) {
         return 1;
     }
-    ion::BasicProducer<nexus::AcrossCores> out(memory.data(), geometry);
+    Out out(memory.data(), geometry);
     const auto consumer = nexus::spawn(consume, 0, {.core = 1, .bare = true});
     if (!consumer) {
         return 2;
@@ -62,10 +77,7 @@ int main() {
     for (size_t i = 0; i < rounds; ++i) {
         nexus::sleep_for(std::chrono::milliseconds(1)); // it has parked by now
         const auto slot = out.claim();
-        auto& when = *reinterpret_cast<uint64_t*>(slot->payload.data());
-        when = __builtin_readcyclecounter();
-        (void)out.publish(0, sizeof when);
-        if (!out.peer_waiting()) {
+        if (!park_publish(out, *reinterpret_cast<uint64_t*>(slot->payload.data()))) {
             return 3;
         }
         out.count_bell();
