@@ -12,10 +12,6 @@ namespace rumpk {
 
 namespace {
 
-// A type's slot: the ring's 16 bytes before it, rounded up to 16.
-template <typename T>
-constexpr uint64_t slot_size = (sizeof(T) + RUMPK_SLOT_HEADER_SIZE + 15) / 16 * 16;
-
 bool wants_answer(RequestKind kind) {
     return kind == RequestKind::spawn || kind == RequestKind::kill || kind == RequestKind::barrier ||
            kind == RequestKind::stop;
@@ -32,20 +28,14 @@ std::byte* make_ring(ion::Geometry geometry) {
     return memory;
 }
 
-template <typename T, typename Kind>
-bool take_from(std::optional<ion::Consumer>& ring, Kind& kind, T& message) {
-    if (!ring || ring->empty()) { // nobody closes one: there is no more to find out
+// Nobody closes one of these rings: where there is nothing, there is no more to find out.
+template <typename Ring, typename Use>
+bool take_from(std::optional<Ring>& ring, Use&& use) {
+    if (!ring || ring->empty()) {
         return false;
     }
     const auto taken = ring->consume([&](const ion::Message& next) {
-        kind = static_cast<Kind>(next.tag);
-        const void* const from = __builtin_assume_aligned(next.payload.data(), alignof(T));
-        // Of a bell only the front came; the rest of the message is as it was.
-        if (next.payload.size() == sizeof(BellFront)) {
-            __builtin_memcpy(static_cast<void*>(&message), from, sizeof(BellFront));
-        } else {
-            __builtin_memcpy(&message, from, sizeof message);
-        }
+        use(next.tag, __builtin_assume_aligned(next.payload.data(), alignof(uint64_t)), next.payload.size());
     });
     ensure(taken.has_value());
     return true;
@@ -59,12 +49,11 @@ void ring(CoreId to) {
 } // namespace
 
 void Mailbox::connect_one_way(Mailbox& from, Mailbox& to, uint32_t slots_at_to) {
-    const ion::Geometry requests = ion::Geometry::of(open_requests, slot_size<Request>);
-    std::byte* const request_ring = make_ring(requests);
+    std::byte* const request_ring = make_ring(Requests{});
     Lane& out = from.lanes_[to.self_.value()];
     Lane& in = to.lanes_[from.self_.value()];
-    out.requests_out.emplace(request_ring, requests);
-    in.requests_in.emplace(request_ring, requests);
+    out.requests_out.emplace(request_ring);
+    in.requests_in.emplace(request_ring);
     // Ends of the receiver's fibers, answers to its requests, and to those it passed on.
     const auto answers =
         ion::Geometry::make(std::bit_ceil(slots_at_to + 2 * open_requests), slot_size<Answer>);
@@ -99,8 +88,8 @@ bool Mailbox::ask(CoreId to, RequestKind kind, const Request& request) {
 
 bool Mailbox::ask_bell(CoreId to, const FiberName& target, uint64_t channels) {
     const auto sent = lanes_[to.value()].requests_out->produce(
-        static_cast<uint32_t>(RequestKind::bell), sizeof(BellFront),
-        [&](std::byte* payload) { ::new (payload) BellFront{target, channels}; });
+        static_cast<uint32_t>(RequestKind::bell), sizeof(Bell),
+        [&](std::byte* payload) { ::new (payload) Bell{target, channels}; });
     if (!sent) {
         return false;
     }
@@ -114,17 +103,48 @@ void Mailbox::answer(CoreId to, AnswerKind kind, const Answer& answer) {
     ring(to);
 }
 
-bool Mailbox::take(CoreId from, AnswerKind& kind, Answer& answer) {
-    Lane& lane = lanes_[from.value()];
-    if (!take_from(lane.answers_in, kind, answer)) {
+bool Mailbox::take(CoreId from, Bell& bell) {
+    auto& lane = lanes_[from.value()].requests_in;
+    if (!lane) {
         return false;
     }
-    lane.open -= closes_request(kind) ? 1 : 0;
+    auto& ring = *lane;
+    if (ring.empty()) {
+        return false;
+    }
+    const auto next = ring.peek();
+    if (!next || next->tag != static_cast<uint32_t>(RequestKind::bell)) {
+        return false;
+    }
+    bell = *static_cast<const Bell*>(__builtin_assume_aligned(next->payload.data(), alignof(Bell)));
+    (void)ring.release(); // peeked: cannot fail
     return true;
 }
 
+bool Mailbox::holds(CoreId from) const {
+    const Lane& lane = lanes_[from.value()];
+    return (lane.answers_in && !lane.answers_in->empty()) || (lane.requests_in && !lane.requests_in->empty());
+}
+
+bool Mailbox::take(CoreId from, AnswerKind& kind, Answer& answer) {
+    Lane& lane = lanes_[from.value()];
+    const bool taken = take_from(lane.answers_in, [&](uint32_t tag, const void* bytes, size_t) {
+        kind = static_cast<AnswerKind>(tag);
+        __builtin_memcpy(&answer, bytes, sizeof answer);
+    });
+    if (taken) {
+        lane.open -= closes_request(kind) ? 1 : 0;
+    }
+    return taken;
+}
+
 bool Mailbox::take(CoreId from, RequestKind& kind, Request& request) {
-    return take_from(lanes_[from.value()].requests_in, kind, request);
+    return take_from(lanes_[from.value()].requests_in, [&](uint32_t tag, const void* bytes, size_t length) {
+        kind = static_cast<RequestKind>(tag);
+        // Of a bell only the front came; the rest of the message is as it was.
+        __builtin_memcpy(static_cast<void*>(&request), bytes,
+                         length == sizeof(Bell) ? sizeof(Bell) : sizeof request);
+    });
 }
 
 } // namespace rumpk

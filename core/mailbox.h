@@ -61,17 +61,16 @@ struct Request {
 };
 
 // The front of a bell's Request, which is all that travels of it.
-struct BellFront {
+struct Bell {
     FiberName target;
-    uint64_t channels;
+    uint64_t channels = 0;
 };
-static_assert(sizeof(BellFront) == offsetof(Request, requester));
+static_assert(sizeof(Bell) == offsetof(Request, requester));
 
 struct Answer {
     Requester to{}; // of `ended`: the fiber itself
     int64_t value = 0;
 };
-static_assert(sizeof(Answer) != sizeof(BellFront), "told apart by their size");
 
 // One core's end of all its rings. Touched by that core alone, masked.
 class Mailbox {
@@ -98,15 +97,24 @@ class Mailbox {
         sender_ = sender_ + 1 < cores ? sender_ + 1 : 0;
         return sender_;
     }
+    // Takes the next request of that core if it is a bell; false: it is none, or there is no request.
+    [[nodiscard]] bool take(CoreId from, Bell& bell);
+    // Is there anything of that core's to take?
+    [[nodiscard]] bool holds(CoreId from) const;
     // Takes the next answer or request of that core; false: none.
     bool take(CoreId from, AnswerKind& kind, Answer& answer);
     bool take(CoreId from, RequestKind& kind, Request& request);
 
   private:
+    // A type's slot: the ring's 16 bytes before it, rounded up to 16.
+    template <typename T>
+    static constexpr uint32_t slot_size = (sizeof(T) + RUMPK_SLOT_HEADER_SIZE + 15) / 16 * 16;
+    using Requests = ion::FixedGeometry<open_requests, slot_size<Request>>;
+
     struct Lane {
-        std::optional<ion::Producer> requests_out;
+        std::optional<ion::BasicProducer<ion::SameCore, ion::AtomicWords, Requests>> requests_out;
+        std::optional<ion::BasicConsumer<ion::SameCore, ion::AtomicWords, Requests>> requests_in;
         std::optional<ion::Producer> answers_out;
-        std::optional<ion::Consumer> requests_in;
         std::optional<ion::Consumer> answers_in;
         uint32_t open = 0; // requests whose answer has not been taken
     };

@@ -91,7 +91,7 @@ int handle(Scheduler& here, CoreId from, RequestKind kind, const Request& reques
 // A fiber's home core gave it to this one before anybody could learn its id. But
 // whoever learned it may be on a third core, and his message may come first: then
 // what the home core sent lies in its ring already. In the message interrupt only.
-bool owns_by_now(Scheduler& here, const FiberName& name) {
+[[gnu::noinline]] bool owns_by_now(Scheduler& here, const FiberName& name) {
     const CoreId home = name.fiber->cell->home_core();
     if (!here.is(home)) {
         RequestKind kind{};
@@ -121,19 +121,21 @@ void stop_fibers_here(Scheduler& here, Cell& cell, uint64_t first) {
     }
 }
 
+// From the home core it cannot have come before the fiber itself.
+[[gnu::always_inline]] inline void hear(Scheduler& here, CoreId from, const FiberName& target,
+                                        uint64_t channels) {
+    if (owns(here, target) || (from != target.fiber->cell->home_core() && owns_by_now(here, target))) {
+        here.ring(*target.fiber, channels);
+    }
+}
+
 // Returns its cost.
 int handle(Scheduler& here, CoreId from, RequestKind kind, const Request& request) {
     Fiber* const fiber = request.target.fiber;
     switch (kind) {
-    case RequestKind::bell: {
-        // From the home core it cannot have come before the fiber itself.
-        const bool here_now =
-            from == fiber->cell->home_core() ? owns(here, request.target) : owns_by_now(here, request.target);
-        if (here_now) {
-            here.ring(*fiber, request.value);
-        }
+    case RequestKind::bell:
+        hear(here, from, request.target, request.value);
         return light;
-    }
     case RequestKind::adopt:
         here.begin(*fiber);
         return light;
@@ -328,6 +330,24 @@ bool running_here(Scheduler& here, const FiberName& name) {
     return owns(here, name);
 }
 
+// What that core says, answers first, until too much has been spent of this interrupt. Returns what has been.
+[[gnu::noinline]] static int take_all(Scheduler& here, CoreId core, int spent) {
+    Mailbox& box = here.mailbox();
+    Answer answer;
+    AnswerKind answered{};
+    while (spent < most_at_once && box.take(core, answered, answer)) {
+        spent += handle(here, answered, answer);
+    }
+    Request request;
+    RequestKind asked{};
+    while (spent < most_at_once && box.take(core, asked, request)) {
+        spent += handle(here, core, asked, request);
+    }
+    return spent;
+}
+
+// Bells are what most messages are: they come first, without the room that all the rest needs. One that came
+// after something else of its core waits for that.
 void message_event() {
     if (!parts::cores) {
         return; // nobody sends any
@@ -344,20 +364,18 @@ void message_event() {
     Mailbox& box = here.mailbox();
     const uint32_t cores = machine().boot->cores;
     int spent = 0;
-    Request request;
-    Answer answer;
     for (uint32_t i = 0; i < cores && spent < most_at_once; ++i) {
-        const uint32_t core = box.next_sender(cores);
-        if (core == here.core().value()) {
+        const CoreId core{box.next_sender(cores)};
+        if (here.is(core)) {
             continue; // no rings
         }
-        AnswerKind answered{};
-        while (spent < most_at_once && box.take(CoreId{core}, answered, answer)) {
-            spent += handle(here, answered, answer);
+        Bell bell;
+        while (spent < most_at_once && box.take(core, bell)) {
+            hear(here, core, bell.target, bell.channels);
+            spent += light;
         }
-        RequestKind asked{};
-        while (spent < most_at_once && box.take(CoreId{core}, asked, request)) {
-            spent += handle(here, CoreId{core}, asked, request);
+        if (spent < most_at_once && box.holds(core)) {
+            spent = take_all(here, core, spent);
         }
     }
     if (spent >= most_at_once) {
