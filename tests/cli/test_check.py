@@ -160,7 +160,7 @@ class IncludeEdges(Case):
         name: HEAD
         for name in (
             "abi/a.h", "ion/ring.h", "core/fiber.h", "hal/common/fdt.h", "hal/arch/one/csr.h", "hal/arch/two/csr.h",
-            "hal/machine/m/facts.h", "hal/machine/n/facts.h", "membrane/inner.h",
+            "hal/machine/m/facts.h", "hal/machine/n/facts.h", "membrane/inner.h", "regs/port.h",
         )
     }
 
@@ -186,6 +186,11 @@ class IncludeEdges(Case):
             ("hal/machine/m/b.cpp", "#include <unistd.h>"),
             ("membrane/b.cpp", '#include "core/fiber.h"'),
             ("drivers/b.cpp", '#include "core/fiber.h"'),
+            ("regs/b.h", '#include "abi/a.h"'),
+            ("regs/b.h", "#include <unistd.h>"),
+            ("core/b.cpp", '#include "regs/port.h"'),
+            ("apps/x/main.cpp", '#include "regs/port.h"'),
+            ("apps/x/main.cpp", "#include <regs/port.h>"),
             ("apps/x/main.cpp", '#include "abi/a.h"'),
             ("apps/x/main.cpp", "#include <abi/a.h>"),
             ("tests/apps/x/main.cpp", '#include "core/fiber.h"'),
@@ -204,7 +209,9 @@ class IncludeEdges(Case):
             "hal/machine/m/b.cpp": '#include "hal/machine/m/facts.h"\n#include "hal/arch/one/csr.h"\n#include <libfdt.h>\n',
             "hal/machine/host/b.cpp": "#include <unistd.h>\n",
             "membrane/b.cpp": '#include "ion/ring.h"\n#include "membrane/inner.h"\n#include <stdio.h>\n',
-            "drivers/b.cpp": '#include "membrane/inner.h"\n',
+            "drivers/b.cpp": '#include "membrane/inner.h"\n#include "regs/port.h"\n',
+            "hal/device/b.h": '#include "regs/port.h"\n',
+            "regs/b.h": '#include <cstdint>\n#include "regs/port.h"\n',
             "apps/x/part.h": "",
             "apps/x/main.cpp": '#include <nexus/fiber.h>\n#include <unistd.h>\n#include "part.h"\n',
             "tests/apps/check.h": "",

@@ -7,15 +7,16 @@ from pathlib import PurePosixPath
 from . import cpp
 from .base import C_SUFFIXES, SOURCE_SUFFIXES, Check, Finding, Tree, read_list
 
-LAYERS = ("abi", "hal", "core", "ion", "drivers", "membrane", "apps")
+LAYERS = ("abi", "regs", "hal", "core", "ion", "drivers", "membrane", "apps")
 
 # Layer -> the layers whose headers it may include beside its own.
 MAY_INCLUDE = {
     "abi": set(),
-    "hal": {"abi"},
+    "regs": set(),
+    "hal": {"abi", "regs"},
     "core": {"abi", "ion"},
     "ion": {"abi"},
-    "drivers": {"abi", "ion", "membrane"},
+    "drivers": {"abi", "ion", "membrane", "regs"},
     "membrane": {"abi", "ion"},
     "apps": set(),
 }
@@ -119,9 +120,9 @@ def _judge_angle(layer: str, name: str, path: str) -> str | None:
     if layer == "abi":
         return None if path in ABI_ONLY else f"abi/ includes <{path}>: only <stdint.h> and <stddef.h>"
     if layer == "apps":
-        inner = path.startswith(("abi/", "core/", "hal/", "ion/", "membrane/", "drivers/"))
+        inner = path.startswith(("abi/", "core/", "hal/", "ion/", "membrane/", "drivers/", "regs/"))
         return f"an application includes <{path}>: only <nexus/...>, POSIX, C and C++ headers" if inner else None
-    if layer in ("core", "ion"):
+    if layer in ("core", "ion", "regs"):
         if path in FREESTANDING:
             return None
         return f"{layer}/ includes <{path}>, which needs a C library or an operating system"

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from . import cells, common, machines, manifest, setup
 
 # Folders whose files can change what comes out; applications have theirs besides.
-SOURCES = ("abi", "hal", "core", "ion", "drivers", "membrane", "cmake", "tools/cli", "CMakeLists.txt", "CMakePresets.json")
+SOURCES = ("abi", "regs", "hal", "core", "ion", "drivers", "membrane", "cmake", "tools/cli", "CMakeLists.txt", "CMakePresets.json")
 IN_TREE = ("apps", "tests/apps")
 
 
