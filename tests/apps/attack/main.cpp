@@ -11,6 +11,7 @@
 
 #include <nexus/fiber.h>
 #include <nexus/meta.h>
+#include <nexus/time.h>
 
 #include "tests/apps/attack/kernel.h"
 #include "tests/apps/check.h"
@@ -94,6 +95,18 @@ void fibers() {
     test::check("a fiber in the kernel's memory is EFAULT", refused);
 }
 
+// Of a fiber that lives: its slot, but of another life.
+bool names_no_other_life(nexus::FiberId fiber) {
+    constexpr uint64_t one_life = uint64_t{1} << 32;
+    const auto id = static_cast<uint64_t>(fiber);
+    bool refused = true;
+    for (uint64_t life = 0; life < 100; ++life) {
+        const uint64_t forged = id % one_life + life * one_life;
+        refused = refused && (forged == id || nexus::call::raw(RUMPK_CALL_KILL, forged, 1) == -RUMPK_ESRCH);
+    }
+    return refused && nexus::meta_fiber(fiber).has_value();
+}
+
 // Handles and ids that nobody gave.
 void handles() {
     using nexus::call::raw;
@@ -109,11 +122,25 @@ void handles() {
         refused = refused && (slots == 0 || rung == -RUMPK_EBADF || rung == -RUMPK_EINVAL);
     }
     test::check("a forged handle or id is refused", refused);
+    const auto other = nexus::spawn([] { nexus::sleep_until(nexus::never); });
+    test::check("an id of another life names nobody", other && names_no_other_life(other->id()));
+}
+
+// A message that the kernel takes for one, until it looks how long it is.
+void lie_about_a_length() {
+    const uint64_t ring = nexus::systable().ring[RUMPK_RING_TX].base;
+    auto* const slot = hidden<rumpk_slot_header>(ring + RUMPK_RING_HEADER_SIZE);
+    slot->tag = RUMPK_TX_STDOUT;
+    slot->length = ~0U;
+    slot->sequence = 1;
+    (void)nexus::call::raw(RUMPK_CALL_YIELD, 0, RUMPK_CHANNEL_CONSOLE, 0, RUMPK_YIELD_NOWAIT);
+    nexus::sleep_for(std::chrono::milliseconds(5));
 }
 
 // Whatever stands in the rings that the kernel shares with the cell. Nothing can be printed afterwards but by
 // the call.
 void rings() {
+    lie_about_a_length();
     uint64_t state = 1;
     for (int round = 0; round < 300; ++round) {
         for (const rumpk_boot_ring which : {RUMPK_RING_RX, RUMPK_RING_TX, RUMPK_RING_EVENT}) {

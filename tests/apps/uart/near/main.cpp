@@ -3,7 +3,8 @@
 // uart WHAT ...: an application whose console's driver is a cell.
 //     echo           copies standard input to standard output; ends with 7
 //     text N         N lines, each with its number, half of them on standard error
-//     direct N       the same on standard output by the call `write`
+//     slow N         the same, one in five milliseconds
+//     direct N       all of it on standard output, by the call `write`
 //     read, write    a register of the driver's, which is not this cell's
 #include <array>
 #include <cstdint>
@@ -32,8 +33,11 @@ int echo() {
     }
 }
 
-int text(unsigned lines) {
+int text(unsigned lines, nexus::Duration pause = {}) {
     for (unsigned i = 0; i < lines; ++i) {
+        if (pause != nexus::Duration{}) {
+            nexus::sleep_for(pause);
+        }
         std::fprintf(i % 2 == 0 ? stdout : stderr, "line %06u of %06u\n", i, lines);
     }
     return 0;
@@ -69,6 +73,9 @@ int main(int argc, char** argv) {
     }
     if (what == "text") {
         return text(count);
+    }
+    if (what == "slow") {
+        return text(count, std::chrono::milliseconds(5));
     }
     if (what == "direct") {
         return direct(count);
