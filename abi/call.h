@@ -121,8 +121,9 @@ enum rumpk_meta_op {
     RUMPK_META_BUDGET = 8, /* rumpk_meta_budget of the cell's budget `index`, from 1; EINVAL: there is none */
     RUMPK_META_CHANNEL =
         9, /* rumpk_meta_channel of slot `index`; EBADF where it holds no channel between cells */
-    RUMPK_META_VIEWS = 10, /* rumpk_meta_views; ENOSYS where an image has no views */
-    RUMPK_META_DEVICE = 11 /* rumpk_meta_device of slot `index`; EBADF where it holds no device */
+    RUMPK_META_VIEWS = 10,  /* rumpk_meta_views; ENOSYS where an image has no views */
+    RUMPK_META_DEVICE = 11, /* rumpk_meta_device of slot `index`; EBADF where it holds no device */
+    RUMPK_META_SHARE = 12   /* rumpk_meta_share of slot `index`; EBADF where it holds no share */
 };
 
 /* Bit numbers of rumpk_meta_self.promises; names and meaning follow OpenBSD's pledge(2). ERROR, the last
@@ -193,7 +194,8 @@ enum rumpk_cap_kind {
     RUMPK_CAP_CHANNEL =
         3, /* one end of a channel to another cell: with READ it receives, with WRITE it sends */
     RUMPK_CAP_DEVICE =
-        4 /* a device that the cell drives, and the end of a channel on which its interrupts come */
+        4, /* a device that the cell drives, and the end of a channel on which its interrupts come */
+    RUMPK_CAP_SHARE = 5 /* bytes of the image that the cell and others read */
 };
 
 struct rumpk_meta_channel {
@@ -215,6 +217,15 @@ struct rumpk_meta_device {
     uint64_t memory_size;    /* bytes; 0: none */
     uint64_t physical;       /* where the device finds that memory */
     uint8_t name[16];        /* the cell's for it, NUL-terminated */
+};
+
+/* Bytes that stand in the image once, and that every cell which holds them reads at the same address. */
+struct rumpk_meta_share {
+    uint32_t size;
+    uint32_t cells;   /* that hold them */
+    uint64_t base;    /* address of the first byte, which begins a page */
+    uint64_t bytes;   /* how many; behind them zeros to the end of what can be read */
+    uint8_t name[16]; /* the image's for it, NUL-terminated */
 };
 
 /* A message of a device's channel: it has interrupted. It stays quiet until the message has been released. */
@@ -309,6 +320,7 @@ RUMPK_ASSERT(sizeof(struct rumpk_meta_cap) == 24);
 RUMPK_ASSERT(sizeof(struct rumpk_meta_channel) == 40);
 RUMPK_ASSERT(sizeof(struct rumpk_meta_device) == 64);
 RUMPK_ASSERT(offsetof(struct rumpk_meta_device, name) == 48);
+RUMPK_ASSERT(sizeof(struct rumpk_meta_share) == 40);
 RUMPK_ASSERT(sizeof(struct rumpk_interrupt) == 8);
 RUMPK_ASSERT(sizeof(struct rumpk_console_output) == 32);
 RUMPK_ASSERT(sizeof(struct rumpk_meta_views) == 16);

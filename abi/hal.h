@@ -61,15 +61,16 @@ struct hal_boot {
     uint64_t direct_map; /* add to a physical address in the free block or in the table's page to touch it */
     uint64_t systable_physical; /* the frame that must show at systable_address: one page, zeroed */
     uint64_t systable_address;  /* virtual, as abi/systable.h says for this machine */
-    const void* image;          /* the boot table of abi/image.h; NULL: there is none */
-    uint64_t image_size;        /* bytes readable there; what the table claims is not believed */
-    const char* arguments;      /* boot arguments, NUL-terminated */
-    const uint8_t* seed;        /* entropy from the machine ... */
-    uint64_t seed_size;         /* ... 0: none, and `random` says EAGAIN */
-    int64_t wall_offset;        /* add to monotonic ns for ns since 1970-01-01 UTC; 0: no clock chip */
-    uint32_t console_line;      /* interrupt line of the console */
-    uint32_t console_channels;  /* 1: the device carries console_write's channel; 0: one byte stream */
-    uint64_t kernel_text_base;  /* virtual, end exclusive: to tell a kernel fault from an application's */
+    const void* image;     /* the boot table of abi/image.h; NULL: there is none. Where there are views this
+                            * is its physical address as well */
+    uint64_t image_size;   /* bytes readable there; what the table claims is not believed */
+    const char* arguments; /* boot arguments, NUL-terminated */
+    const uint8_t* seed;   /* entropy from the machine ... */
+    uint64_t seed_size;    /* ... 0: none, and `random` says EAGAIN */
+    int64_t wall_offset;   /* add to monotonic ns for ns since 1970-01-01 UTC; 0: no clock chip */
+    uint32_t console_line; /* interrupt line of the console */
+    uint32_t console_channels; /* 1: the device carries console_write's channel; 0: one byte stream */
+    uint64_t kernel_text_base; /* virtual, end exclusive: to tell a kernel fault from an application's */
     uint64_t kernel_text_end;
     int32_t frame_previous; /* backtraces: the caller's frame pointer is at frame pointer + this, */
     int32_t frame_return;   /* and the return address at frame pointer + this */
@@ -165,7 +166,8 @@ struct hal_views {
      * all. `tagged` 0: as on a processor that cannot tell views apart. *view is what `enter` takes. ENOMEM.
      */
     int (*make)(uint32_t window, uint32_t tagged, uint64_t* view);
-    /* [boot] As map, of pages in another's window: they are in this one's view as well from then on. */
+    /* [boot] As map, of pages in another's window, or, to be read, of pages of the image in no window: they
+     * are in this one's view as well from then on. */
     int (*show)(uint32_t window, uint64_t address, uint64_t physical, uint64_t size, uint32_t rights);
     /* [any] How often this core had to forget translations because it went to another view. */
     uint64_t (*flushes)(void);

@@ -9,7 +9,9 @@
  *    ...   each cell's rumpk_meta_budget, 32 bytes each, where it has any
  *    ...   the rumpk_boot_channel, 32 bytes each, if there are any
  *    ...   the rumpk_boot_device, 48 bytes each, if there are any
+ *    ...   the rumpk_boot_share, 32 bytes each, if there are any
  *    ...   each cell's ELF, at a multiple of 4096
+ *    ...   each share's bytes, at a multiple of 4096
  *
  * Private between one kernel and the builder of the same commit; not ABI.
  */
@@ -36,7 +38,9 @@ struct rumpk_boot_table {
     uint32_t channels;        /* how many; 0..RUMPK_CHANNELS_MAX */
     uint32_t devices_offset;  /* the same of rumpk_boot_device */
     uint32_t devices;         /* 0..RUMPK_DEVICES_MAX */
-    uint8_t reserved[16];
+    uint32_t shares_offset;   /* and of rumpk_boot_share */
+    uint32_t shares;          /* 0..RUMPK_SHARES_MAX */
+    uint8_t reserved[8];
 };
 
 /* A ring from one cell to another. Cells by their index in the table. The kernel's console is at one end of
@@ -65,6 +69,23 @@ struct rumpk_boot_device {
 };
 
 #define RUMPK_DEVICES_MAX 32u
+
+/* Bytes of the image that some of its cells read where they are. Whole pages are seen, and what they have
+ * behind the bytes is zeros: so many that the bytes end a page, or, where windows are memory, a power of two
+ * of pages, which the builder puts at a multiple of its size: one region of the processor's shows it. */
+struct rumpk_boot_share {
+    uint8_t name[16]; /* NUL-terminated */
+    uint32_t offset;  /* of the first byte, a multiple of 4096 */
+    uint32_t size;    /* bytes; not 0 */
+    uint32_t cells;   /* who reads it: bit n, the cell with index n; not 0 */
+    uint32_t reserved;
+};
+
+#define RUMPK_SHARES_MAX 16u
+/* Where they are seen, in the table's order, if addresses are translated; and so many bytes of them, in
+ * pages, an image has at most. */
+#define RUMPK_SHARES_BASE 0x04000000ull
+#define RUMPK_SHARES_SIZE 0x01000000ull
 
 enum rumpk_restart_policy {
     RUMPK_RESTART_NEVER = 0,
@@ -119,6 +140,13 @@ RUMPK_ASSERT(offsetof(struct rumpk_boot_table, channels_offset) == 32);
 RUMPK_ASSERT(offsetof(struct rumpk_boot_table, channels) == 36);
 RUMPK_ASSERT(offsetof(struct rumpk_boot_table, devices_offset) == 40);
 RUMPK_ASSERT(offsetof(struct rumpk_boot_table, devices) == 44);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_table, shares_offset) == 48);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_table, shares) == 52);
+RUMPK_ASSERT(sizeof(struct rumpk_boot_share) == 32);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_share, offset) == 16);
+RUMPK_ASSERT(offsetof(struct rumpk_boot_share, cells) == 24);
+RUMPK_ASSERT(RUMPK_SHARES_BASE + RUMPK_SHARES_SIZE <=
+             0x08000000); /* window A, where addresses are translated */
 RUMPK_ASSERT(sizeof(struct rumpk_boot_device) == 48);
 RUMPK_ASSERT(offsetof(struct rumpk_boot_device, compatible) == 16);
 RUMPK_ASSERT(offsetof(struct rumpk_boot_device, cell) == 32);

@@ -102,6 +102,7 @@ function(rumpk_image IMAGE CELLS MANIFEST)
             --kernel "${FILE}" --symbols "$<TARGET_FILE:${KERNEL}>" ${WORDS}
             --manifest "${MANIFEST}" --output "${IMAGE}"
         DEPENDS ${KERNEL} "${FILE}" ${CELLS} "${MANIFEST}" "${RUMPK_PACKER}"
+        DEPFILE "${IMAGE}.d" # which files cells share
         VERBATIM)
 endfunction()
 
@@ -131,8 +132,8 @@ endforeach()
 rumpk_parts_of(PARTS ${MANIFESTS})
 # What not every machine has. Whoever asks for an image that needs it is told by the packer that there is no such
 # kernel; who asks for all images does not ask for that one.
-set(RUMPK_PARTS_OF_MACHINES cells views)
-set(RUMPK_TARGETS_OF_MACHINES hal_user hal_views)
+set(RUMPK_PARTS_OF_MACHINES cells views shares)
+set(RUMPK_TARGETS_OF_MACHINES hal_user hal_views hal_views)
 foreach(manifest parts IN ZIP_LISTS MANIFESTS PARTS)
     cmake_path(GET manifest PARENT_PATH folder)
     cmake_path(GET folder FILENAME name)

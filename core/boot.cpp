@@ -19,6 +19,7 @@
 #include "core/memory.h"
 #include "core/panic.h"
 #include "core/remote.h"
+#include "core/shares.h"
 #include "core/supervisor.h"
 #include "core/system.h"
 
@@ -128,6 +129,9 @@ void prepare_cells(const BootTable& table) {
     }
     if (parts::cells && parts::views) {
         prepare_channels(table);
+    }
+    if (parts::cells && parts::views && parts::shares) {
+        prepare_shares(table);
     }
     write_system_table(table, all[0]);
 }

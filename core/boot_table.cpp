@@ -7,6 +7,7 @@
 
 #include "core/copy.h"
 #include "core/format.h"
+#include "core/machine.h"
 #include "core/parts.h"
 #include "ion/geometry.h"
 
@@ -189,6 +190,10 @@ std::span<const rumpk_boot_device> devices_of(Bytes table, const rumpk_boot_tabl
     return {reinterpret_cast<const rumpk_boot_device*>(table.data() + header.devices_offset), header.devices};
 }
 
+std::span<const rumpk_boot_share> shares_of(Bytes table, const rumpk_boot_table& header) {
+    return {reinterpret_cast<const rumpk_boot_share*>(table.data() + header.shares_offset), header.shares};
+}
+
 // Whole, aligned and behind the cells; or not there.
 template <typename T>
 bool good_list(const rumpk_boot_table& header, Bytes table, uint32_t offset, uint32_t count, uint32_t most) {
@@ -231,6 +236,31 @@ bool good_device(const rumpk_boot_table& header, const rumpk_boot_device& one) {
     return one.cell < header.cells && (one.virtio != 0) == all_zero(one.compatible) &&
            (one.virtio != 0 || name_length(one.compatible) != 0) && is_page_multiple(one.memory) &&
            one.reserved == 0 && name_length(one.name) != 0;
+}
+
+bool good_share(const rumpk_boot_table& header, uint64_t size, const rumpk_boot_share& one) {
+    return one.cells != 0 && one.cells >> header.cells == 0 && is_page_multiple(one.offset) &&
+           one.offset >= header_size + header.cells * cell_size && one.size != 0 &&
+           one.size <= RUMPK_SHARES_SIZE && one.offset + share_pages(one) <= size && one.reserved == 0 &&
+           name_length(one.name) != 0;
+}
+
+// A kernel that has no use for them takes no image that has some.
+bool good_shares(const rumpk_boot_table& header, Bytes table) {
+    if (!parts::shares) {
+        return header.shares == 0;
+    }
+    if (!good_list<rumpk_boot_share>(header, table, header.shares_offset, header.shares, RUMPK_SHARES_MAX)) {
+        return false;
+    }
+    uint64_t pages = 0;
+    for (const rumpk_boot_share& one : shares_of(table, header)) {
+        if (!good_share(header, table.size(), one)) {
+            return false;
+        }
+        pages += align_up(one.size, page_size);
+    }
+    return pages <= RUMPK_SHARES_SIZE;
 }
 
 bool kernel_is_at(const rumpk_boot_channel& one) {
@@ -305,6 +335,9 @@ Checked<void> check_contents(const rumpk_boot_table& table, Bytes bytes) {
     }
     if (parts::views && !good_channels_and_devices(table, bytes)) {
         return wrong(BootTableError::bad_channels);
+    }
+    if (parts::views && !good_shares(table, bytes)) {
+        return wrong(BootTableError::bad_shares);
     }
     return {};
 }
@@ -401,6 +434,15 @@ std::span<const rumpk_boot_channel> BootTable::channels() const {
 
 std::span<const rumpk_boot_device> BootTable::devices() const {
     return devices_of(bytes_, copy_of<rumpk_boot_table>(bytes_, 0));
+}
+
+uint64_t share_pages(const rumpk_boot_share& share) {
+    const uint64_t pages = align_up(share.size, page_size);
+    return windows_are_memory ? std::bit_ceil(pages) : pages;
+}
+
+std::span<const rumpk_boot_share> BootTable::shares() const {
+    return shares_of(bytes_, copy_of<rumpk_boot_table>(bytes_, 0));
 }
 
 rumpk_boot_supervisor BootTable::supervisor(uint32_t index) const {

@@ -33,6 +33,7 @@ enum class BootTableError : uint8_t {
     cells_outside_table = 0x60,
     elf_misaligned = 0x61,
     elf_outside_table = 0x62,
+    bad_shares = 0x63,
     bad_name = 0x70,
     bad_memory = 0x80,
     bad_map_memory = 0x81,
@@ -62,6 +63,8 @@ struct ChannelBlock {
                                          uint32_t to);
 // Bytes of a channel that the table's reader found good.
 [[nodiscard]] uint64_t channel_pages(const rumpk_boot_channel& channel);
+// Bytes that are seen of a share: whole pages, and where windows are memory a power of two.
+[[nodiscard]] uint64_t share_pages(const rumpk_boot_share& share);
 
 // One line, no full stop; never nullptr.
 [[nodiscard]] const char* describe(BootTableError what);
@@ -98,6 +101,11 @@ class BootTable {
     [[nodiscard]] uint32_t console() const;                               // index of the cell whose it is
     [[nodiscard]] std::span<const rumpk_boot_channel> channels() const;   // in the table, each good
     [[nodiscard]] std::span<const rumpk_boot_device> devices() const;     // the same
+    [[nodiscard]] std::span<const rumpk_boot_share> shares() const;       // the same
+    // Of the table, all that is seen of one of these.
+    [[nodiscard]] std::span<const std::byte> contents(const rumpk_boot_share& share) const {
+        return bytes_.subspan(share.offset, share_pages(share));
+    }
     [[nodiscard]] bool fused() const { return (flags_ & RUMPK_IMAGE_FUSED) != 0; }
     [[nodiscard]] uint64_t size() const { return bytes_.size(); } // of everything
 

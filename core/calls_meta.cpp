@@ -7,6 +7,7 @@
 #include "core/devices.h"
 #include "core/memory.h"
 #include "core/remote.h"
+#include "core/shares.h"
 #include "core/system.h"
 
 namespace rumpk {
@@ -205,6 +206,12 @@ Result<uint64_t> device(const Caller& who, uint64_t buffer, uint64_t length, uin
     return found != nullptr ? give(who, buffer, length, found->facts) : error(Errno::badf);
 }
 
+Result<uint64_t> share(const Caller& who, uint64_t buffer, uint64_t length, uint64_t slot) {
+    const rumpk_meta_share* const found =
+        slot < RUMPK_CAP_SLOTS ? share_at(who.cell, static_cast<uint32_t>(slot)) : nullptr;
+    return found != nullptr ? give(who, buffer, length, *found) : error(Errno::badf);
+}
+
 Result<uint64_t> views(const Caller& who, uint64_t buffer, uint64_t length) {
     return give(who, buffer, length,
                 rumpk_meta_views{
@@ -221,6 +228,8 @@ Result<uint64_t> meta_of_several(const Caller& who, uint64_t op, uint64_t buffer
         return device(who, buffer, length, index);
     case RUMPK_META_VIEWS:
         return views(who, buffer, length);
+    case RUMPK_META_SHARE:
+        return parts::shares ? share(who, buffer, length, index) : error(Errno::nosys);
     default:
         return error(Errno::nosys);
     }

@@ -59,14 +59,7 @@ void ring_end(ChannelEnd& end) {
 
 // Into the cell's next slot.
 void grant(Cell& cell, uint32_t number, uint32_t side, rumpk_cap_kind kind = RUMPK_CAP_CHANNEL) {
-    uint32_t slot = first_slot;
-    while (slot < slots_end && cell.capabilities[slot].kind != RUMPK_CAP_NONE) {
-        ++slot;
-    }
-    if (slot == slots_end) {
-        stop_boot("cell %.*s: it has no slot for channel %.*s", RUMPK_TEXT(cell.name()),
-                  RUMPK_TEXT(all[number].name));
-    }
+    const uint32_t slot = take_slot(cell, all[number].name);
     cell.capabilities[slot] = {kind, side == 0 ? right_write : right_read, 1, 2 * number + side};
     all[number].ends[side] = {&cell, slot, nullptr, false};
 }
@@ -179,6 +172,17 @@ bool mend(Channel& channel) {
 }
 
 } // namespace
+
+uint32_t take_slot(const Cell& cell, std::string_view name) {
+    uint32_t slot = first_slot;
+    while (slot < slots_end && cell.capabilities[slot].kind != RUMPK_CAP_NONE) {
+        ++slot;
+    }
+    if (slot == slots_end) {
+        stop_boot("cell %.*s: it has no slot for %.*s", RUMPK_TEXT(cell.name()), RUMPK_TEXT(name));
+    }
+    return slot;
+}
 
 VirtAddr take_channel_room(const Cell& cell, uint64_t size) {
     uint64_t& room = used[cell.id().value()];

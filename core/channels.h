@@ -53,6 +53,9 @@ struct MappedRoom {
 // One on which the kernel sends a device's interrupts to the cell, in that cell's window.
 [[nodiscard]] Channel& make_device_channel(std::string_view name, Cell& cell, ion::Geometry geometry);
 
+// The cell's next free slot, for something of that name. None ends the boot with a line.
+[[nodiscard]] uint32_t take_slot(const Cell& cell, std::string_view name);
+
 // Of a cell's slot; nullptr: it holds no channel.
 [[nodiscard]] const Channel* channel_at(const Cell& cell, uint32_t slot);
 

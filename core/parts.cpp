@@ -10,5 +10,6 @@ const bool trace = RUMPK_PART_TRACE;
 const bool cells = RUMPK_PART_CELLS;
 const bool restart = RUMPK_PART_RESTART;
 const bool views = RUMPK_PART_VIEWS;
+const bool shares = RUMPK_PART_SHARES;
 
 } // namespace rumpk::parts

@@ -13,5 +13,6 @@ extern const bool trace;   // a record of what the cores do
 extern const bool cells;   // cells at user privilege, apart from the kernel; without it a fused one
 extern const bool restart; // cells that begin anew when they have ended
 extern const bool views;   // several cells, each with a view of its own; together with `cells`
+extern const bool shares;  // read-only data of the image that some of them see; together with `views`
 
 } // namespace rumpk::parts

@@ -39,6 +39,12 @@ bool is_for_core(AddressRange range) {
            between_null_and(machine_facts.memory_floor).contains(range);
 }
 
+// The image may be seen, not changed.
+bool is_of_image(AddressRange range, uint32_t rights) {
+    const AddressRange image{reinterpret_cast<uintptr_t>(boot_facts.image), boot_facts.image_size};
+    return rights == (HAL_MAP_READ | HAL_MAP_USER) && image.contains(range);
+}
+
 constexpr uint32_t no_window = RUMPK_WINDOW_COUNT;
 
 // Which has a view of its own.
@@ -182,7 +188,7 @@ uint64_t memory_make_view(uint32_t window) {
 int memory_show_in_view(uint32_t window, uint64_t address, uint64_t physical, uint64_t size,
                         uint32_t rights) {
     const bool sound = is_page_range(address, size) && are_rights(rights) && physical == address &&
-                       is_for_core({address, size});
+                       (is_for_core({address, size}) || is_of_image({address, size}, rights));
     return sound ? map_region(window, {address, address + size, rights}) : -RUMPK_EINVAL;
 }
 

@@ -291,7 +291,7 @@ class Inspect(Command):
         loaded = sum(values[f"image.{name}_bytes"] for name in (
             "kernel_text", "kernel_rodata", "kernel_data", "boot_table", "cell_text", "cell_rodata", "cell_data"))
         self.assertEqual(values["image.kernel_hello_bytes"], loaded)
-        self.assertEqual([values[f"image.part_{part}_bytes"] for part in parts.PARTS if part != "views"], [0] * (len(parts.PARTS) - 1))
+        self.assertEqual([values[f"image.part_{part}_bytes"] for part in parts.PARTS if part not in ("views", "shares")], [0] * (len(parts.PARTS) - 2))
         self.assertLess(loaded, values["image.file_bytes"])
         self.assertEqual(values["image.file_bytes"], (ROOT / "build/qemu-riscv64/images/hello.img").stat().st_size)
 
@@ -300,7 +300,7 @@ class Inspect(Command):
         with contextlib.redirect_stdout(out):
             inspect.main(Namespace(app="hello", machine="qemu-riscv64", json=False))
         self.assertRegex(out.getvalue(), r"loaded in all +[\d,]+ bytes   at most 49,152: held\n")
-        for part in set(parts.PARTS) - {"views"}:  # which goes with `cells`
+        for part in set(parts.PARTS) - {"views", "shares"}:  # which go with `cells`
             self.assertRegex(out.getvalue(), rf"\n +{part} +[1-9][\d,]+   not in it: what it would add\n")
 
     def test_several_cells(self):
@@ -313,6 +313,18 @@ class Inspect(Command):
         loaded = sum(value for name, value in values.items() if name.startswith(("image.kernel_", "image.boot", "image.cell"))
                      and "zeroed" not in name and name != "image.kernel_pair_bytes")
         self.assertEqual(values["image.kernel_pair_bytes"], loaded)
+
+    def test_shares(self):
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            inspect.main(Namespace(app="share", machine="qemu-riscv64", json=True))
+        values = {row["name"]: row["value"] for row in map(json.loads, out.getvalue().splitlines())}
+        words, licence = 14, (ROOT / "LICENSE").stat().st_size
+        self.assertEqual((values["image.share_words_bytes"], values["image.share_licence_bytes"]), (words, licence))
+        self.assertEqual(values["image.boot_table_bytes"], 64 + 3 * 128 + 3 * 32 + 2 * 32)
+        others = sum(value for name, value in values.items() if name.startswith(("image.kernel_", "image.boot", "image.cell"))
+                     and "zeroed" not in name and name != "image.kernel_share_bytes")
+        self.assertEqual(values["image.kernel_share_bytes"], others + words + licence)  # once each
+        self.assertGreater(values["image.part_shares_bytes"], 100)
 
     def test_what_is_over_the_limit_is_said(self):
         with mock.patch.dict(inspect.LIMITS, {("hello", "qemu-riscv64"): 40000}), \

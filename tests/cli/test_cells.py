@@ -69,7 +69,7 @@ class Manifest(Files):
         self.refused('[[cell]]\ndir = "one"\n', "cell 1 has no window")
 
     def test_keys(self):
-        self.refused("cells = 1\n" + TWO, "unknown key 'cells'; there are: console, cell, channel")
+        self.refused("cells = 1\n" + TWO, "unknown key 'cells'; there are: console, cell, channel, share")
         self.refused(TWO + "memory = 4096", "cell 2: unknown key 'memory'; there are: name, dir, window")
         self.refused('[[cell]]\nwindow = "A"\n', "cell 1 has no dir")
         for folder in ('""', "3", '"a;b"'):
@@ -98,7 +98,7 @@ class Manifest(Files):
         self.assertEqual([each.size for each in found], [8192, 4096])
         self.refused(TWO + one.format("a") * 2, "two channels are called 'a'")
         self.refused(TWO + "".join(one.format(i) for i in range(65)), "65 channels, and an image has 64 at most")
-        self.refused(TWO + "".join(one.format(i) for i in range(60)), "one is at 60 channels and devices, and a cell has room for 59")
+        self.refused(TWO + "".join(one.format(i) for i in range(60)), "one has 60 ends of channels, 0 devices and 0 shares, and a cell has room for 59 in all")
         self.refused(TWO + one.format("a") + "slots = 1024\nmessage = 512\n", "on which one sends and its devices take 1024K, and there are 512K")
         self.refused("channel = 1\n" + TWO, r"\[\[channel\]\]")
 
@@ -155,6 +155,52 @@ class Manifest(Files):
         for value in ("0", "65521", '"2"', "true"):
             self.channel_refused("message = .* is outside 1 to 65520 bytes", message=value)
 
+    def share_refused(self, pattern, **changed):
+        keys = {"name": '"s"', "file": '"words"', "cells": '["one", "two"]'} | changed
+        self.refused(TWO + "[[share]]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items() if value), pattern)
+
+    def test_shares(self):
+        one = '[[share]]\nname = "{}"\nfile = "one/../words"\ncells = ["two", "one"]\n'
+        self.assertEqual(self.parse(TWO + one.format("a")).shares, (cells.Share("a", (self.folder / "words").resolve(), (1, 0)),))
+        self.assertEqual(self.parse(TWO).shares, ())
+        self.refused(TWO + one.format("a") * 2, "two shares are called 'a'")
+        self.refused(TWO + "".join(one.format(i) for i in range(17)), "17 shares, and an image has 16 at most")
+        self.refused("share = 1\n" + TWO, r"\[\[share\]\]")
+        self.refused("share = [1]\n" + TWO, r"\[\[share\]\]")
+        self.share_refused("share 1: unknown key 'size'; there are: name, file, cells", size="1")
+        for key in ("name", "file", "cells"):
+            self.share_refused(f"share 1 has no {key}", **{key: None})
+        for value in ('""', '"a b"', '"' + "x" * 16 + '"', "7"):
+            self.share_refused("share 1: name = .* is not 1 to 15 letters", name=value)
+        for value in ('""', "7"):
+            self.share_refused("share 's': file = .* is no file", file=value)
+        for value in ("[]", '"one"', "7"):
+            self.share_refused("share 's': cells = .* lists none; there are: one, two", cells=value)
+        self.share_refused("share 's': cells has 'three', which is no cell; there are: one, two", cells='["one", "three"]')
+        self.share_refused("share 's': cells has 'one' twice", cells='["one", "one"]')
+        channel = '[[channel]]\nname = "{}"\nfrom = "one"\nto = "two"\n'
+        self.refused(TWO + "".join(channel.format(i) for i in range(59)) + one.format("a"),
+                     "one has 59 ends of channels, 0 devices and 1 shares, and a cell has room for 59 in all")
+
+    def test_contents_of_shares(self):
+        files = [self.folder / name for name in ("a", "b")]
+        shares = tuple(cells.Share(file.name, file, (0,)) for file in files)
+        files[0].write_bytes(b"some")
+        with self.assertRaisesRegex(manifest.ManifestError, "share 'b': .*/b: No such file"):
+            cells.contents(shares)
+        files[1].write_bytes(b"")
+        with self.assertRaisesRegex(manifest.ManifestError, "share 'b': .*/b is empty"):
+            cells.contents(shares)
+        files[1].write_bytes(bytes((16 << 20) - 4096))
+        self.assertEqual([len(one) for one in cells.contents(shares)], [4, (16 << 20) - 4096])
+        files[1].write_bytes(bytes((16 << 20) - 4095))
+        with self.assertRaisesRegex(manifest.ManifestError, "share 'b': with .*/b they take 16388K, and there are 16384K"):
+            cells.contents(shares)
+        files[1].unlink()
+        files[1].mkdir()
+        with self.assertRaisesRegex(manifest.ManifestError, "share 'b': .*/b: Is a directory"):
+            cells.contents(shares)
+
     def test_file(self):
         file = self.folder / cells.FILE
         with self.assertRaisesRegex(manifest.ManifestError, "rumpk.toml: No such file"):
@@ -184,6 +230,9 @@ class Manifest(Files):
         self.assertIn(f"#define RUMPK_ENTROPY_SIZE {cells.ENTROPY}u", header)
         self.assertIn(f"#define RUMPK_DEVICES_MAX {cells.MAX_DEVICES}u", header)
         self.assertIn(f"sizeof(struct rumpk_boot_device) == {image.DEVICE.size})", header)
+        self.assertIn(f"sizeof(struct rumpk_boot_share) == {image.SHARE.size})", header)
+        self.assertIn(f"#define RUMPK_SHARES_MAX {cells.MAX_SHARES}u", header)
+        self.assertIn(f"#define RUMPK_SHARES_SIZE 0x{cells.SHARE_ROOM:08x}ull", header)
         self.assertIn(f"#define RUMPK_WINDOW_CHANNELS 0x{cells.WINDOW_SIZE - cells.CHANNEL_ROOM:08x}ull", header)
         self.assertIn(f"sizeof(struct rumpk_boot_channel) == {image.CHANNEL.size})", header)
 
@@ -197,7 +246,7 @@ class Needs(unittest.TestCase):
         source = (ROOT / "tests" / "apps" / "relay" / "needs.h").read_text()
         walked = re.findall(r'Need\{\s*"([^"]+)",.*?-RUMPK_(\w+)\}', source, re.DOTALL)
         self.assertEqual(documented, walked)
-        self.assertEqual(len(walked), 8)
+        self.assertEqual(len(walked), 9)
 
 
 class Parts(Files):
@@ -216,6 +265,8 @@ class Parts(Files):
         self.cell("one", "trace = true")
         self.cell("two", 'supervisor.policy = "always"')
         self.assertEqual(parts.of_several(self.parse(TWO)), ("trace", "cells", "restart", "views"))
+        share = '[[share]]\nname = "s"\nfile = "s"\ncells = ["one"]\n'
+        self.assertEqual(parts.of_several(self.parse(TWO + share)), ("trace", "cells", "restart", "views", "shares"))
 
 
 class Image(Files):
@@ -248,6 +299,42 @@ class Image(Files):
         self.assertEqual((at, count), (64 + 2 * 128, 1))
         self.assertEqual(image.CHANNEL.unpack_from(table, at), (b"c".ljust(16, b"\0"), 1, 0, 4, 48))
 
+    def test_shares(self):
+        """Once in the image, whoever reads them; a page behind each other, or, where windows are memory, at a multiple of their size."""
+        (self.folder / "a").write_bytes(b"a" * 5000)
+        (self.folder / "b").write_bytes(b"b" * 9000)
+        share = '[[share]]\nname = "{0}"\nfile = "{0}"\ncells = {1}\n'
+        for windows, rooms in ((WINDOW, (2, 3)), (0x88000000, (2, 4))):
+            sizes = []
+            for readers, mask in (('["two"]', 2), ('["one", "two"]', 3)):
+                self.toml.write_text(TWO + share.format("a", '["one"]') + share.format("b", readers))
+                for file, at in zip(self.elfs, (windows, windows + 0x10000000)):
+                    file.write_bytes(make_elf([(CODE, at, b"code", 4)], entry=at))
+                image.build_several("raw", "riscv64", self.kernel, self.elfs, self.toml, self.output, windows)
+                data = self.output.read_bytes()
+                at, count = struct.unpack_from("<II", data, 4096 + 48)
+                self.assertEqual((at, count), (64 + 2 * 128, 2))
+                found = [image.SHARE.unpack_from(data, 4096 + at + 32 * one) for one in (0, 1)]
+                self.assertEqual([(name[:1], size, cells) for name, _, size, cells in found], [(b"a", 5000, 1), (b"b", 9000, mask)])
+                for (name, start, size, _), room in zip(found, rooms):
+                    seen = data[4096 + start : 4096 + start + room * 4096]
+                    self.assertEqual(seen, name[:1] * size + bytes(room * 4096 - size))
+                    self.assertEqual((0x80201000 + start) % (4096 if windows == WINDOW else room * 4096), 0)
+                self.assertEqual(image.shares(self.output), [("a", 5000, 1), ("b", 9000, mask.bit_count())])
+                self.assertEqual(image.table_size(self.output), 64 + 2 * 128 + 2 * 32)
+                sizes.append(len(data))
+            self.assertEqual(*sizes)
+        (self.folder / "b").unlink()
+        with self.assertRaisesRegex(image.ImageError, "rumpk.toml: share 'b': .*/b: No such file"):
+            self.build()
+
+    def test_what_the_build_is_told(self):
+        self.toml.write_text(TWO + '[[share]]\nname = "s"\nfile = "a $#b"\ncells = ["one"]\n')
+        place = str(self.folder.resolve())
+        for manifest_, wanted in ((self.toml, f" {place}/a\\ $$\\#b\n"), (None, " \n"), (self.folder / "none", " \n")):
+            image.write_depfile(self.output, manifest_)
+            self.assertEqual(self.output.with_name("x.img.d").read_text(), f"{self.output}:{wanted}")
+
     def test_regions_where_windows_are_memory(self):
         """One processor's regions do for four cells that send to one."""
         self.toml.write_text(TWO)
@@ -255,9 +342,13 @@ class Image(Files):
         listed = cells.load(self.toml)
         for senders in (3, 4):
             listed = listed._replace(channels=tuple(cells.Channel(f"c{one}", one, 0, 4, 48) for one in range(1, 1 + senders)) * 2)
-            with self.assertRaisesRegex(image.ImageError, "rumpk.toml: 5 devices of one and cells that send to it, .* has regions for 4") \
+            with self.assertRaisesRegex(image.ImageError, "rumpk.toml: 5 devices and shares of one and cells that send to it, .* has regions for 4") \
                  if senders > 3 else contextlib.nullcontext():
                 image.check_regions(listed, self.toml)
+        listed = listed._replace(channels=(), shares=tuple(cells.Share(f"s{one}", self.toml, (0,)) for one in range(3)))
+        image.check_regions(listed, self.toml)
+        with self.assertRaisesRegex(image.ImageError, "5 devices and shares of one"):
+            image.check_regions(listed._replace(shares=(*listed.shares, cells.Share("s", self.toml, (1, 0)))), self.toml)
         with mock.patch.object(image, "check_regions", side_effect=image.ImageError("asked")), \
              self.assertRaisesRegex(image.ImageError, "asked"):
             image.build_several("raw", "riscv64", self.kernel, self.elfs, self.toml, self.output, 0x88000000)

@@ -19,9 +19,10 @@ from . import common, manifest  # noqa: E402  (found through the path above)
 FILE = "rumpk.toml"
 LETTERS = "ABCDEFG"  # windows, in their order: RUMPK_WINDOW_COUNT of abi/systable.h
 WINDOW_SIZE = 0x08000000
-KEYS = ("console", "cell", "channel")
+KEYS = ("console", "cell", "channel", "share")
 CELL_KEYS = ("name", "dir", "window")
 CHANNEL_KEYS = ("name", "from", "to", "slots", "message")
+SHARE_KEYS = ("name", "file", "cells")
 CHANNEL_NAME_MAX = 15
 MAX_CHANNELS = 64  # RUMPK_CHANNELS_MAX of abi/image.h
 CHANNEL_ROOM = 512 << 10  # of a window, for the channels on which its cell sends: RUMPK_WINDOW_CHANNELS
@@ -35,7 +36,9 @@ CONSOLE_OUTPUT, CONSOLE_INPUT = 32, 1  # bytes of a message from it, rumpk_conso
 KERNEL_ENDS = (TO_KERNEL, CONSOLE_END)
 MAX_DEVICES = 32  # RUMPK_DEVICES_MAX
 DEVICE_PAGES = 3  # of a window, besides its memory: its ring and its registers
-FLAT_REGIONS = 4  # of a processor, for a cell's devices and for those that send to it, on a machine whose windows are memory
+FLAT_REGIONS = 4  # of a processor, for a cell's devices, its shares and those that send to it, on a machine whose windows are memory
+MAX_SHARES = 16  # RUMPK_SHARES_MAX
+SHARE_ROOM = 16 << 20  # of all of them, in pages: RUMPK_SHARES_SIZE
 MAX_SLOTS, MAX_MESSAGE = 65536, 65520  # of a ring: abi/ring.h
 
 
@@ -69,12 +72,21 @@ class Channel(NamedTuple):
         return -(-(128 + self.slots * self.slot_size) // manifest.PAGE) * manifest.PAGE
 
 
+class Share(NamedTuple):
+    """A file whose bytes some cells read."""
+
+    name: str
+    file: Path
+    cells: tuple[int, ...]  # their indices
+
+
 class Cells(NamedTuple):
     """Those of an image. It ends with the first."""
 
     placed: tuple[Placed, ...]
     console: int  # index of the one whose standard input and output the image's are
     channels: tuple[Channel, ...] = ()
+    shares: tuple[Share, ...] = ()
 
 
 def placed(given: object, number: int, base: Path) -> Placed:
@@ -126,19 +138,26 @@ def message_of(given: dict, sender: int, receiver: int, where: str) -> int:
     return message
 
 
-def channel(given: object, number: int, names: list[str]) -> Channel:
-    """One [[channel]], the number-th."""
-    where = f"channel {number}"
+def named(what: str, given: object, number: int, keys: tuple[str, ...], needed: tuple[str, ...]) -> dict:
+    """The number-th table of its kind, which has a good name and all that it needs."""
+    where = f"{what} {number}"
     if not isinstance(given, dict):
-        raise manifest.ManifestError("channel is a table of its own for each: [[channel]]")
-    if unknown := sorted(set(given) - set(CHANNEL_KEYS)):
-        raise manifest.ManifestError(f"{where}: unknown key '{unknown[0]}'; there are: {', '.join(CHANNEL_KEYS)}")
-    for key in ("name", "from", "to"):
+        raise manifest.ManifestError(f"{what} is a table of its own for each: [[{what}]]")
+    if unknown := sorted(set(given) - set(keys)):
+        raise manifest.ManifestError(f"{where}: unknown key '{unknown[0]}'; there are: {', '.join(keys)}")
+    for key in needed:
         if key not in given:
             raise manifest.ManifestError(f"{where} has no {key}")
-    name, slots = given["name"], given.get("slots", 64)
+    name = given["name"]
     if not isinstance(name, str) or not re.fullmatch(rf"[A-Za-z0-9._-]{{1,{CHANNEL_NAME_MAX}}}", name):
         raise manifest.ManifestError(f"{where}: name = {name!r} is not 1 to {CHANNEL_NAME_MAX} letters, digits, '.', '_' or '-'")
+    return given
+
+
+def channel(given: object, number: int, names: list[str]) -> Channel:
+    """One [[channel]], the number-th."""
+    given = named("channel", given, number, CHANNEL_KEYS, ("name", "from", "to"))
+    name, slots = given["name"], given.get("slots", 64)
     where = f"channel '{name}'"
     sender, receiver = (end_of(key, given[key], names, where) for key in ("from", "to"))
     if sender == receiver or (sender in KERNEL_ENDS and receiver in KERNEL_ENDS):
@@ -173,6 +192,61 @@ def room_of(found: tuple[Channel, ...], sender: int) -> int:
     return end + sum(one.size for one in found if (one.sender, one.receiver) in {(sender, TO_KERNEL), (sender, CONSOLE_END), (CONSOLE_END, sender)})
 
 
+def share(given: object, number: int, names: list[str], base: Path) -> Share:
+    """One [[share]], the number-th. Its file is read when the image is packed."""
+    given = named("share", given, number, SHARE_KEYS, SHARE_KEYS)
+    where, file, readers = f"share '{given['name']}'", given["file"], given["cells"]
+    if not isinstance(file, str) or not file:
+        raise manifest.ManifestError(f"{where}: file = {file!r} is no file")
+    if not isinstance(readers, list) or not readers:
+        raise manifest.ManifestError(f"{where}: cells = {readers!r} lists none; there are: {', '.join(names)}")
+    for one in readers:
+        if one not in names:
+            raise manifest.ManifestError(f"{where}: cells has {one!r}, which is no cell; there are: {', '.join(names)}")
+        if readers.count(one) > 1:
+            raise manifest.ManifestError(f"{where}: cells has {one!r} twice")
+    return Share(given["name"], (base / file).resolve(), tuple(names.index(one) for one in readers))
+
+
+def shares(given: object, names: list[str], base: Path) -> tuple[Share, ...]:
+    if not isinstance(given, list):
+        raise manifest.ManifestError("share is a table of its own for each: [[share]]")
+    if len(given) > MAX_SHARES:
+        raise manifest.ManifestError(f"{len(given)} shares, and an image has {MAX_SHARES} at most")
+    found = tuple(share(one, number, names, base) for number, one in enumerate(given, 1))
+    for one in found:
+        if [other.name for other in found].count(one.name) > 1:
+            raise manifest.ManifestError(f"two shares are called '{one.name}'")
+    return found
+
+
+def contents(found: tuple[Share, ...]) -> list[bytes]:
+    """What is in each one's file."""
+    read, room = [], 0
+    for one in found:
+        try:
+            size = one.file.stat().st_size
+            room += -(-size // manifest.PAGE) * manifest.PAGE
+            if room > SHARE_ROOM:
+                raise manifest.ManifestError(f"share '{one.name}': with {common.relative(one.file)} they take {room >> 10}K, and there are {SHARE_ROOM >> 10}K")
+            read.append(one.file.read_bytes())
+        except OSError as error:
+            raise manifest.ManifestError(f"share '{one.name}': {common.relative(one.file)}: {error.strerror}") from error
+        if not read[-1]:
+            raise manifest.ManifestError(f"share '{one.name}': {common.relative(one.file)} is empty")
+    return read
+
+
+def check_slots(found: Cells) -> None:
+    """Has each cell a slot for all that it is given?"""
+    for index, one in enumerate(found.placed):
+        held = [sum(index in (channel.sender, channel.receiver) for channel in found.channels), len(one.cell.devices),
+                sum(index in share.cells for share in found.shares)]
+        if sum(held) > CELL_CHANNELS:
+            raise manifest.ManifestError(f"{one.cell.name} has {held[0]} ends of channels, {held[1]} devices and {held[2]} shares, "
+                                         f"and a cell has room for {CELL_CHANNELS} in all")
+
+
 def channels(given: object, listed: tuple[Placed, ...], console: int) -> tuple[Channel, ...]:
     if not isinstance(given, list):
         raise manifest.ManifestError("channel is a table of its own for each: [[channel]]")
@@ -191,9 +265,6 @@ def channels(given: object, listed: tuple[Placed, ...], console: int) -> tuple[C
         if room > CHANNEL_ROOM:
             raise manifest.ManifestError(f"the channels on which {name} sends and its devices take {room >> 10}K, "
                                          f"and there are {CHANNEL_ROOM >> 10}K")
-        ends = sum(index in (one.sender, one.receiver) for one in found) + len(devices)
-        if ends > CELL_CHANNELS:
-            raise manifest.ManifestError(f"{name} is at {ends} channels and devices, and a cell has room for {CELL_CHANNELS}")
     return found
 
 
@@ -220,7 +291,10 @@ def parse(text: str, base: Path) -> Cells:
         raise manifest.ManifestError(f"console = {console!r} is no cell; there are: {', '.join(names)}")
     if (count := sum(len(one.cell.devices) for one in found)) > MAX_DEVICES:
         raise manifest.ManifestError(f"{count} devices, and an image has {MAX_DEVICES} at most")
-    return Cells(found, names.index(console), channels(given.get("channel", []), found, names.index(console)))
+    whole = Cells(found, names.index(console), channels(given.get("channel", []), found, names.index(console)),
+                  shares(given.get("share", []), names, base))
+    check_slots(whole)
+    return whole
 
 
 def load(file: Path) -> Cells:

@@ -10,6 +10,7 @@ CMake calls it once an application: it is a program, too.
 
 import argparse
 import os
+import re
 import struct
 import sys
 import zlib
@@ -27,11 +28,12 @@ WINDOW_A = 0x08000000  # where addresses are translated
 MAGIC = 0x474D4952  # "RIMG"
 VERSION = 1
 FUSED = 1
-TABLE = struct.Struct("<IIQIIIIIIII16x")
+TABLE = struct.Struct("<IIQIIIIIIIIII8x")
 ENTRY = struct.Struct("<32sQQQQIIIIIIIIIIIHHIIII")
 BUDGET = struct.Struct("<IIII16s")
 CHANNEL = struct.Struct("<16sIIII")
 DEVICE = struct.Struct("<16s16sIII4x")
+SHARE = struct.Struct("<16sIII4x")
 TRAILER = struct.Struct("<QII")
 MAX_SEGMENTS = 8
 
@@ -94,9 +96,17 @@ def check_segments(program: elf.Elf, cell: manifest.Cell, window: int) -> None:
         before = segment
 
 
-def boot_table(programs: list[Program], fused: bool = True, console: int = 0, channels=()) -> bytes:
+class Shared(NamedTuple):
+    """A share as it goes into an image."""
+
+    name: str
+    data: bytes
+    cells: tuple[int, ...]  # indices of those that read it
+
+
+def boot_table(programs: list[Program], fused: bool = True, console: int = 0, channels=(), shared=(), flat_base=None) -> bytes:
     """The table and all that it points to; whole pages. `console`: index of the cell whose it is; `channels`:
-    cells.Channel."""
+    cells.Channel; `shared`: Shared; `flat_base`: where the table comes to lie, if windows are memory."""
     at = TABLE.size + ENTRY.size * len(programs)
     entries, body, budgets_at = bytearray(), bytearray(), []
     for cell, _, _ in programs:
@@ -112,6 +122,9 @@ def boot_table(programs: list[Program], fused: bool = True, console: int = 0, ch
     devices_at = at if devices else 0
     body += b"".join(devices)
     at += DEVICE.size * len(devices)
+    shares_at, shares_in_body = at if shared else 0, len(body)
+    body += bytes(SHARE.size * len(shared))
+    at += SHARE.size * len(shared)
     for index, (cell, data, window) in enumerate(programs):
         start = -(-at // PAGE) * PAGE
         body += bytes(start - at) + data
@@ -121,17 +134,33 @@ def boot_table(programs: list[Program], fused: bool = True, console: int = 0, ch
                               0 if cell.fiber_stack == PAGE else cell.fiber_stack, budgets_at[index],
                               len(cell.budgets), cell.first_budget, manifest.POLICIES.index(cell.supervisor.policy),
                               *cell.supervisor[1:])
+    for index, one in enumerate(shared):
+        room = share_room(len(one.data), flat_base is not None)
+        start = at + -((flat_base or 0) + at) % (PAGE if flat_base is None else room)
+        body += bytes(start - at) + one.data + bytes(room - len(one.data))
+        at = start + room
+        SHARE.pack_into(body, shares_in_body + SHARE.size * index, one.name.encode(), start, len(one.data),
+                        sum(1 << cell for cell in one.cells))
     rest = bytes(entries + body) + bytes(-at % PAGE)
     header = TABLE.pack(MAGIC, VERSION, TABLE.size + len(rest), zlib.crc32(rest), FUSED if fused else 0, len(programs),
-                        console, channels_at, len(channels), devices_at, len(devices))
+                        console, channels_at, len(channels), devices_at, len(devices), shares_at, len(shared))
     return header + rest
 
 
-def pack(kind: str, kernel: bytes, programs: list[Program], *more) -> bytes:
-    """The image's bytes; `kernel` is the kernel's ELF; more: as boot_table."""
-    table = boot_table(programs, *more)
+def share_room(size: int, flat: bool) -> int:
+    """Bytes of the image that are seen of a share: whole pages, and where windows are memory a power of two."""
+    pages = -(-size // PAGE) * PAGE
+    return 1 << (pages - 1).bit_length() if flat else pages
+
+
+def pack(kind: str, kernel: bytes, programs: list[Program], *more, flat: bool = False) -> bytes:
+    """The image's bytes; `kernel` is the kernel's ELF; more: as boot_table; `flat`: windows are memory."""
     if kind == "raw":
-        return elf.flatten(elf.Elf(kernel)) + table
+        program = elf.Elf(kernel)
+        memory = elf.flatten(program)
+        base = min(segment.physical for segment in program.loads) + len(memory)
+        return memory + boot_table(programs, *more, flat_base=base if flat else None)
+    table = boot_table(programs, *more)
     padded = kernel + bytes(-len(kernel) % PAGE)
     return padded + table + TRAILER.pack(len(padded), MAGIC, 0)
 
@@ -174,9 +203,18 @@ def table_size(image: Path) -> int:
     """Bytes of its boot table and of the lists that belong to it: what stands before the first program."""
     data = image.read_bytes()
     fields = TABLE.unpack_from(data, at := table_at(data))
-    count, channels, devices = fields[5], fields[8], fields[10]
+    count, channels, devices, shared = fields[5], fields[8], fields[10], fields[12]
     budgets = sum(ENTRY.unpack_from(data, at + TABLE.size + i * ENTRY.size)[14] for i in range(count))
-    return TABLE.size + ENTRY.size * count + BUDGET.size * budgets + CHANNEL.size * channels + DEVICE.size * devices
+    return TABLE.size + ENTRY.size * count + BUDGET.size * budgets + CHANNEL.size * channels + DEVICE.size * devices + \
+        SHARE.size * shared
+
+
+def shares(image: Path) -> list[tuple[str, int, int]]:
+    """Each share's name, its bytes and how many cells read them."""
+    data = image.read_bytes()
+    fields = TABLE.unpack_from(data, at := table_at(data))
+    found = [SHARE.unpack_from(data, at + fields[11] + i * SHARE.size) for i in range(fields[12])]
+    return [(name.rstrip(b"\0").decode(), size, readers.bit_count()) for name, _, size, readers in found]
 
 
 def memory_for(machine: machines.Machine, image: Path) -> int:
@@ -218,6 +256,10 @@ def build_several(kind: str, arch: str, kernel: Path, elfs: list[Path], rumpk_to
     if "views" not in parts.of_kernel(kernel):
         raise ImageError(f"{common.relative(rumpk_toml)}: this machine has no kernel for several cells: "
                          f"{machines.that_have('views')}")
+    try:
+        shared = [Shared(one.name, data, one.cells) for one, data in zip(listed.shares, cells.contents(listed.shares), strict=True)]
+    except manifest.ManifestError as error:
+        raise ImageError(f"{common.relative(rumpk_toml)}: {error}") from error
     if windows != WINDOW_A:
         check_regions(listed, rumpk_toml)
     programs = []
@@ -227,22 +269,23 @@ def build_several(kind: str, arch: str, kernel: Path, elfs: list[Path], rumpk_to
         except elf.ElfError as error:
             raise ImageError(f"{common.relative(file)} cannot be cell {one.cell.name} in window {one.letter}: {error}") from error
         programs.append(Program(one.cell, elf.strip(program), one.window))
-    write(kind, kernel, programs, output, False, listed.console, listed.channels)
+    write(kind, kernel, programs, output, False, listed.console, listed.channels, shared, flat=windows != WINDOW_A)
 
 
 def check_regions(listed: cells.Cells, rumpk_toml: Path) -> None:
-    """Where windows are memory, a processor has a few regions to spare: one for each device of a cell's, and for each cell
-    that sends to it."""
+    """Where windows are memory, a processor has a few regions to spare: one for each device and each share of a cell's, and
+    for each cell that sends to it."""
     for index, one in enumerate(listed.placed):
         wanted = len({channel.sender for channel in listed.channels if channel.receiver == index} - {cells.CONSOLE_END}) + len(one.cell.devices)
+        wanted += sum(index in share.cells for share in listed.shares)
         if wanted > cells.FLAT_REGIONS:
-            raise ImageError(f"{common.relative(rumpk_toml)}: {wanted} devices of {one.cell.name} and cells that send to it, and this "
+            raise ImageError(f"{common.relative(rumpk_toml)}: {wanted} devices and shares of {one.cell.name} and cells that send to it, and this "
                              f"machine's processor has regions for {cells.FLAT_REGIONS}")
 
 
-def write(kind: str, kernel: Path, programs: list[Program], output: Path, *more) -> None:
+def write(kind: str, kernel: Path, programs: list[Program], output: Path, *more, flat: bool = False) -> None:
     try:
-        data = pack(kind, kernel.read_bytes(), programs, *more)
+        data = pack(kind, kernel.read_bytes(), programs, *more, flat=flat)
     except elf.ElfError as error:
         raise ImageError(f"{common.relative(kernel)} cannot be a kernel: {error}") from error
     part = output.with_name(output.name + ".part")
@@ -274,6 +317,16 @@ def link(place: Path, file: Path) -> None:
         place.symlink_to(os.path.relpath(file, place.parent))
 
 
+def write_depfile(output: Path, rumpk_toml: Path | None) -> None:
+    """For the build: which files, besides those that it knows, an image is made of."""
+    try:
+        files = [one.file for one in cells.load(rumpk_toml).shares] if rumpk_toml else []
+    except manifest.ManifestError:
+        files = []  # said where the image is packed
+    escaped = [re.sub(r"([ #])", r"\\\1", str(one)).replace("$", "$$") for one in (output, *files)]
+    output.with_name(output.name + ".d").write_text(f"{escaped[0]}: {' '.join(escaped[1:])}\n")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kind", choices=("raw", "process"), required=True)
@@ -287,6 +340,7 @@ def main() -> int:
     try:
         args.output.parent.mkdir(exist_ok=True)
         several = args.manifest.name == cells.FILE
+        write_depfile(args.output, args.manifest if several else None)
         (build_several if several else build)(args.kind, args.arch, args.kernel, args.cell if several else args.cell[0],
                                               args.manifest, args.output, args.windows)
         link(args.output.with_suffix(".kernel.elf"), args.symbols or args.kernel)

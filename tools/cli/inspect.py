@@ -93,7 +93,7 @@ def parts(built: build.Built) -> list[Part]:
     found.append(Part("boot_table", "boot table", image.table_size(built.image), True))
     for figure, owner, file in cells_of(built):
         found += by_kind(elf.Elf(file.read_bytes()), figure, owner)
-    return found
+    return found + [Part(f"share_{name}", f"share {name} (cells: {readers})", size, True) for name, size, readers in image.shares(built.image)]
 
 
 def kernel_size(file) -> int:
@@ -106,7 +106,8 @@ def kernel_choices(built: build.Built) -> list[Choice]:
     chosen = set(kernel_parts.of_kernel(kernel))
     names = {part: kernel_parts.kernel(chosen ^ {part}) for part in kernel_parts.PARTS
              if (part != "cells" or built.machine.cells)
-             and (part != "views" or (built.machine.views and "cells" in chosen)) and not (part == "cells" and "views" in chosen)}
+             and (part != "views" or (built.machine.views and "cells" in chosen)) and (part != "shares" or "views" in chosen)
+             and not (part == "cells" and "views" in chosen) and not (part == "views" and "shares" in chosen)}
     build.target(kernel.parent.name, list(names.values()), "kernels to compare with", archs=(built.machine.arch,))
     size = kernel_size(kernel)
     others = {part: kernel_size(kernel.with_name(f"{name}.elf")) for part, name in names.items()}

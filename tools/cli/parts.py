@@ -11,11 +11,12 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     __package__ = "tools.cli"
 
-PARTS = ("cores", "budgets", "trace", "cells", "restart", "views")  # RUMPK_PARTS of cmake/RumpkOptions.cmake
+PARTS = ("cores", "budgets", "trace", "cells", "restart", "views", "shares")  # RUMPK_PARTS of cmake/RumpkOptions.cmake
 ALL = ("cores", "budgets", "trace")  # RUMPK_ALL_PARTS: those in `kernel`
 ALL_OF_A_CELL = (*ALL, "cells", "restart")  # those in the kernel that is always there to keep one cell apart
 WHAT = {"cores": "fibers on more than one core", "budgets": "budgets of run time", "trace": "recording a trace",
-        "cells": "cells at user privilege", "restart": "cells that begin anew", "views": "several cells"}
+        "cells": "cells at user privilege", "restart": "cells that begin anew", "views": "several cells",
+        "shares": "data that several cells read"}
 
 
 def of(cell, apart: bool) -> tuple[str, ...]:
@@ -28,7 +29,7 @@ def of(cell, apart: bool) -> tuple[str, ...]:
 
 def of_several(cells) -> tuple[str, ...]:
     """Those that a cells.Cells makes use of."""
-    wanted = {"cells", "views"}.union(*(of(one.cell, True) for one in cells.placed))
+    wanted = {"cells", "views", *(("shares",) if cells.shares else ())}.union(*(of(one.cell, True) for one in cells.placed))
     return tuple(part for part in PARTS if part in wanted)
 
 

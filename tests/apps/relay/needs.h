@@ -39,6 +39,7 @@ inline constexpr std::array needs = {
          4,
          RUMPK_CAP_CHANNEL,
          -RUMPK_EBADF},
+    Need{"look up a share", RUMPK_CALL_META, {RUMPK_META_SHARE, 0, 0, 6}, 6, RUMPK_CAP_SHARE, -RUMPK_EBADF},
     Need{"halt the machine", RUMPK_CALL_HALT, {0, RUMPK_SCOPE_MACHINE}, 3, RUMPK_CAP_MACHINE, -RUMPK_EPERM},
 };
 

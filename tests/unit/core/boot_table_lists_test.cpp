@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The boot table's reader: channels and devices.
+// The boot table's reader: channels, devices and shares.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -143,6 +143,57 @@ TEST(BootTable, Devices) {
     EXPECT_FALSE(good_device([](auto&) {}, 33));
     EXPECT_EQ(why_after([](auto& i) { give_device(i), i.table().devices_offset -= 4; }),
               BootTableError::bad_channels);
+}
+
+// Behind the cells; its bytes are the second page of a program.
+rumpk_boot_share& give_share(TableImage& image, uint32_t count = 1) {
+    auto* const shares = reinterpret_cast<rumpk_boot_share*>(&image.cell(image.table().cells));
+    image.table().shares_offset =
+        static_cast<uint32_t>(reinterpret_cast<std::byte*>(shares) - image.bytes().data());
+    image.table().shares = count;
+    for (uint32_t i = 0; i < count; ++i) {
+        shares[i] = {.name = {'s'}, .offset = 2 * core_test::page, .size = 5, .cells = 3, .reserved = 0};
+    }
+    return shares[0];
+}
+
+bool good_share(const std::function<void(rumpk_boot_share&)>& change, uint32_t count = 1) {
+    TableImage image(2);
+    change(give_share(image, count));
+    const auto read = BootTable::read(image.seal().bytes());
+    EXPECT_TRUE(read || read.error() == BootTableError::bad_shares);
+    return read.has_value();
+}
+
+TEST(BootTable, Shares) {
+    TableImage image(2);
+    give_share(image, 3).size = 2 * core_test::page - 1;
+    give_share(image, 3).offset = core_test::page;
+    const auto table = BootTable::read(image.seal().bytes());
+    ASSERT_TRUE(table) << describe(table.error());
+    ASSERT_EQ(table->shares().size(), 3u);
+    EXPECT_EQ(table->contents(table->shares()[2]).data(), image.bytes().data() + 2 * core_test::page);
+    EXPECT_EQ(table->contents(table->shares()[2]).size(), core_test::page); // all that is seen
+    EXPECT_EQ(BootTable::read(TableImage(2).bytes())->shares().size(), 0u);
+    EXPECT_TRUE(good_share([](auto& s) { std::memset(s.name, 'x', 15); }));
+    EXPECT_FALSE(good_share([](auto& s) { std::memset(s.name, 'x', 16); }));
+    EXPECT_FALSE(good_share([](auto& s) { s.name[0] = 0; }));
+    EXPECT_TRUE(good_share([](auto& s) { s.cells = 2; }));
+    EXPECT_FALSE(good_share([](auto& s) { s.cells = 0; }));
+    EXPECT_FALSE(good_share([](auto& s) { s.cells = 4; })); // there is none
+    EXPECT_FALSE(good_share([](auto& s) { s.reserved = 1; }));
+    EXPECT_FALSE(good_share([](auto& s) { s.size = 0; }));
+    EXPECT_TRUE(good_share([](auto& s) { s.size = core_test::page; }));
+    EXPECT_FALSE(good_share([](auto& s) { s.size = core_test::page + 1; })); // beyond the table
+    EXPECT_FALSE(good_share([](auto& s) { s.size = ~0u; }));
+    EXPECT_FALSE(good_share([](auto& s) { s.offset += 4; }));
+    EXPECT_FALSE(good_share([](auto& s) { s.offset = 0; })); // with the table itself
+    EXPECT_FALSE(good_share([](auto& s) { s.offset = 3 * core_test::page; }));
+    EXPECT_FALSE(good_share([](auto& s) { s.offset = ~0xfffu; }));
+    EXPECT_TRUE(good_share([](auto&) {}, 16));
+    EXPECT_FALSE(good_share([](auto&) {}, 17));
+    EXPECT_EQ(why_after([](auto& i) { give_share(i), i.table().shares_offset -= 4; }),
+              BootTableError::bad_shares);
 }
 
 TEST(BootTable, ChannelsOutside) {

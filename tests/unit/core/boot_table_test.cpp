@@ -142,7 +142,7 @@ TEST(BootTable, Header) {
         EXPECT_EQ(why_after([&](auto& i) { i.table().size = size; }), BootTableError::wrong_size) << size;
     }
     EXPECT_EQ(why_after([](auto& i) { i.table().flags = 2; }), BootTableError::unknown_flag);
-    EXPECT_EQ(why_after([](auto& i) { i.table().reserved[15] = 1; }), BootTableError::reserved_not_zero);
+    EXPECT_EQ(why_after([](auto& i) { i.table().reserved[7] = 1; }), BootTableError::reserved_not_zero);
     EXPECT_EQ(why_after([](auto& i) { i.table().cells = 0; }), BootTableError::bad_cell_count);
     EXPECT_EQ(why_after([](auto& i) { i.table().cells = 8; }), BootTableError::bad_cell_count);
     EXPECT_EQ(why_after([](auto& i) { i.table().cells = ~0u; }), BootTableError::bad_cell_count);

@@ -135,6 +135,18 @@ inline bool holds_devices(const rumpk::BootTable& table, std::span<const std::by
     return good && (bytes.empty() || (bytes.data() > image.data() && &bytes.back() <= &image.back()));
 }
 
+inline bool holds_shares(const rumpk::BootTable& table, std::span<const std::byte> image) {
+    const auto bytes = std::as_bytes(table.shares());
+    bool good = bytes.size() <= size_t{16} * 32;
+    for (const rumpk_boot_share& one : table.shares()) {
+        const std::span<const std::byte> seen = table.contents(one);
+        good = good && one.cells != 0 && one.cells < 1U << table.cell_count() && one.name[0] != 0 &&
+               one.name[15] == 0 && one.size != 0 && seen.size() >= one.size && seen.size() % page == 0 &&
+               seen.data() >= image.data() + sizeof(rumpk_boot_table) && &seen.back() <= &image.back();
+    }
+    return good && (bytes.empty() || (bytes.data() > image.data() && &bytes.back() <= &image.back()));
+}
+
 // All that the boot relies on.
 inline bool holds_what_it_promises(const rumpk::BootTable& table, std::span<const std::byte> image) {
     using namespace rumpk;
@@ -163,7 +175,7 @@ inline bool holds_what_it_promises(const rumpk::BootTable& table, std::span<cons
         windows |= 1ULL << cell.window.value();
     }
     return table.cell_count() >= 1 && table.size() <= image.size() && table.console() < table.cell_count() &&
-           holds_channels(table, image) && holds_devices(table, image) &&
+           holds_channels(table, image) && holds_devices(table, image) && holds_shares(table, image) &&
            (!table.fused() || table.cell_count() == 1);
 }
 
