@@ -4,6 +4,7 @@
 //     numbers        until there are enough to see that they are random; then those of the kernel
 //     none           where there is no device: it is told so, and goes on
 //     seeded         until the kernel's random has what it needs
+//     minute         asks first and after a minute, in which its driver has begun another life
 //     lives N        until the driver has lived so often, and each answer was the one that was asked for
 //     read, write    the driver's registers, which are not this cell's
 #include <cstdio>
@@ -140,6 +141,14 @@ void lives(Source& source, uint32_t count) {
     std::printf("%llu answers, %u twice\n", static_cast<unsigned long long>(answers), source.repeated());
 }
 
+void minute(Source& source) {
+    test::check("an answer comes", source.next().has_value());
+    test::equal("from a driver that lives its first life", source.lives(), 1);
+    nexus::sleep_for(62s);
+    test::check("an answer comes a minute later", source.next().has_value());
+    test::equal("from one that has seen the kernel seeded twice", source.lives(), 2);
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -150,6 +159,8 @@ int main(int argc, char** argv) {
     }
     if (what == "numbers") {
         numbers(source);
+    } else if (what == "minute") {
+        minute(source);
     } else if (what == "none") {
         none(source);
     } else if (what == "seeded") {
