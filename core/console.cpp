@@ -147,7 +147,7 @@ void Console::run() {
         const bool finishes = finishing_;
         const bool renews = parts::restart && renewed_for_ != nullptr;
         if (!pump_output()) {
-            say_lost();
+            const bool told = say_lost();
             if (finishes && settled()) {
                 end();
             }
@@ -156,6 +156,9 @@ void Console::run() {
                 continue;
             }
             quiet_output();
+            if (!told && settled()) {
+                continue; // there is room now; else it is rung for
+            }
         }
         const InterruptsMasked masked;
         if ((woken & device_bit) != 0) {
@@ -187,12 +190,19 @@ Instant Console::patience() {
     return Instant{machine().now()} + as_long;
 }
 
-// Between two messages, so that nothing is cut.
-void Console::say_lost() {
-    if (parts::views && lost_ != 0) {
-        const uint64_t lost = std::exchange(lost_, 0);
-        print("%lu bytes of the kernel's own were lost: the console's driver had no room", lost);
+// Between two messages, so that nothing is cut. False: there is no room for that, either.
+bool Console::say_lost() {
+    constexpr uint32_t pieces = 8; // of the line, a chunk each, and what is pending
+    if (!parts::views || lost_ == 0) {
+        return true;
     }
+    if (!port_.has_room_for_line(pieces)) {
+        return false;
+    }
+    const uint64_t lost = std::exchange(lost_, 0);
+    print("%lu bytes of the kernel's own were lost: the console's driver had no room", lost);
+    lost_ += lost_ != 0 ? lost : 0; // another line came in between, and took its room
+    return true;
 }
 
 void Console::renew_rings(Fiber& asker, uint64_t bell) {

@@ -83,7 +83,7 @@ class Console {
     static constexpr size_t chunk = 16; // bytes moved with interrupts masked
 
     void begin_rings_anew();
-    void say_lost();
+    [[nodiscard]] bool say_lost();
     [[nodiscard]] bool settled();
     [[nodiscard]] Instant patience();
     bool pump_input();

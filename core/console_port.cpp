@@ -81,8 +81,8 @@ int64_t ConsolePort::send(hal_console_channel channel, const std::byte* bytes, s
     return static_cast<int64_t>(sent);
 }
 
-bool ConsolePort::room_for_two() const {
-    return out_->sends && out_->sends->free() >= 2;
+bool ConsolePort::room_for(uint32_t messages) const {
+    return out_->sends && out_->sends->free() >= std::min(messages, out_->sends->geometry().slots());
 }
 
 void ConsolePort::push(const std::byte* bytes, size_t size) {

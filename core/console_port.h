@@ -52,7 +52,9 @@ class ConsolePort {
         }
     }
     // Any context. What cannot wait; there is room, so put() cannot fail, for two pieces of a message.
-    [[nodiscard]] bool has_room() const { return !driven() || room_for_two(); }
+    [[nodiscard]] bool has_room() const { return !driven() || room_for(2); }
+    // The same for a line of so many messages; or all the room that there ever is.
+    [[nodiscard]] bool has_room_for_line(uint32_t messages) const { return !driven() || room_for(messages); }
     void put(hal_console_channel channel, const std::byte* bytes, size_t size) {
         if (driven()) {
             push(bytes, size);
@@ -83,7 +85,7 @@ class ConsolePort {
     [[nodiscard]] const Cell* driver() const;
     [[nodiscard]] int64_t receive(std::byte* buffer, size_t size);
     [[nodiscard]] int64_t send(hal_console_channel channel, const std::byte* bytes, size_t size);
-    [[nodiscard]] bool room_for_two() const;
+    [[nodiscard]] bool room_for(uint32_t messages) const;
     [[nodiscard]] bool ring_is_empty();
     void push(const std::byte* bytes, size_t size);
     void poll_from_now_on();

@@ -13,6 +13,7 @@
 #include <nexus/meta.h>
 #include <nexus/time.h>
 
+#include "abi/ring.h"
 #include "tests/apps/attack/kernel.h"
 #include "tests/apps/check.h"
 
