@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A plugin of the emulator that looks at what cores of 64-bit Arm do before their MMU is on, where memory is a
-// device's (Arm ARM, DDI 0487, D8.2.1 and B2.7.2): an unaligned access faults on hardware, DC ZVA faults, and
-// what an exclusive access does is nobody's promise. This emulator lets all of them pass. Arguments:
+// A plugin of the emulator that looks at what cores of 64-bit Arm do before their MMU is on, where memory is
+// a device's (Arm ARM, DDI 0487, D8.2.1 and B2.7.2): an unaligned access faults on hardware, DC ZVA faults,
+// and what an exclusive access does is nobody's promise. This emulator lets all of them pass. Arguments:
 //
 //   out=FILE         where the report goes
 //   until=ADDRESS    an instruction that turns the MMU on, hexadecimal; may come several times
 //
-// The report has a line for each core that has run: number, whether its MMU came on, instructions, accesses, how
-// many of these were unaligned, forbidden instructions; and a last line with the addresses of all of these.
+// The report has a line for each core that has run: number, whether its MMU came on, instructions, accesses,
+// how many of these were unaligned, forbidden instructions; and a last line with the addresses of all of
+// these.
 #include "bench/meter/emulator.h"
 
 #include <array>
