@@ -49,7 +49,8 @@ def checked(command, seconds, code=0, **options):
 
 
 def unit(long):
-    """What ctest knows, once the presets are built; with --long the simulation's many seeds."""
+    """What ctest knows, once the presets are built; with --long the simulation's many seeds, and more of what is tried in
+    every order."""
     out = [Test("unit/simulation_long tests", _simulation)] if long else []
     for preset in UNIT_PRESETS:
         try:
@@ -59,7 +60,7 @@ def unit(long):
         except OSError:  # before setup
             listed = ""
         names = re.findall(r"^ *Test +#\d+: (\S+)$", listed, re.MULTILINE)
-        out += [Test(f"unit/{name} {preset}", lambda p=preset, n=name: _ctest(p, n)) for name in names]
+        out += [Test(f"unit/{name} {preset}", lambda p=preset, n=name: _ctest(p, n, long)) for name in names]
         if not names:
             out.append(Test(f"unit {preset}", lambda p=preset: _no_tests(p)))
     return out
@@ -82,8 +83,9 @@ def _no_tests(preset):
     raise Failure(f"ctest knows no test of the preset {preset}")
 
 
-def _ctest(preset, name):
-    text = checked(["ctest", "--preset", preset, "--output-on-failure", "-R", f"^{re.escape(name)}$"], 300)
+def _ctest(preset, name, long):
+    more = ["env", "RUMPK_LONG=1"] if long else []  # tests/unit/ion/death_test.cpp
+    text = checked([*more, "ctest", "--preset", preset, "--output-on-failure", "-R", f"^{re.escape(name)}$"], 1200 if long else 300)
     if "100% tests passed" not in text or "No tests were found" in text or "Skipped" in text:
         raise Failure(text)
 

@@ -5,6 +5,7 @@
 // that was released comes again, what was peeked only comes again and is marked, nobody sleeps for ever.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -356,7 +357,12 @@ unsigned run(const Plan& plan, Tally& tally) {
     return plan.across ? run_in<Across>(plan, tally) : run_in<OneCore>(plan, tally);
 }
 
-// The plan with every place for one switch; with two, the second at each sixth place behind it.
+// With two switches the second comes at one place of so many behind the first.
+unsigned second_switches() {
+    return std::getenv("RUMPK_LONG") != nullptr ? 6 : 13;
+}
+
+// The plan with every place for one switch, and some for a second.
 void all_switches(const Plan& plan, unsigned count, Tally& tally, unsigned from = 1, unsigned stride = 1) {
     const unsigned steps = run(plan, tally);
     if (testing::Test::HasFailure() || count == 0) {
@@ -365,7 +371,7 @@ void all_switches(const Plan& plan, unsigned count, Tally& tally, unsigned from 
     for (unsigned at = from; at < steps; at += stride) { // a switch behind the end changes nothing
         Plan next = plan;
         next.switches.push_back(at);
-        all_switches(next, count - 1, tally, at + 1, 6);
+        all_switches(next, count - 1, tally, at + 1, second_switches());
     }
 }
 
