@@ -133,7 +133,11 @@ rumpk_parts_of(PARTS ${MANIFESTS})
 # What not every machine has. Whoever asks for an image that needs it is told by the packer that there is no such
 # kernel; who asks for all images does not ask for that one.
 set(RUMPK_PARTS_OF_MACHINES cells views shares)
-set(RUMPK_TARGETS_OF_MACHINES hal_user hal_views hal_views)
+if(RUMPK_CELLS_SHARE_A_MAP)
+    set(RUMPK_TARGETS_OF_MACHINES hal_user hal hal)
+else()
+    set(RUMPK_TARGETS_OF_MACHINES hal_user hal_views hal_views)
+endif()
 foreach(manifest parts IN ZIP_LISTS MANIFESTS PARTS)
     cmake_path(GET manifest PARENT_PATH folder)
     cmake_path(GET folder FILENAME name)

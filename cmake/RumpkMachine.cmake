@@ -7,6 +7,7 @@
 #   RUMPK_SYSTABLE_ADDRESS   one of abi/systable.h's addresses, as a number
 #   RUMPK_HAL_MEMORY_END     where the megabyte ends that hal/board keeps for itself, if it is a board
 #   RUMPK_WINDOWS_IN_MEMORY  optional: where window A is, if nothing translates addresses (abi/systable.h)
+#   RUMPK_CELLS_SHARE_A_MAP  optional: several cells without views (core/parts.h)
 #   RUMPK_MACHINE_SOURCES    its files, for hal/CMakeLists.txt
 #   RUMPK_IMAGE_KIND         raw (a binary that firmware loads) or process (an executable of the host)
 #   RUMPK_KERNEL_LINK_FLAGS  options and libraries of the kernel's link

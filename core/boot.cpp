@@ -81,7 +81,7 @@ void write_system_table(const BootTable& table, const Cell& first) {
     systable.magic = RUMPK_SYSTABLE_MAGIC;
     systable.size = RUMPK_SYSTABLE_SIZE;
     systable.abi = RUMPK_ABI_VERSION;
-    systable.features = boot.features | (table.fused() ? 0 : RUMPK_FEATURE_GATED) |
+    systable.features = boot.features | (parts::cells ? RUMPK_FEATURE_GATED : 0) |
                         (cores_in_use() > 1 ? RUMPK_FEATURE_SMP : 0);
     auto entry = [&](rumpk_call_number which, auto* function) {
         systable.call[which] = reinterpret_cast<uintptr_t>(function);
@@ -116,7 +116,8 @@ void write_system_table(const BootTable& table, const Cell& first) {
 }
 
 void prepare_cells(const BootTable& table) {
-    if (table.fused() == parts::cells || (table.cell_count() != 1 && !parts::views)) {
+    const bool good = table.fused() ? !parts::cells : parts::cells || parts::views;
+    if (!good || (table.cell_count() != 1 && !parts::views)) {
         stop_boot(parts::views   ? "bad image: this kernel runs celled images"
                   : parts::cells ? "bad image: this kernel runs celled images of one cell"
                                  : "bad image: this kernel runs fused images of one cell");
@@ -127,19 +128,19 @@ void prepare_cells(const BootTable& table) {
         all[i].prepare(table.cell(i), i == table.console());
         say_cell(all[i]);
     }
-    if (parts::cells && parts::views) {
+    if (parts::views) {
         prepare_channels(table);
     }
-    if (parts::cells && parts::views && parts::shares) {
+    if (parts::views && parts::shares) {
         prepare_shares(table);
     }
     write_system_table(table, all[0]);
 }
 
-// A cell that is apart, or may begin anew, has one.
+// A cell that is apart, or beside others, or may begin anew, has one.
 void start_supervisors(const BootTable& table) {
-    for (uint32_t i = 0; (parts::cells || parts::restart) && i < table.cell_count(); ++i) {
-        if (parts::cells || table.supervisor(i).policy != RUMPK_RESTART_NEVER) {
+    for (uint32_t i = 0; parts::supervisors() && i < table.cell_count(); ++i) {
+        if (!table.fused() || table.supervisor(i).policy != RUMPK_RESTART_NEVER) {
             Supervisor& supervisor = boot_memory().take_objects<Supervisor>(1, "supervisor")[0];
             supervisor.prepare(cells()[i], table.cell(i), table.supervisor(i));
         }
@@ -164,7 +165,7 @@ void start_console(const BootTable& table) {
 
 // The cells' devices, each granted to the one that its image names.
 void start_cells_devices(const BootTable& table) {
-    if (parts::cells && parts::views) {
+    if (parts::views) {
         start_devices(table);
     }
 }

@@ -29,7 +29,7 @@ Wanted wanted_by(const BootTable& table) {
     Wanted wanted;
     for (uint32_t i = 0; i < table.cell_count(); ++i) {
         wanted.cores |= first_cores(table.cell(i).cores);
-        wanted.fibers += table.cell(i).fibers + (parts::cells || parts::restart ? 1 : 0); // its supervisor
+        wanted.fibers += table.cell(i).fibers + (parts::supervisors() ? 1 : 0); // its supervisor
         wanted.budgets |= !table.cell(i).budgets.empty();
     }
     return wanted;
@@ -50,7 +50,7 @@ Scheduler* make_scheduler(CoreId core, const Wanted& wanted) {
                  boot_memory().take_objects<DeadlineStorage::Block>(blocks, "deadlines"),
                  boot_memory().take_objects<DeadlineStorage::Block*>(
                      DeadlineStorage::pointers_for(blocks, tier_count), "deadlines"));
-    if (parts::cells || parts::restart) {
+    if (parts::supervisors()) {
         made.give_spare(kernel_stack(size, "interrupt stacks"));
     }
     if (wanted.budgets) {

@@ -227,7 +227,7 @@ Result<uint64_t> meta_of_several(const Caller& who, uint64_t op, uint64_t buffer
     case RUMPK_META_DEVICE:
         return device(who, buffer, length, index);
     case RUMPK_META_VIEWS:
-        return views(who, buffer, length);
+        return parts::cells ? views(who, buffer, length) : error(Errno::nosys);
     case RUMPK_META_SHARE:
         return parts::shares ? share(who, buffer, length, index) : error(Errno::nosys);
     default:
@@ -254,8 +254,7 @@ Result<uint64_t> meta(const Caller& who, uint64_t op, uint64_t buffer, uint64_t 
     case RUMPK_META_VERSION:
         return give(who.cell, buffer, length, std::as_bytes(std::span(version_line())));
     default:
-        return parts::cells && parts::views ? meta_of_several(who, op, buffer, length, index)
-                                            : error(Errno::nosys);
+        return parts::views ? meta_of_several(who, op, buffer, length, index) : error(Errno::nosys);
     }
 }
 

@@ -255,7 +255,7 @@ class Cell {
 [[nodiscard]] Supervisor* supervisor_of(CellId cell);
 
 inline Supervisor* Cell::supervisor() const {
-    return parts::cells || parts::restart ? supervisor_of(id_) : nullptr;
+    return parts::supervisors() ? supervisor_of(id_) : nullptr;
 }
 
 // For lines that people read.

@@ -61,7 +61,7 @@ void Cell::restore(const BootCell& description) {
         scrub_behind(ring_area_.end(), fiber_ring_area());
         scrub_behind(boot_rings_[RUMPK_RING_EVENT].end(), boot_ring_area());
     }
-    if (parts::cells && parts::views) {
+    if (parts::views) {
         renew_devices_of(*this);
     }
     VirtAddr event = boot_rings_[RUMPK_RING_EVENT].base;

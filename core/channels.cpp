@@ -87,11 +87,11 @@ void make_ring(Channel& channel, const Cell& cell, AddressRange place) {
     ensure(ion::format(memory_of(channel), geometry_of(channel)).has_value());
 }
 
-// At the same address in the view of another.
+// At the same address in the view of another, if each has its own.
 void show_ring(const Channel& channel, const Cell& other, AddressRange place, PhysAddr memory) {
     const uint32_t rights = mapped_with(right_read | right_write);
-    if (machine().views->show(other.id().value(), place.base.value(), memory.value(), place.size, rights) <
-        0) {
+    if (parts::cells && machine().views->show(other.id().value(), place.base.value(), memory.value(),
+                                              place.size, rights) < 0) {
         stop_boot("cell %.*s: channel %.*s cannot be mapped", RUMPK_TEXT(other.name()),
                   RUMPK_TEXT(channel.name));
     }

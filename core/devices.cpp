@@ -116,7 +116,7 @@ namespace {
 uint64_t find_transports(std::span<const rumpk_boot_device> described) {
     const hal_boot& boot = *machine().boot;
     uint64_t legacy = 0;
-    for (uint32_t i = 0; !described.empty() && i < boot.virtio_count; ++i) {
+    for (uint32_t i = 0; parts::cells && !described.empty() && i < boot.virtio_count; ++i) {
         const hal_virtio& slot = boot.virtio[i];
         uint32_t version = 0;
         const uint32_t kind = machine().views->virtio_device(i, &version);
@@ -135,7 +135,7 @@ uint64_t find_transports(std::span<const rumpk_boot_device> described) {
 
 void find_others(std::span<const rumpk_boot_device> described) {
     hal_device found{};
-    for (uint32_t i = 0; machine().views->device(i, &found) == 0; ++i) {
+    for (uint32_t i = 0; parts::cells && machine().views->device(i, &found) == 0; ++i) {
         size_t at = 0;
         while (at < described.size() &&
                (text_of(described[at].compatible) != found.compatible || devices[at].cell != nullptr)) {

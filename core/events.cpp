@@ -43,7 +43,7 @@ Fiber* to_blame(const hal_fault& fault) {
 }
 
 void fault_event(const hal_fault* fault) {
-    Fiber* const fiber = parts::cells || parts::restart ? to_blame(*fault) : nullptr;
+    Fiber* const fiber = parts::supervisors() ? to_blame(*fault) : nullptr;
     if (fiber == nullptr) {
         panic_fault(*fault);
     }

@@ -12,7 +12,13 @@ extern const bool budgets; // of run time
 extern const bool trace;   // a record of what the cores do
 extern const bool cells;   // cells at user privilege, apart from the kernel; without it a fused one
 extern const bool restart; // cells that begin anew when they have ended
-extern const bool views;   // several cells, each with a view of its own; together with `cells`
-extern const bool shares;  // read-only data of the image that some of them see; together with `views`
+extern const bool views; // several cells, each with a view of its own; without `cells`, where nothing is kept
+                         // apart, they share one
+extern const bool shares; // read-only data of the image that some of them see; together with `views`
+
+// Somebody deals with a cell's end: only the end of an image's one cell that is not apart needs nobody.
+inline bool supervisors() {
+    return cells || restart || views;
+}
 
 } // namespace rumpk::parts

@@ -199,7 +199,7 @@ bool possible(AnswerKind kind) {
     case AnswerKind::overran:
         return parts::budgets;
     case AnswerKind::faulted:
-        return parts::cells || parts::restart;
+        return parts::supervisors();
     }
     return false;
 }

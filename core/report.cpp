@@ -55,13 +55,13 @@ std::span<const std::byte> Report::next() {
         const InterruptsMasked masked; // for one fiber; at home nobody else begins or ends one meanwhile
         if (next_ == system) {
             next_ = first_fiber;
-            if (parts::cells || parts::restart) {
+            if (parts::supervisors()) {
                 next_cell_ = 0;
             }
             message_.system = describe_system(this_scheduler());
             return message(RUMPK_TELEMETRY_SYSTEM, sizeof message_.system);
         }
-        if (parts::cells || parts::restart) {
+        if (parts::supervisors()) {
             if (const auto cell = next_cell(); !cell.empty()) {
                 return cell;
             }

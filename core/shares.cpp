@@ -16,8 +16,8 @@ std::span<rumpk_meta_share> shares; // a capability's object is the index of one
 void show(Cell& cell, uint32_t number, AddressRange place, PhysAddr memory) {
     const auto* const name = reinterpret_cast<const char*>(shares[number].name);
     cell.capabilities[take_slot(cell, name)] = {RUMPK_CAP_SHARE, right_read, 1, number};
-    if (machine().views->show(cell.id().value(), place.base.value(), memory.value(), place.size,
-                              mapped_with(right_read)) < 0) {
+    if (parts::cells && machine().views->show(cell.id().value(), place.base.value(), memory.value(),
+                                              place.size, mapped_with(right_read)) < 0) {
         stop_boot("cell %.*s: share %s cannot be mapped", RUMPK_TEXT(cell.name()), name);
     }
 }
@@ -33,7 +33,8 @@ void prepare_shares(const BootTable& table) {
         const rumpk_boot_share& one = described[i];
         const std::span<const std::byte> bytes = table.contents(one);
         const PhysAddr memory{reinterpret_cast<uintptr_t>(bytes.data())}; // abi/hal.h, `image`
-        const AddressRange place{windows_are_memory ? VirtAddr{memory.value()} : next, bytes.size()};
+        const bool elsewhere = parts::cells && !windows_are_memory;
+        const AddressRange place{elsewhere ? next : VirtAddr{memory.value()}, bytes.size()};
         next = place.end();
         rumpk_meta_share& share = shares[i];
         share.size = sizeof share;

@@ -237,7 +237,7 @@ void Supervisor::restart(uint64_t restarts) {
         const InterruptsMasked masked;
         ending_ = false;
         cell_->begin_again(description_.first_budget); // runs when this fiber next waits: they have one tier
-        if (parts::cells && parts::views) {
+        if (parts::views) {
             tell_peers_of(*cell_);
         }
         told_.state |= RUMPK_CELL_LIVES;

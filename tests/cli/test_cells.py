@@ -262,6 +262,9 @@ class Parts(Files):
 
     def test_follow_from_all_cells(self):
         self.assertEqual(parts.of_several(self.parse(TWO)), ("cells", "views"))
+        self.assertEqual(parts.of_several(self.parse(TWO), False), ("views",))  # where nothing is kept apart
+        self.cell("one", '[[device]]\nname = "d"\nvirtio = 4\n')
+        self.assertEqual(parts.of_several(self.parse(TWO), False), ("cells", "views"))  # but drivers
         self.cell("one", "trace = true")
         self.cell("two", 'supervisor.policy = "always"')
         self.assertEqual(parts.of_several(self.parse(TWO)), ("trace", "cells", "restart", "views"))
@@ -381,6 +384,12 @@ class Image(Files):
         other.write_bytes(self.kernel.read_bytes())
         with self.assertRaisesRegex(image.ImageError, "rumpk.toml: this machine has no kernel for several cells"):
             self.build(other)
+        alike = self.folder / "kernel-views.elf"  # where nothing is kept apart
+        alike.write_bytes(self.kernel.read_bytes())
+        self.build(alike)
+        self.cell("two", '[[device]]\nname = "d"\nvirtio = 4\n')
+        with self.assertRaisesRegex(image.ImageError, "rumpk.toml: two drives a device, and this machine has no kernel that keeps cells apart: "):
+            self.build(alike)
 
     def test_a_manifest_that_is_none(self):
         self.toml.write_text("colour = 1")
@@ -413,7 +422,7 @@ class Found(Files):
         self.assertIsNone(backtrace.Symbols(None, None).of_window(WINDOW))
 
     def test_machines_that_have_kernels_for_several(self):
-        self.assertEqual([name for name in machines.names() if machines.load(name).views], ["qemu-aarch64", "qemu-riscv64", "qemu-riscv64-pmp"])
+        self.assertEqual([name for name in machines.names() if machines.load(name).views], ["host", "qemu-aarch64", "qemu-riscv64", "qemu-riscv64-pmp"])
 
 
 if __name__ == "__main__":

@@ -260,6 +260,10 @@ def build_several(kind: str, arch: str, kernel: Path, elfs: list[Path], rumpk_to
         shared = [Shared(one.name, data, one.cells) for one, data in zip(listed.shares, cells.contents(listed.shares), strict=True)]
     except manifest.ManifestError as error:
         raise ImageError(f"{common.relative(rumpk_toml)}: {error}") from error
+    drivers = [one.cell.name for one in listed.placed if one.cell.devices]
+    if drivers and "cells" not in parts.of_kernel(kernel):
+        raise ImageError(f"{common.relative(rumpk_toml)}: {drivers[0]} drives a device, and this machine has no kernel that keeps "
+                         f"cells apart: {machines.that_have('cells')}")
     if windows != WINDOW_A:
         check_regions(listed, rumpk_toml)
     programs = []

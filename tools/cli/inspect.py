@@ -106,7 +106,7 @@ def kernel_choices(built: build.Built) -> list[Choice]:
     chosen = set(kernel_parts.of_kernel(kernel))
     names = {part: kernel_parts.kernel(chosen ^ {part}) for part in kernel_parts.PARTS
              if (part != "cells" or built.machine.cells)
-             and (part != "views" or (built.machine.views and "cells" in chosen)) and (part != "shares" or "views" in chosen)
+             and (part != "views" or (built.machine.views and (not built.machine.cells or "cells" in chosen))) and (part != "shares" or "views" in chosen)
              and not (part == "cells" and "views" in chosen) and not (part == "views" and "shares" in chosen)}
     build.target(kernel.parent.name, list(names.values()), "kernels to compare with", archs=(built.machine.arch,))
     size = kernel_size(kernel)

@@ -27,9 +27,10 @@ def of(cell, apart: bool) -> tuple[str, ...]:
     return tuple(part for part in PARTS if wanted.get(part))
 
 
-def of_several(cells) -> tuple[str, ...]:
-    """Those that a cells.Cells makes use of."""
-    wanted = {"cells", "views", *(("shares",) if cells.shares else ())}.union(*(of(one.cell, True) for one in cells.placed))
+def of_several(cells, apart: bool = True) -> tuple[str, ...]:
+    """Those that a cells.Cells makes use of, as above. A driver is always apart."""
+    apart = apart or any(one.cell.devices for one in cells.placed)
+    wanted = {"views", *(("cells",) if apart else ()), *(("shares",) if cells.shares else ())}.union(*(set(of(one.cell, apart)) - {"cells"} for one in cells.placed))
     return tuple(part for part in PARTS if part in wanted)
 
 
@@ -37,7 +38,7 @@ def of_file(file, apart: bool) -> tuple[str, ...]:
     """Those of a cell.toml or a rumpk.toml, as above."""
     from . import cells, manifest
 
-    return of_several(cells.load(file)) if file.name == cells.FILE else of(manifest.load(file), apart)
+    return of_several(cells.load(file), apart) if file.name == cells.FILE else of(manifest.load(file), apart)
 
 
 def kernel(parts) -> str:

@@ -4,6 +4,7 @@
 set(RUMPK_ARCH x86_64)
 set(RUMPK_SYSTABLE_ADDRESS 0x50000000)
 set(RUMPK_IMAGE_KIND process)
+set(RUMPK_CELLS_SHARE_A_MAP ON) # nothing is kept apart
 set(RUMPK_MACHINE_KERNEL_FLAGS -fPIE -momit-leaf-frame-pointer)
 set(RUMPK_KERNEL_LINK_FLAGS -pie -pthread -Wl,-z,now -Wl,-z,relro)
 
