@@ -28,15 +28,15 @@ namespace {
 constexpr uint64_t attributes = 0x04ff;
 
 // TCR_EL1, D19.2.139: 39 bits of TTBR0, nothing by TTBR1; tables are walked in cached,
-// inner-shareable memory; granule 4 KiB.
-constexpr uint64_t tcr_of(uint64_t physical_size) {
+// inner-shareable memory; granule 4 KiB; ASIDs of 16 bits or of 8.
+constexpr uint64_t tcr_of(uint64_t physical_size, bool long_asids) {
     constexpr uint64_t t0sz = 64 - 39;
     constexpr uint64_t walks_write_back = 1 << 8 | 1 << 10;
     constexpr uint64_t walks_inner_shareable = 3 << 12;
     constexpr uint64_t no_ttbr1 = 1 << 23;
     constexpr uint64_t granule1 = uint64_t{2} << 30; // of TTBR1: 4 KiB; not to be an unknown value
     return t0sz | t0sz << 16 | walks_write_back | walks_inner_shareable | no_ttbr1 | granule1 |
-           physical_size << 32;
+           physical_size << 32 | uint64_t{long_asids} << 36;
 }
 
 // SCTLR_EL1, D19.2.119: MMU, both caches, stack alignment at EL1 and EL0; nothing writable is executable. EL0
@@ -97,8 +97,10 @@ const char* translation_begin(uint64_t root, AddressRange memory) {
     }
     uint64_t physical_size = features & 15;
     physical_size = physical_size < largest_physical ? physical_size : largest_physical;
+    const bool long_asids = (features >> 4 & 15) == 2; // ASIDBits
     uint64_t pan = read_features1() >> 20 & 15;
-    hal_mmu = {attributes, tcr_of(physical_size), root, pan != 0 ? sctlr_on & ~sctlr_span : sctlr_on};
+    hal_mmu = {attributes, tcr_of(physical_size, long_asids), root,
+               pan != 0 ? sctlr_on & ~sctlr_span : sctlr_on};
     forget_lines(memory.base, memory.end());
     forget_lines(image::rodata_end(), image::end()); // our variables
     write_mair(hal_mmu.mair);
