@@ -61,6 +61,7 @@
 
 /* xstatus, 3.1.6, 4.1.1: what both modes have alike */
 #define XSTATUS_FS_INITIAL (1 << 13)
+#define XSTATUS_FS (3 << 13)
 
 /* What a test finisher takes for "ended, with this exit code" (hal/device/sifive_test.h) */
 #define FINISHER_FAIL 0x3333

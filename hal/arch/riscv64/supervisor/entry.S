@@ -71,6 +71,8 @@ hal_secondary_entry:
     sfence.vma
     csrw    satp, t0
     sfence.vma
+    li      t0, XSTATUS_FS /* which firmware may leave Dirty: what begins here would keep registers that nobody wrote */
+    csrc    sstatus, t0
     li      t0, XSTATUS_FS_INITIAL
     csrs    sstatus, t0
     ld      sp, CORE_START_STACK(a1)
