@@ -177,11 +177,11 @@ struct Access {
     // To the end of the list, and on with its first.
     [[nodiscard]] static std::coroutine_handle<> end_turn(PromiseBase& promise) {
         tasks& executor = promise.executor();
-        executor.ready_.push(promise);
         if (--executor.left_ < 0) {
+            executor.ready_.push(promise);
             return std::noop_coroutine();
         }
-        return executor.ready_.pop().handle();
+        return executor.ready_.rotate(promise).handle();
     }
     static void ready(tasks& executor, PromiseBase& promise) { executor.ready_.push(promise); }
     static void timed(tasks& executor, PromiseBase& promise, uint64_t when) {

@@ -145,32 +145,75 @@ struct PromiseBase : Links {
     [[nodiscard]] Owner*& owner_awaited() { return reinterpret_cast<Owner*&>(previous); }
 };
 
-// The coroutines that are ready: first in, first out.
+// The coroutines that are ready: first in, first out. The first stands by itself: of two that take turns
+// nothing else is written.
 class ReadyList {
   public:
-    ReadyList() { head_.next = head_.previous = &head_; }
+    ReadyList() { others_.next = others_.previous = &others_; }
 
-    [[nodiscard]] bool empty() const { return head_.next == &head_; }
+    [[nodiscard]] bool empty() const { return first_ == nullptr; }
     void push(PromiseBase& promise) {
         promise.state = State::ready;
-        promise.next = &head_;
-        promise.previous = head_.previous;
-        head_.previous->next = &promise;
-        head_.previous = &promise;
+        if (first_ == nullptr) {
+            first_ = &promise;
+        } else {
+            append(promise);
+        }
     }
     [[nodiscard]] PromiseBase& pop() {
-        auto& promise = static_cast<PromiseBase&>(*head_.next);
-        remove(promise);
+        PromiseBase& promise = *first_;
+        promise.state = State::idle;
+        advance();
         return promise;
     }
     void remove(PromiseBase& promise) {
         promise.state = State::idle;
-        promise.previous->next = promise.next;
-        promise.next->previous = promise.previous;
+        if (&promise == first_) {
+            advance();
+        } else {
+            unlink(promise);
+        }
+    }
+    // push and pop in one, of one that runs: itself, if there is no other.
+    [[nodiscard]] PromiseBase& rotate(PromiseBase& running) {
+        if (first_ == nullptr) {
+            return running;
+        }
+        PromiseBase& next = *first_;
+        next.state = State::idle;
+        running.state = State::ready;
+        if (others_.next == &others_) {
+            first_ = &running;
+        } else {
+            advance();
+            append(running);
+        }
+        return next;
     }
 
   private:
-    Links head_;
+    void append(PromiseBase& promise) {
+        promise.next = &others_;
+        promise.previous = others_.previous;
+        others_.previous->next = &promise;
+        others_.previous = &promise;
+    }
+    static void unlink(Links& links) {
+        links.previous->next = links.next;
+        links.next->previous = links.previous;
+    }
+    void advance() {
+        Links* const second = others_.next;
+        if (second == &others_) {
+            first_ = nullptr;
+        } else {
+            unlink(*second);
+            first_ = static_cast<PromiseBase*>(second);
+        }
+    }
+
+    PromiseBase* first_ = nullptr; // is in no list
+    Links others_;                 // empty while there is no first
 };
 
 // Deadlines, in a binary heap whose nodes are the promises themselves: insert and remove take as many

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The parts of tasks against naive models: memory for frames, the heap of deadlines.
+// The parts of tasks against naive models: memory for frames, the list of who is ready, the heap of
+// deadlines.
+#include <algorithm>
 #include <cstring>
+#include <deque>
 #include <gtest/gtest.h>
 #include <map>
 #include <random>
@@ -14,6 +17,8 @@ namespace {
 
 using nexus::detail::FramePool;
 using nexus::detail::PromiseBase;
+using nexus::detail::ReadyList;
+using nexus::detail::State;
 using nexus::detail::TimedHeap;
 
 struct Pool {
@@ -82,6 +87,42 @@ TEST(FramePool, random_frames_never_overlap) {
         FramePool::give(frame);
     }
     EXPECT_EQ(p.pool.frames(), 0u);
+}
+
+TEST(ReadyList, as_a_queue) {
+    std::mt19937 random(7);
+    for (const size_t count : {size_t{1}, size_t{2}, size_t{3}, size_t{20}}) {
+        ReadyList list;
+        std::vector<PromiseBase> promises(count);
+        std::deque<PromiseBase*> queue;
+        for (int step = 0; step < 50'000; ++step) {
+            PromiseBase& one = promises[random() % count];
+            if (one.state == State::ready) {
+                if (random() % 4 == 0) {
+                    list.remove(one);
+                    std::erase(queue, &one);
+                }
+            } else if (random() % 2 == 0) {
+                list.push(one);
+                queue.push_back(&one);
+            } else { // it runs, and ends its turn
+                queue.push_back(&one);
+                ASSERT_EQ(&list.rotate(one), queue.front());
+                queue.pop_front();
+            }
+            if (random() % 3 == 0 && !queue.empty()) {
+                ASSERT_EQ(&list.pop(), queue.front());
+                queue.pop_front();
+            }
+            ASSERT_EQ(list.empty(), queue.empty());
+            for (const PromiseBase& each : promises) {
+                ASSERT_EQ(each.state == State::ready, std::ranges::find(queue, &each) != queue.end()) << step;
+            }
+        }
+        while (!list.empty()) { // or their destructors would look for an executor
+            (void)list.pop();
+        }
+    }
 }
 
 TEST(TimedHeap, as_a_sorted_list) {
