@@ -6,6 +6,7 @@ from .bench import exact
 
 FIRST = "qemu-riscv64"
 TARGET = 1.3  # of the ratio to the first machine's
+PINGPONG = "cell.pingpong.instructions"
 
 
 def boot(machine):
@@ -27,6 +28,12 @@ def gates(machine):
     return {name: said[what] for name, (_, what, apart, _) in bench_cells.COUNTED.items() if apart}
 
 
+def cells(machine):
+    there_and_back = bench_cells.counts(machine, bench_cells.RELAY, False, ("measure",))
+    anew = bench_cells.counts(machine, bench_cells.RESTART, True, ("measure", "1"))
+    return {PINGPONG: there_and_back[bench_cells.BETWEEN[PINGPONG][0]], bench_cells.RESTARTED: anew["begun"] - anew["fault"]}
+
+
 def latency(machine):
     return {name: value for name, (value, *_) in bench_fibers.latency(machine).items()}
 
@@ -46,6 +53,7 @@ MEASURED = {
     boot: ("image.kernel_hello_bytes", "boot.kernel_instructions"),
     calls: ("fused.null_call.instructions", "fused.time.instructions"),
     gates: tuple(name for name, (_, _, apart, _) in bench_cells.COUNTED.items() if apart),
+    cells: (PINGPONG, bench_cells.RESTARTED),
     bench_fibers.counted: tuple(bench_fibers.COUNTED),
     latency: ("wake.instructions.max", "wake.instructions.median", "wake.masked.instructions.max", "irq_off.instructions.max"),
     submit: ("ring.submit.instructions",),
