@@ -82,6 +82,8 @@ typedef void (*rumpk_entry)(uint64_t argument); /* returning is halt(0, FIBER) *
 
 #define RUMPK_SPAWN_BARE                                                                                     \
     (1u << 0) /* touches rings only: no libc, no heap; may leave the home tier and core */
+/* Not a fiber: the cell of the capability in slot `entry`, which waits for that. The call gives the slot. */
+#define RUMPK_SPAWN_CELL (1u << 1)
 #define RUMPK_SPAWN_ANY_CORE 0xffffffffu /* the caller's core */
 
 struct rumpk_spawn_args {
@@ -123,7 +125,8 @@ enum rumpk_meta_op {
         9, /* rumpk_meta_channel of slot `index`; EBADF where it holds no channel between cells */
     RUMPK_META_VIEWS = 10,  /* rumpk_meta_views; ENOSYS where an image has no views */
     RUMPK_META_DEVICE = 11, /* rumpk_meta_device of slot `index`; EBADF where it holds no device */
-    RUMPK_META_SHARE = 12   /* rumpk_meta_share of slot `index`; EBADF where it holds no share */
+    RUMPK_META_SHARE = 12,  /* rumpk_meta_share of slot `index`; EBADF where it holds no share */
+    RUMPK_META_CELL = 13    /* rumpk_meta_cell of slot `index`; EBADF where it holds no cell */
 };
 
 /* Bit numbers of rumpk_meta_self.promises; names and meaning follow OpenBSD's pledge(2). ERROR, the last
@@ -195,7 +198,8 @@ enum rumpk_cap_kind {
         3, /* one end of a channel to another cell: with READ it receives, with WRITE it sends */
     RUMPK_CAP_DEVICE =
         4, /* a device that the cell drives, and the end of a channel on which its interrupts come */
-    RUMPK_CAP_SHARE = 5 /* bytes of the image that the cell and others read */
+    RUMPK_CAP_SHARE = 5, /* bytes of the image that the cell and others read */
+    RUMPK_CAP_CELL = 6   /* another cell, which this one may let begin, and end: spawn and kill */
 };
 
 struct rumpk_meta_channel {
@@ -226,6 +230,20 @@ struct rumpk_meta_share {
     uint64_t base;    /* address of the first byte, which begins a page */
     uint64_t bytes;   /* how many; behind them zeros to the end of what can be read */
     uint8_t name[16]; /* the image's for it, NUL-terminated */
+};
+
+enum rumpk_managed_state {
+    RUMPK_MANAGED_WAITS = 0, /* to be spawned */
+    RUMPK_MANAGED_LIVES = 1,
+    RUMPK_MANAGED_ENDED = 2 /* for good, or it is about to begin anew */
+};
+
+/* Another cell that the asking one manages. */
+struct rumpk_meta_cell {
+    uint32_t size;
+    uint32_t state;    /* rumpk_managed_state */
+    uint64_t restarts; /* how often it has begun anew */
+    uint8_t name[32];  /* NUL-terminated */
 };
 
 /* A message of a device's channel: it has interrupted. It stays quiet until the message has been released. */
@@ -321,6 +339,7 @@ RUMPK_ASSERT(sizeof(struct rumpk_meta_channel) == 40);
 RUMPK_ASSERT(sizeof(struct rumpk_meta_device) == 64);
 RUMPK_ASSERT(offsetof(struct rumpk_meta_device, name) == 48);
 RUMPK_ASSERT(sizeof(struct rumpk_meta_share) == 40);
+RUMPK_ASSERT(sizeof(struct rumpk_meta_cell) == 48);
 RUMPK_ASSERT(sizeof(struct rumpk_interrupt) == 8);
 RUMPK_ASSERT(sizeof(struct rumpk_console_output) == 32);
 RUMPK_ASSERT(sizeof(struct rumpk_meta_views) == 16);

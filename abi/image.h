@@ -93,9 +93,10 @@ enum rumpk_restart_policy {
     RUMPK_RESTART_ALWAYS = 2    /* also when it ends by itself */
 };
 
-/* What becomes of a cell that has ended. All zero: RUMPK_RESTART_NEVER. */
+/* What becomes of a cell that has ended. All zero but `manager`: RUMPK_RESTART_NEVER. */
 struct rumpk_boot_supervisor {
-    uint16_t policy;           /* rumpk_restart_policy */
+    uint8_t policy;            /* rumpk_restart_policy */
+    uint8_t manager;           /* the cell that may end it, by its index + 1; 0: nobody. RUMPK_CELL_WAITS */
     uint16_t limit;            /* so many restarts within a window; 1..RUMPK_RESTARTS_MAX */
     uint32_t window_us;        /* not 0 */
     uint32_t backoff_us;       /* wait before the first one; it doubles with each further one in the window */
@@ -105,6 +106,8 @@ struct rumpk_boot_supervisor {
 };
 
 #define RUMPK_RESTARTS_MAX 1000u
+/* In `manager`: it begins when that cell spawns it. Neither the first nor the console's. */
+#define RUMPK_CELL_WAITS 0x80u
 #define RUMPK_HEARTBEAT_MIN 1000u
 
 struct rumpk_boot_cell {

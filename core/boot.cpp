@@ -134,6 +134,9 @@ void prepare_cells(const BootTable& table) {
     if (parts::views && parts::shares) {
         prepare_shares(table);
     }
+    if (parts::views) {
+        grant_cells(table);
+    }
     write_system_table(table, all[0]);
 }
 

@@ -150,11 +150,23 @@ Checked<void> check_budgets(const rumpk_boot_cell& cell, Bytes table, uint64_t f
 bool good_supervisor(const rumpk_boot_cell& cell) {
     const rumpk_boot_supervisor& its = cell.supervisor;
     if (!parts::restart || its.policy == RUMPK_RESTART_NEVER) {
-        return all_zero({reinterpret_cast<const uint8_t*>(&its), sizeof its});
+        // Its manager is another question, if it can have one.
+        const std::span all(reinterpret_cast<const uint8_t*>(&its), sizeof its);
+        constexpr size_t behind = offsetof(rumpk_boot_supervisor, limit);
+        return parts::views ? its.policy == RUMPK_RESTART_NEVER && all_zero(all.subspan(behind))
+                            : all_zero(all);
     }
     return its.policy <= RUMPK_RESTART_ALWAYS && its.limit - 1U < RUMPK_RESTARTS_MAX && its.window_us != 0 &&
            its.backoff_us <= its.backoff_limit_us &&
            (its.heartbeat_us == 0 || (its.heartbeat_us >= RUMPK_HEARTBEAT_MIN && cell.cores == 1));
+}
+
+// Another than the cell, if there is one; and what the image needs from the beginning does not wait.
+bool good_manager(const rumpk_boot_table& header, uint32_t index, const rumpk_boot_cell& cell) {
+    const uint32_t manager = cell.supervisor.manager & ~RUMPK_CELL_WAITS;
+    const bool waits = (cell.supervisor.manager & RUMPK_CELL_WAITS) != 0;
+    return manager <= header.cells && manager != index + 1 && (manager == 0 || index != 0) &&
+           (!waits || (manager != 0 && index != header.console));
 }
 
 Checked<void> check_cell(const rumpk_boot_cell& cell, Bytes table, uint64_t first_elf) {
@@ -368,6 +380,9 @@ std::expected<BootTable, BootTableError> BootTable::read(Bytes image) {
         if (const auto fits = check_cell(cell, bytes, header_size + table.cells * cell_size); !fits) {
             return wrong(fits.error());
         }
+        if (parts::views && !good_manager(table, i, cell)) {
+            return wrong(BootTableError::bad_supervisor);
+        }
         if ((windows >> cell.window & 1) != 0) {
             return wrong(BootTableError::window_twice);
         }
@@ -403,6 +418,7 @@ BootCell BootTable::cell(uint32_t index) const {
         cell.budgets = budgets_of(bytes_, raw);
     }
     cell.first_budget = raw.first_budget;
+    cell.waits = parts::views && (raw.supervisor.manager & RUMPK_CELL_WAITS) != 0;
     return cell;
 }
 
@@ -448,29 +464,6 @@ std::span<const rumpk_boot_share> BootTable::shares() const {
 rumpk_boot_supervisor BootTable::supervisor(uint32_t index) const {
     ensure(index < cells_);
     return copy_of<rumpk_boot_cell>(bytes_, header_size + index * cell_size).supervisor;
-}
-
-// Four bits at a time: 64 bytes of table instead of 1,024, for a sum over a few
-// KiB once a boot.
-uint32_t crc32(Bytes bytes) {
-    static constexpr auto table = [] {
-        std::array<uint32_t, 16> made{};
-        for (uint32_t i = 0; i < made.size(); ++i) {
-            uint32_t value = i;
-            for (int bit = 0; bit < 4; ++bit) {
-                value = (value >> 1) ^ ((value & 1) != 0 ? 0xEDB88320U : 0);
-            }
-            made[i] = value;
-        }
-        return made;
-    }();
-    uint32_t sum = ~0U;
-    for (const std::byte byte : bytes) {
-        sum ^= static_cast<uint32_t>(byte);
-        sum = (sum >> 4) ^ table[sum & 0xf];
-        sum = (sum >> 4) ^ table[sum & 0xf];
-    }
-    return ~sum;
 }
 
 // By the high digit of the error.

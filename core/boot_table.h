@@ -86,6 +86,7 @@ struct BootCell {
     // In the table. Each as abi/call.h says, together for at most `fibers` fibers.
     std::span<const rumpk_meta_budget> budgets;
     uint32_t first_budget = 0; // 1..budgets.size(); 0: none
+    bool waits = false;        // until its manager spawns it
 };
 
 class BootTable {

@@ -41,6 +41,14 @@ struct Caller {
 // stack of some depth. Returns what the call does; EAGAIN: its core has no room for the message.
 [[nodiscard]] int64_t spawn_asked(const Requester& by, const rumpk_spawn_args& args);
 
+// parts::views. Each cell that the image lets another manage is a capability of that one's. Boot only.
+void grant_cells(const BootTable& table);
+// In a slot of the cell's; nullptr: there is none.
+[[nodiscard]] const Cell* managed_at(const Cell& cell, uint64_t slot);
+// Masked. As the calls, of a cell in that slot.
+[[nodiscard]] int64_t kill_cell(const Caller& who, uint64_t slot, uint64_t reason);
+[[nodiscard]] int64_t spawn_cell(const Caller& who, const rumpk_spawn_args& args);
+
 // What meta and a report say of a core, and of a fiber that runs here or elsewhere. Masked.
 [[nodiscard]] rumpk_meta_system describe_system(const Scheduler& here);
 [[nodiscard]] rumpk_meta_fiber describe_fiber(const Fiber& fiber);

@@ -291,7 +291,9 @@ extern "C" int64_t rumpk_call_spawn(uint64_t address) {
         return to_call(args.error());
     }
     int64_t id = 0;
-    if (who.cell.at_home()) [[likely]] {
+    if (parts::views && ((*args)->flags & RUMPK_SPAWN_CELL) != 0) {
+        id = spawn_cell(who, **args);
+    } else if (who.cell.at_home()) [[likely]] {
         id = spawn_here(who, **args);
     } else {
         id = ask_and_wait(who.scheduler, who.cell.home_core(), RequestKind::spawn,
@@ -312,6 +314,11 @@ extern "C" int64_t rumpk_call_kill(uint64_t id, uint64_t reason) {
     }
     if (reason == 0 || reason > RUMPK_KILL_REASON_MAX) {
         return to_call(Errno::inval);
+    }
+    if (parts::views && id < RUMPK_CAP_SLOTS) { // no fiber has such an id
+        const int64_t killed = kill_cell(who, id, reason);
+        who.scheduler.reschedule();
+        return killed;
     }
     auto target = who.cell.find(FiberId::from_call(id));
     if (!target) {

@@ -8,6 +8,7 @@
 #include "core/memory.h"
 #include "core/remote.h"
 #include "core/shares.h"
+#include "core/supervisor.h"
 #include "core/system.h"
 
 namespace rumpk {
@@ -212,6 +213,19 @@ Result<uint64_t> share(const Caller& who, uint64_t buffer, uint64_t length, uint
     return found != nullptr ? give(who, buffer, length, *found) : error(Errno::badf);
 }
 
+Result<uint64_t> cell(const Caller& who, uint64_t buffer, uint64_t length, uint64_t slot) {
+    const Cell* const found = managed_at(who.cell, slot);
+    if (found == nullptr) {
+        return error(Errno::badf);
+    }
+    rumpk_meta_cell answer{.size = sizeof(rumpk_meta_cell),
+                           .state = found->supervisor()->state(),
+                           .restarts = found->supervisor()->restart_count(),
+                           .name = {}};
+    std::ranges::copy(found->name(), reinterpret_cast<char*>(answer.name));
+    return give(who, buffer, length, answer);
+}
+
 Result<uint64_t> views(const Caller& who, uint64_t buffer, uint64_t length) {
     return give(who, buffer, length,
                 rumpk_meta_views{
@@ -228,6 +242,8 @@ Result<uint64_t> meta_of_several(const Caller& who, uint64_t op, uint64_t buffer
         return device(who, buffer, length, index);
     case RUMPK_META_VIEWS:
         return parts::cells ? views(who, buffer, length) : error(Errno::nosys);
+    case RUMPK_META_CELL:
+        return cell(who, buffer, length, index);
     case RUMPK_META_SHARE:
         return parts::shares ? share(who, buffer, length, index) : error(Errno::nosys);
     default:

@@ -153,7 +153,8 @@ class Cell {
     void forget_fibers();
     // Memory, rights and books are as at the cell's beginning.
     void restore(const BootCell& description);
-    // Masked. Its first fiber is ready. `budget` as in the description.
+    // Masked. Its first fiber is ready: it begins anew, or has waited for that. `budget` as in the
+    // description.
     void begin_again(uint32_t budget) { make_first_fiber(budget); }
 
   private:

@@ -268,7 +268,9 @@ void Cell::prepare(const BootCell& description, bool has_console) {
         }
     }
     prepare_budgets(description.budgets);
-    make_first_fiber(description.first_budget);
+    if (!parts::views || !description.waits) {
+        make_first_fiber(description.first_budget);
+    }
 }
 
 } // namespace rumpk

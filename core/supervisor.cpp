@@ -54,7 +54,8 @@ void Supervisor::prepare(Cell& cell, const BootCell& description, const rumpk_bo
     this_scheduler().begin(*fiber_);
     supervisors[cell.id().value()] = this;
     told_.window = cell.id().value();
-    told_.state = RUMPK_CELL_LIVES;
+    waits_ = parts::views && description.waits;
+    told_.state = waits_ ? 0 : RUMPK_CELL_LIVES;
     std::ranges::copy(cell.name(), reinterpret_cast<char*>(told_.name));
 }
 
@@ -115,6 +116,32 @@ void Supervisor::ended(CellEnd how, CoreId core, int64_t code) {
     }
 }
 
+Result<void> Supervisor::end_from_outside(const Cell& by, uint64_t reason) {
+    if (state() != RUMPK_MANAGED_LIVES || killer_ != nullptr) {
+        return error(Errno::srch);
+    }
+    killer_ = &by;
+    kill_reason_ = reason;
+    ended(CellEnd::by_kernel, this_scheduler().core());
+    return {};
+}
+
+Result<void> Supervisor::begin_from_outside() {
+    if (!waits_) {
+        return error(Errno::busy);
+    }
+    waits_ = false;
+    told_.state = RUMPK_CELL_LIVES;
+    cell_->begin_again(description_.first_budget);
+    return {};
+}
+
+rumpk_managed_state Supervisor::state() const {
+    return waits_                      ? RUMPK_MANAGED_WAITS
+           : cell_->live_fibers() != 0 ? RUMPK_MANAGED_LIVES
+                                       : RUMPK_MANAGED_ENDED;
+}
+
 void Supervisor::run() {
     Scheduler& here = this_scheduler();
     if (parts::restart) {
@@ -153,6 +180,10 @@ void Supervisor::run() {
 
 void Supervisor::report() const {
     const CellFault& fault = faults_[core_.value()];
+    if (parts::views && killer_ != nullptr) {
+        print("cell %.*s: killed by cell %.*s, reason %lu", RUMPK_TEXT(cell_->name()),
+              RUMPK_TEXT(killer_->name()), kill_reason_);
+    }
     if (how_ == CellEnd::by_fault) {
         report_fault(fault.what, *fault.fiber);
     } else if (parts::restart && how_ == CellEnd::by_heartbeat) {
@@ -236,6 +267,7 @@ void Supervisor::restart(uint64_t restarts) {
     {
         const InterruptsMasked masked;
         ending_ = false;
+        killer_ = nullptr;
         cell_->begin_again(description_.first_budget); // runs when this fiber next waits: they have one tier
         if (parts::views) {
             tell_peers_of(*cell_);

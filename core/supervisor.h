@@ -13,6 +13,7 @@
 #include "abi/telemetry.h"
 #include "core/boot_table.h"
 #include "core/fiber.h"
+#include "core/result.h"
 
 namespace rumpk {
 
@@ -48,6 +49,14 @@ class Supervisor {
     // Masked, on the home core. Has it ended, and not begun anew yet? Nothing that comes from another core is
     // about it any more.
     [[nodiscard]] bool ending() const { return parts::restart && parts::cores && ending_; }
+
+    // Masked, on the home core; another cell's fiber runs, of a cell that manages this one. What becomes of
+    // it then is as when the kernel ends it. ESRCH: it does not live.
+    [[nodiscard]] Result<void> end_from_outside(const Cell& by, uint64_t reason);
+    // The same. It has waited to begin. EBUSY: it has not.
+    [[nodiscard]] Result<void> begin_from_outside();
+    [[nodiscard]] rumpk_managed_state state() const;
+    [[nodiscard]] uint64_t restart_count() const { return restarts_; }
 
     // Does the cell begin anew when its own code faults?
     [[nodiscard]] bool restarts() const { return parts::restart && policy_.policy != RUMPK_RESTART_NEVER; }
@@ -93,7 +102,10 @@ class Supervisor {
     CellEnd how_{};
     CoreId core_{};
     int64_t code_ = 0;
-    bool ending_ = false; // until it begins anew
+    bool ending_ = false;          // until it begins anew
+    const Cell* killer_ = nullptr; // who has ended it from outside, and why
+    uint64_t kill_reason_ = 0;
+    bool waits_ = false; // to begin for the first time
 
     rumpk_telemetry_cell told_{}; // written masked, by the fiber
 

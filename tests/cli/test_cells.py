@@ -70,7 +70,7 @@ class Manifest(Files):
 
     def test_keys(self):
         self.refused("cells = 1\n" + TWO, "unknown key 'cells'; there are: console, cell, channel, share")
-        self.refused(TWO + "memory = 4096", "cell 2: unknown key 'memory'; there are: name, dir, window")
+        self.refused(TWO + "memory = 4096", "cell 2: unknown key 'memory'; there are: name, dir, window, manager, start")
         self.refused('[[cell]]\nwindow = "A"\n', "cell 1 has no dir")
         for folder in ('""', "3", '"a;b"'):
             self.refused(f'[[cell]]\nwindow = "A"\ndir = {folder}\n', "cell 1: dir = .* is no folder")
@@ -98,7 +98,7 @@ class Manifest(Files):
         self.assertEqual([each.size for each in found], [8192, 4096])
         self.refused(TWO + one.format("a") * 2, "two channels are called 'a'")
         self.refused(TWO + "".join(one.format(i) for i in range(65)), "65 channels, and an image has 64 at most")
-        self.refused(TWO + "".join(one.format(i) for i in range(60)), "one has 60 ends of channels, 0 devices and 0 shares, and a cell has room for 59 in all")
+        self.refused(TWO + "".join(one.format(i) for i in range(60)), "one has 60 ends of channels, 0 devices, 0 shares and 0 cells to manage, and a cell has room for 59 in all")
         self.refused(TWO + one.format("a") + "slots = 1024\nmessage = 512\n", "on which one sends and its devices take 1024K, and there are 512K")
         self.refused("channel = 1\n" + TWO, r"\[\[channel\]\]")
 
@@ -180,7 +180,7 @@ class Manifest(Files):
         self.share_refused("share 's': cells has 'one' twice", cells='["one", "one"]')
         channel = '[[channel]]\nname = "{}"\nfrom = "one"\nto = "two"\n'
         self.refused(TWO + "".join(channel.format(i) for i in range(59)) + one.format("a"),
-                     "one has 59 ends of channels, 0 devices and 1 shares, and a cell has room for 59 in all")
+                     "one has 59 ends of channels, 0 devices, 1 shares and 0 cells to manage, and a cell has room for 59 in all")
 
     def test_contents_of_shares(self):
         files = [self.folder / name for name in ("a", "b")]
@@ -200,6 +200,16 @@ class Manifest(Files):
         files[1].mkdir()
         with self.assertRaisesRegex(manifest.ManifestError, "share 'b': .*/b: Is a directory"):
             cells.contents(shares)
+
+    def test_managers(self):
+        found = self.parse(TWO + 'manager = "one"\nstart = false\n').placed
+        self.assertEqual([(one.manager, one.starts) for one in found], [("", True), ("one", False)])
+        self.refused(TWO + 'manager = "three"', "two: manager = 'three' is no cell; there are: one, two")
+        self.refused(TWO + 'manager = "two"', "two: manager = 'two', and no cell manages itself")
+        self.refused(TWO + "start = false", "two: start = false, and no manager that could spawn it")
+        self.refused(TWO + "start = 1", "cell 2: start = 1 is neither true nor false")
+        self.refused('console = "two"\n' + TWO + 'manager = "one"\nstart = false', "two: start = false, and the console is its own")
+        self.refused(TWO.replace('window = "A"', 'window = "A"\nmanager = "two"'), "one is the first cell, with which the image ends: nobody manages it")
 
     def test_file(self):
         file = self.folder / cells.FILE
@@ -228,6 +238,7 @@ class Manifest(Files):
         self.assertIn(f"#define RUMPK_CHANNEL_KERNEL_CONSOLE {cells.CONSOLE_END:#x}u", header)
         self.assertIn(f"sizeof(struct rumpk_console_output) == {cells.CONSOLE_OUTPUT})", (ROOT / "abi" / "call.h").read_text())
         self.assertIn(f"#define RUMPK_ENTROPY_SIZE {cells.ENTROPY}u", header)
+        self.assertIn(f"#define RUMPK_CELL_WAITS {image.WAITS:#x}u", header)
         self.assertIn(f"#define RUMPK_DEVICES_MAX {cells.MAX_DEVICES}u", header)
         self.assertIn(f"sizeof(struct rumpk_boot_device) == {image.DEVICE.size})", header)
         self.assertIn(f"sizeof(struct rumpk_boot_share) == {image.SHARE.size})", header)
@@ -246,7 +257,7 @@ class Needs(unittest.TestCase):
         source = (ROOT / "tests" / "apps" / "relay" / "needs.h").read_text()
         walked = re.findall(r'Need\{\s*"([^"]+)",.*?-RUMPK_(\w+)\}', source, re.DOTALL)
         self.assertEqual(documented, walked)
-        self.assertEqual(len(walked), 9)
+        self.assertEqual(len(walked), 11)
 
 
 class Parts(Files):
@@ -337,6 +348,12 @@ class Image(Files):
         for manifest_, wanted in ((self.toml, f" {place}/a\\ $$\\#b\n"), (None, " \n"), (self.folder / "none", " \n")):
             image.write_depfile(self.output, manifest_)
             self.assertEqual(self.output.with_name("x.img.d").read_text(), f"{self.output}:{wanted}")
+
+    def test_managers(self):
+        for text, wanted in (("", 0), ('manager = "one"\n', 1), ('manager = "one"\nstart = false\n', 0x81)):
+            self.toml.write_text(TWO + text)
+            self.build()
+            self.assertEqual(struct.unpack_from("<BB", self.output.read_bytes(), 4096 + 64 + 128 + 108), (0, wanted))
 
     def test_regions_where_windows_are_memory(self):
         """One processor's regions do for four cells that send to one."""

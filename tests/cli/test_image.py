@@ -318,7 +318,7 @@ class Pack(unittest.TestCase):
         self.assertEqual(self.table(table), len(table))
         fields = image.ENTRY.unpack_from(table, 64)
         self.assertEqual(fields, (b"a".ljust(32, b"\0"), 4096, 300, 8 << 20, 1 << 20, 0, 2, 0, 1, 7,
-                                  64 << 10, 8 << 10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))
+                                  64 << 10, 8 << 10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))
         self.assertEqual(table[4096:4396], b"ELF" * 100)
 
     def test_budgets(self):

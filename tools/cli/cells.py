@@ -20,7 +20,7 @@ FILE = "rumpk.toml"
 LETTERS = "ABCDEFG"  # windows, in their order: RUMPK_WINDOW_COUNT of abi/systable.h
 WINDOW_SIZE = 0x08000000
 KEYS = ("console", "cell", "channel", "share")
-CELL_KEYS = ("name", "dir", "window")
+CELL_KEYS = ("name", "dir", "window", "manager", "start")
 CHANNEL_KEYS = ("name", "from", "to", "slots", "message")
 SHARE_KEYS = ("name", "file", "cells")
 CHANNEL_NAME_MAX = 15
@@ -48,6 +48,8 @@ class Placed(NamedTuple):
     cell: manifest.Cell
     folder: Path
     window: int  # index
+    manager: str = ""  # the cell that may end it, by name
+    starts: bool = True  # with the image; else when its manager spawns it
 
     @property
     def letter(self) -> str:
@@ -110,7 +112,10 @@ def placed(given: object, number: int, base: Path) -> Placed:
         cell = cell._replace(name=manifest.name(given["name"]))
     if cell.cores > 1:
         raise manifest.ManifestError(f"{where}: {cell.name} has cores = {cell.cores}; beside others a cell has one")
-    return Placed(cell, folder, LETTERS.index(window))
+    manager, starts = given.get("manager", ""), given.get("start", True)
+    if not isinstance(starts, bool):
+        raise manifest.ManifestError(f"{where}: start = {starts!r} is neither true nor false")
+    return Placed(cell, folder, LETTERS.index(window), manager, starts)
 
 
 def end_of(key: str, value: object, names: list[str], where: str) -> int:
@@ -237,13 +242,28 @@ def contents(found: tuple[Share, ...]) -> list[bytes]:
     return read
 
 
+def check_managers(found: tuple[Placed, ...], console: int, names: list[str]) -> None:
+    for index, one in enumerate(found):
+        name = one.cell.name
+        if one.manager != "" and one.manager not in names:
+            raise manifest.ManifestError(f"{name}: manager = {one.manager!r} is no cell; there are: {', '.join(names)}")
+        if one.manager == name:
+            raise manifest.ManifestError(f"{name}: manager = {name!r}, and no cell manages itself")
+        if one.manager and index == 0:
+            raise manifest.ManifestError(f"{name} is the first cell, with which the image ends: nobody manages it")
+        if not one.starts and not one.manager:
+            raise manifest.ManifestError(f"{name}: start = false, and no manager that could spawn it")
+        if not one.starts and index == console:
+            raise manifest.ManifestError(f"{name}: start = false, and the console is its own")
+
+
 def check_slots(found: Cells) -> None:
     """Has each cell a slot for all that it is given?"""
     for index, one in enumerate(found.placed):
         held = [sum(index in (channel.sender, channel.receiver) for channel in found.channels), len(one.cell.devices),
-                sum(index in share.cells for share in found.shares)]
+                sum(index in share.cells for share in found.shares), sum(other.manager == one.cell.name for other in found.placed)]
         if sum(held) > CELL_CHANNELS:
-            raise manifest.ManifestError(f"{one.cell.name} has {held[0]} ends of channels, {held[1]} devices and {held[2]} shares, "
+            raise manifest.ManifestError(f"{one.cell.name} has {held[0]} ends of channels, {held[1]} devices, {held[2]} shares and {held[3]} cells to manage, "
                                          f"and a cell has room for {CELL_CHANNELS} in all")
 
 
@@ -293,6 +313,7 @@ def parse(text: str, base: Path) -> Cells:
         raise manifest.ManifestError(f"{count} devices, and an image has {MAX_DEVICES} at most")
     whole = Cells(found, names.index(console), channels(given.get("channel", []), found, names.index(console)),
                   shares(given.get("share", []), names, base))
+    check_managers(found, whole.console, names)
     check_slots(whole)
     return whole
 

@@ -28,8 +28,9 @@ WINDOW_A = 0x08000000  # where addresses are translated
 MAGIC = 0x474D4952  # "RIMG"
 VERSION = 1
 FUSED = 1
+WAITS = 0x80  # RUMPK_CELL_WAITS
 TABLE = struct.Struct("<IIQIIIIIIIIII8x")
-ENTRY = struct.Struct("<32sQQQQIIIIIIIIIIIHHIIII")
+ENTRY = struct.Struct("<32sQQQQIIIIIIIIIIIBBHIIII")
 BUDGET = struct.Struct("<IIII16s")
 CHANNEL = struct.Struct("<16sIIII")
 DEVICE = struct.Struct("<16s16sIII4x")
@@ -48,6 +49,7 @@ class Program(NamedTuple):
     cell: manifest.Cell
     elf: bytes
     window: int = 0  # index
+    manager: int = 0  # as struct rumpk_boot_supervisor has it
 
 
 def check_cell(data: bytes, arch: str, cell: manifest.Cell, window: int = WINDOW_A) -> elf.Elf:
@@ -109,7 +111,7 @@ def boot_table(programs: list[Program], fused: bool = True, console: int = 0, ch
     cells.Channel; `shared`: Shared; `flat_base`: where the table comes to lie, if windows are memory."""
     at = TABLE.size + ENTRY.size * len(programs)
     entries, body, budgets_at = bytearray(), bytearray(), []
-    for cell, _, _ in programs:
+    for cell, *_ in programs:
         budgets_at.append(at if cell.budgets else 0)
         body += b"".join(BUDGET.pack(BUDGET.size, one.fibers, one.run, one.window, one.name.encode())
                          for one in cell.budgets)
@@ -118,21 +120,21 @@ def boot_table(programs: list[Program], fused: bool = True, console: int = 0, ch
     body += b"".join(CHANNEL.pack(one.name.encode(), *one[1:]) for one in channels)
     at += CHANNEL.size * len(channels)
     devices = [DEVICE.pack(one.name.encode(), one.compatible.encode(), index, one.virtio, one.memory)
-               for index, (cell, _, _) in enumerate(programs) for one in cell.devices]
+               for index, (cell, *_) in enumerate(programs) for one in cell.devices]
     devices_at = at if devices else 0
     body += b"".join(devices)
     at += DEVICE.size * len(devices)
     shares_at, shares_in_body = at if shared else 0, len(body)
     body += bytes(SHARE.size * len(shared))
     at += SHARE.size * len(shared)
-    for index, (cell, data, window) in enumerate(programs):
+    for index, (cell, data, window, manager) in enumerate(programs):
         start = -(-at // PAGE) * PAGE
         body += bytes(start - at) + data
         at = start + len(data)
         entries += ENTRY.pack(cell.name.encode(), start, len(data), cell.memory, cell.map, window, cell.tier,
                               cell.ceiling, cell.cores, cell.fibers, cell.stack, cell.fiber_rings,
                               0 if cell.fiber_stack == PAGE else cell.fiber_stack, budgets_at[index],
-                              len(cell.budgets), cell.first_budget, manifest.POLICIES.index(cell.supervisor.policy),
+                              len(cell.budgets), cell.first_budget, manifest.POLICIES.index(cell.supervisor.policy), manager,
                               *cell.supervisor[1:])
     for index, one in enumerate(shared):
         room = share_room(len(one.data), flat_base is not None)
@@ -272,7 +274,8 @@ def build_several(kind: str, arch: str, kernel: Path, elfs: list[Path], rumpk_to
             program = check_cell(file.read_bytes(), arch, one.cell, one.address(windows))
         except elf.ElfError as error:
             raise ImageError(f"{common.relative(file)} cannot be cell {one.cell.name} in window {one.letter}: {error}") from error
-        programs.append(Program(one.cell, elf.strip(program), one.window))
+        manager = 1 + [other.cell.name for other in listed.placed].index(one.manager) if one.manager else 0
+        programs.append(Program(one.cell, elf.strip(program), one.window, manager | (0 if one.starts else WAITS)))
     write(kind, kernel, programs, output, False, listed.console, listed.channels, shared, flat=windows != WINDOW_A)
 
 

@@ -296,7 +296,7 @@ def _cell_lines(answer):
             "heartbeat": f"fiber {cell['fiber']}: no heartbeat",
         }[cell["end"]]
         since = f"; {(answer['uptime_ns'] - cell['ended_ns']) / _NS:.1f} s ago" if how else ""
-        lines.append(f"{cells.LETTERS[cell['window']]:<6} {cell['restarts']:>9}  {'lives' if cell['lives'] else 'ended':<8}  "
+        lines.append(f"{cells.LETTERS[cell['window']]:<6} {cell['restarts']:>9}  {'lives' if cell['lives'] else 'ended' if how else 'waits':<8}  "
                      f"{cell['name']:<15}  {how}{since}".rstrip())
     return lines
 

@@ -196,6 +196,29 @@ TEST(BootTable, Shares) {
               BootTableError::bad_shares);
 }
 
+// The second cell's manager, in a table of two, whose console is the cell with that index.
+bool good_manager(uint8_t manager, uint32_t console = 0, uint32_t of = 1) {
+    TableImage image(2);
+    image.table().console = console;
+    image.cell(of).supervisor.manager = manager;
+    const auto read = BootTable::read(image.seal().bytes());
+    EXPECT_TRUE(read || read.error() == BootTableError::bad_supervisor);
+    EXPECT_TRUE(!read || read->cell(of).waits == (manager >= RUMPK_CELL_WAITS));
+    return read.has_value();
+}
+
+TEST(BootTable, Managers) {
+    EXPECT_TRUE(good_manager(0));
+    EXPECT_TRUE(good_manager(1));
+    EXPECT_TRUE(good_manager(1 | RUMPK_CELL_WAITS));
+    EXPECT_TRUE(good_manager(1, 1));
+    EXPECT_FALSE(good_manager(1 | RUMPK_CELL_WAITS, 1)); // the console's cell waits for nobody
+    EXPECT_FALSE(good_manager(2));                       // itself
+    EXPECT_FALSE(good_manager(3));                       // there is none
+    EXPECT_FALSE(good_manager(RUMPK_CELL_WAITS));        // for nobody
+    EXPECT_FALSE(good_manager(2, 0, 0));                 // the first cell, with which the image ends
+}
+
 TEST(BootTable, ChannelsOutside) {
     const auto of = [](const std::function<void(TableImage&)>& change) {
         return why_after([&](TableImage& image) {

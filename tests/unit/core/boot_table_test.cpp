@@ -251,12 +251,12 @@ TEST(BootTable, Places) {
 TEST(BootTable, Supervisors) {
     const auto good = [](auto& c) {
         c.cores = 1;
-        c.supervisor = {1, 3, 60'000'000, 10'000, 10'000, 0};
+        c.supervisor = {1, 0, 3, 60'000'000, 10'000, 10'000, 0};
     };
     EXPECT_TRUE(good_cell(good));
     EXPECT_TRUE(good_cell([&](auto& c) {
         good(c);
-        c.supervisor = {2, RUMPK_RESTARTS_MAX, 1, 0, 0, RUMPK_HEARTBEAT_MIN};
+        c.supervisor = {2, 0, RUMPK_RESTARTS_MAX, 1, 0, 0, RUMPK_HEARTBEAT_MIN};
     }));
     const auto why = [&](auto change) {
         return why_cell([&](auto& c) {

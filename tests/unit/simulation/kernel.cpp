@@ -137,7 +137,7 @@ std::span<const std::byte> make_image(const CellPlan& plan, Body body) {
     cell.main_stack = 8192;
     cell.fiber_stack = plan.fiber_stack;
     if (plan.restarts) {
-        cell.supervisor = {RUMPK_RESTART_ALWAYS, RUMPK_RESTARTS_MAX, 1, 0, 0, 0};
+        cell.supervisor = {RUMPK_RESTART_ALWAYS, 0, RUMPK_RESTARTS_MAX, 1, 0, 0, 0};
     }
     const std::span<std::byte> all(base, table.size);
     table.checksum = crc32(all.subspan(sizeof(rumpk_boot_table)));

@@ -98,7 +98,7 @@ void measure(Line& line) {
 void handles() {
     using nexus::call::raw;
     bool refused = true;
-    for (uint64_t slot = 6; slot < 63; ++slot) { // 4 and 5 are its channels, 6 is a share
+    for (uint64_t slot = 6; slot < 63; ++slot) { // 4 and 5 are its channels, 6 is a share, 7 a cell
         refused = refused &&
                   raw(RUMPK_CALL_YIELD, 0, uint64_t{1} << slot, 0, RUMPK_YIELD_NOWAIT) == -RUMPK_EBADF &&
                   raw(RUMPK_CALL_YIELD, uint64_t{1} << slot, 0, 0, RUMPK_YIELD_NOWAIT) == -RUMPK_EBADF;
@@ -114,7 +114,7 @@ void handles() {
                 sends && sends->kind == RUMPK_CAP_CHANNEL && sends->rights == RUMPK_RIGHT_WRITE && receives &&
                     receives->kind == RUMPK_CAP_CHANNEL && receives->rights == RUMPK_RIGHT_READ);
     bool empty = true;
-    for (uint32_t slot = 7; slot < RUMPK_CAP_SLOTS; ++slot) {
+    for (uint32_t slot = 8; slot < RUMPK_CAP_SLOTS; ++slot) {
         empty = empty && nexus::meta_capability(slot).error() == nexus::Errno::badf;
     }
     test::check("and nothing in others", empty);
