@@ -11,7 +11,6 @@
 #include <string_view>
 
 #include <nexus/fiber.h>
-#include <nexus/time.h>
 
 #include "drivers/virtio-rng/rng.h"
 #include "tests/apps/ways.h"
@@ -43,27 +42,6 @@ void spoil_rings() {
     load();
 }
 
-// Ends with an interrupt of the device's that the driver has not seen: nothing but this fiber is given the
-// core while it looks whether the kernel has told of one. The driver may have asked its device for nothing
-// just then.
-void with_an_interrupt() {
-    rumpk_meta_channel ring{};
-    (void)nexus::detail::find_channel("rng", RUMPK_RIGHT_READ, ring);
-    const auto* const told =
-        hidden<volatile uint64_t>(ring.base + RUMPK_RING_HEADER_SIZE + RUMPK_SLOT_HEADER_SIZE);
-    for (int tries = 0; tries < 200; ++tries) {
-        const uint64_t before = *told;
-        const nexus::Instant limit = nexus::now() + std::chrono::microseconds(300);
-        while (*told == before && nexus::now() < limit) {
-        }
-        if (*told != before) {
-            load();
-        }
-        nexus::sleep_for(std::chrono::microseconds(noise.below(100)));
-    }
-    hang();
-}
-
 constexpr void (*ends[])(){load,     store, jump,  illegal,     overflow,
                            overflow, leave, leave, spoil_rings, spoil_rings};
 
@@ -73,11 +51,6 @@ void go_bad(uint64_t) {
         hang();
     }
     noise.one_of(ends)();
-}
-
-void go_bad_with_an_interrupt(uint64_t) {
-    nexus::sleep_for(std::chrono::microseconds(noise.below(3000)));
-    with_an_interrupt();
 }
 
 void touch(uint64_t address) {
@@ -129,8 +102,7 @@ int main(int argc, char** argv) {
         }
     } else if (life < lives) {
         noise = Noise(std::strtoul(argc > 3 ? argv[3] : "1", nullptr, 10) * 1'000'003 + life);
-        // The last one as well: nobody spoils a ring after it, which would have the kernel look again.
-        start(life % 5 == 1 || life + 1 == lives ? go_bad_with_an_interrupt : go_bad, 0);
+        start(go_bad, 0);
     }
     rng->serve();
 }
