@@ -25,6 +25,12 @@ struct Caller {
 };
 [[nodiscard]] Caller caller();
 
+// Masked, by a fiber. Between two parts of what would be long: whatever is pending is taken.
+inline void breathe() {
+    machine().interrupts_restore(1);
+    (void)machine().interrupts_mask();
+}
+
 // pledge, unveil, read, write, map and unmap belong to the cell's home core: EPERM elsewhere.
 [[nodiscard]] Result<void> require_home(const Caller& who);
 

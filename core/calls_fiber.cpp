@@ -8,17 +8,11 @@ namespace rumpk {
 
 namespace {
 
-constexpr uint64_t smallest_stack = 1024;
-
-struct RingPlan {
-    rumpk_ring_descriptor rx{};
-    rumpk_ring_descriptor tx{};
-};
+constexpr uint32_t smallest_stack = 1024;
 
 // Both rings stand in the slot's ring space, each at a cache line. EINVAL: a
 // geometry that is none. ERANGE: they do not fit.
-Result<RingPlan> plan_rings(AddressRange space, const rumpk_spawn_args& args) {
-    RingPlan plan;
+Result<void> place_rings(AddressRange space, const rumpk_spawn_args& args, Fiber& fiber) {
     VirtAddr next = space.base;
     auto place = [&](rumpk_ring_descriptor& ring, uint32_t slots, uint32_t slot_size) -> Result<void> {
         if (slots == 0) {
@@ -36,13 +30,14 @@ Result<RingPlan> plan_rings(AddressRange space, const rumpk_spawn_args& args) {
         next = next + bytes;
         return {};
     };
-    if (auto rx = place(plan.rx, args.rx_slots, args.rx_slot_size); !rx) {
-        return error(rx.error());
+    if (auto rx = place(fiber.rx, args.rx_slots, args.rx_slot_size); !rx) {
+        return rx;
     }
-    if (auto tx = place(plan.tx, args.tx_slots, args.tx_slot_size); !tx) {
-        return error(tx.error());
-    }
-    return plan;
+    return place(fiber.tx, args.tx_slots, args.tx_slot_size);
+}
+
+bool wants_rings(const rumpk_spawn_args& args) {
+    return (args.rx_slots | args.rx_slot_size | args.tx_slots | args.tx_slot_size) != 0;
 }
 
 void format_ring(const Cell& cell, const rumpk_ring_descriptor& ring) {
@@ -107,35 +102,34 @@ Result<void> give_budget(Cell& cell, Fiber& fiber, uint16_t spawners, const rump
     return {};
 }
 
-// Its own rings and its budget, where it has any. As give_budget and plan_rings. Apart, for it takes as much
-// stack as all the rest.
-[[gnu::noinline]] Result<void> give_more(Cell& cell, Fiber& fiber, uint16_t spawners_budget,
-                                         const rumpk_spawn_args& args) {
-    auto rings = plan_rings(cell.ring_space(cell.slot_of(fiber)), args);
-    if (!rings) {
-        return error(rings.error());
+// Where a cell's own stack, another core, rings or a budget were asked for. As place_rings and give_budget.
+Result<void> give_more(Cell& cell, Fiber& fiber, const Requester& by, CoreId core, AddressRange stack,
+                       const rumpk_spawn_args& args) {
+    fiber.unusual = true;
+    if (wants_rings(args)) {
+        if (auto placed = place_rings(cell.ring_space(cell.slot_of(fiber)), args, fiber); !placed) {
+            return placed;
+        }
     }
-    if ((args.budget | spawners_budget) != 0) {
-        if (auto budget = give_budget(cell, fiber, spawners_budget, args); !budget) {
+    if (const uint16_t spawners = by.who.fiber->account(); (args.budget | spawners) != 0) {
+        if (auto budget = give_budget(cell, fiber, spawners, args); !budget) {
             return budget;
         }
     }
-    fiber.rx = rings->rx;
-    fiber.tx = rings->tx;
-    format_ring(cell, fiber.rx);
-    format_ring(cell, fiber.tx);
+    fiber.core = core;
+    if (!stack.empty()) {
+        fiber.stack = stack;
+        fiber.canary = parts::cells ? fiber.canary : static_cast<uint64_t*>(stack.pointer());
+    }
+    if (wants_rings(args)) {
+        format_ring(cell, fiber.rx);
+        format_ring(cell, fiber.tx);
+    }
     return {};
 }
 
-// Most fibers have neither: their spawn needs little stack.
-[[gnu::always_inline]] inline bool wants_more(const rumpk_spawn_args& args, const Fiber& spawner) {
-    return (args.rx_slots | args.rx_slot_size | args.tx_slots | args.tx_slot_size | args.budget |
-            spawner.account()) != 0;
-}
-
-// Makes the fiber, except for giving it to its core. On the home core. `more`: as wants_more() says.
-[[gnu::always_inline]] inline Result<Fiber*> make_fiber(Cell& cell, const Requester& by,
-                                                        const rumpk_spawn_args& args, bool more) {
+// A control block with all that was asked for. On the home core.
+Result<Fiber*> take_fiber(Cell& cell, const Requester& by, const rumpk_spawn_args& args) {
     auto place = check_place(cell, this_scheduler(), by.core, args);
     if (!place) {
         return error(place.error());
@@ -152,25 +146,10 @@ Result<void> give_budget(Cell& cell, Fiber& fiber, uint16_t spawners, const rump
         return error(Errno::nomem);
     }
     fiber->tier = place->tier;
-    fiber->rx = {};
-    fiber->tx = {};
-    if (more) [[unlikely]] {
-        if (auto given = give_more(cell, *fiber, by.who.fiber->account(), args); !given) {
-            cell.give_fiber(*fiber);
-            return error(given.error());
-        }
+    if (auto given = give_more(cell, *fiber, by, place->core, *stack, args); !given) {
+        cell.give_fiber(*fiber);
+        return error(given.error());
     }
-    fiber->core = place->core;
-    fiber->spawner = by.who.id;
-    const bool pooled = stack->empty();
-    fiber->stack = pooled ? cell.pooled_stack(cell.slot_of(*fiber)) : *stack;
-    const bool guarded = pooled && cell.stacks_guarded() && Cell::rights_hold(parts::cells);
-    fiber->canary = guarded ? nullptr : static_cast<uint64_t*>(fiber->stack.pointer());
-    fiber->entry = reinterpret_cast<rumpk_entry>(static_cast<uintptr_t>(args.entry));
-    fiber->argument = args.argument;
-    __builtin_memcpy(fiber->name, args.name, sizeof fiber->name);
-    fiber_prepare(*fiber);
-    cell.name_fiber(*fiber);
     return fiber;
 }
 
@@ -194,8 +173,7 @@ int64_t kill(const Caller& who, const FiberName& target, uint64_t reason) {
     // To take a deadline out of many is half of what may be done masked, and the end the other half.
     if (target.fiber->deadline.pending()) {
         fiber_condemn(who.scheduler, *target.fiber, code);
-        machine().interrupts_restore(1);
-        (void)machine().interrupts_mask();
+        breathe();
         if (!owns(who.scheduler, target)) {
             return 0;
         }
@@ -206,73 +184,146 @@ int64_t kill(const Caller& who, const FiberName& target, uint64_t reason) {
     });
 }
 
-// A cell's new fiber, made and given to its core. Masked, on the home core; with a stack of some depth if
-// it is for another core, or wants `more`. Returns what the call does; EAGAIN: its core has no room for the
-// message.
-int64_t spawn_at_home(Cell& cell, const Requester& by, const rumpk_spawn_args& args, bool more) {
-    auto made = make_fiber(cell, by, args, more);
-    if (!made) {
-        return to_call(made.error());
+// On the caller's own stack, where they are nearly always, arguments need no other look, but where cells are
+// apart.
+[[gnu::always_inline]] inline bool at_hand(const Fiber& caller, uint64_t address) {
+    return !parts::cells && address % alignof(rumpk_spawn_args) == 0 &&
+           caller.stack.contains({VirtAddr{address}, sizeof(rumpk_spawn_args)});
+}
+
+// Where nobody runs meanwhile they are read where they lie, else copied once and whole.
+[[gnu::always_inline]] inline const rumpk_spawn_args& args_at(uint64_t address, rumpk_spawn_args& copy) {
+    auto* const there = reinterpret_cast<rumpk_spawn_args*>(static_cast<uintptr_t>(address));
+    if (parts::cores) {
+        copy_words(&copy, there, sizeof copy);
+        return copy;
     }
-    Fiber& fiber = **made;
-    const FiberId id = fiber.id;
-    Scheduler& here = this_scheduler();
-    if (here.is(fiber.core)) {
-        here.begin(fiber);
-    } else if (!here.mailbox().ask(fiber.core, RequestKind::adopt,
-                                   {.target = {&fiber, id}, .value = 0, .requester = {}, .spawn = {}})) {
-        fiber.generation = id.generation(); // nobody has learned it
+    return *there;
+}
+
+// What nearly every spawn asks for: a usual control block, and nothing that has to be refused.
+[[gnu::always_inline]] inline bool wants_usual(const Caller& who, const rumpk_spawn_args& args) {
+    const Cell& cell = who.cell;
+    const auto ceiling = static_cast<uint32_t>(cell.tier_ceiling());
+    const uint32_t size = args.stack_size;
+    const uint64_t more = args.stack_base | args.budget | who.fiber.account();
+    if (args.size != sizeof args || more != 0 || wants_rings(args) || args.core != RUMPK_SPAWN_ANY_CORE) {
+        return false;
+    }
+    if (args.flags == 0 ? args.tier != static_cast<uint32_t>(cell.home_tier())
+                        : args.flags != RUMPK_SPAWN_BARE || args.tier - ceiling >= tier_count - ceiling) {
+        return false;
+    }
+    if (size != 0 && (size % 16 != 0 || size - smallest_stack > cell.pooled_stack_size() - smallest_stack)) {
+        return false;
+    }
+    return cell.runs(VirtAddr{args.entry}) && cell.at_home() &&
+           Promises{cell.promises}.contains(promises_of_call[RUMPK_CALL_SPAWN]);
+}
+
+// Unmasks; returns what the call does.
+[[gnu::noinline]] int64_t begin_fiber(Scheduler& here, Fiber& fiber, FiberId id) {
+    here.begin(fiber);
+    here.reschedule();
+    machine().interrupts_restore(1);
+    return static_cast<int64_t>(id.value());
+}
+
+// A control block that was taken becomes the caller's fiber, of this core. Unmasks; returns what the call
+// does.
+[[gnu::noinline]] int64_t spawn_taken(Scheduler& here, Fiber& fiber, const rumpk_spawn_args& args) {
+    const FiberId id = fiber_make(fiber, args, here.running()->id);
+    if (!here.begin_beside(fiber)) {
+        return begin_fiber(here, fiber, id);
+    }
+    machine().interrupts_restore(1);
+    return static_cast<int64_t>(id.value());
+}
+
+// The same for another core. EAGAIN: that has no room for the message.
+int64_t spawn_elsewhere(Cell& cell, Fiber& fiber, const Requester& by, const rumpk_spawn_args& args) {
+    const FiberId id = fiber_make(fiber, args, by.who.id);
+    if (!this_scheduler().mailbox().ask(fiber.core, RequestKind::adopt,
+                                        {.target = {&fiber, id}, .value = 0, .requester = {}, .spawn = {}})) {
+        fiber.next_id = id; // nobody has learned it
         cell.give_fiber(fiber);
         return to_call(Errno::again);
     }
     return static_cast<int64_t>(id.value());
 }
 
-// By a fiber on its home core. A fiber on another core takes a message, which needs more stack than a small
-// one has, and so do rings and budgets.
+// By a fiber on its home core, masked; returns unmasked. Rings, budgets and messages take more stack than a
+// small one has.
 int64_t spawn_here(const Caller& who, const rumpk_spawn_args& args) {
-    const Requester by{{&who.fiber, who.fiber.id}, who.scheduler.core()};
-    const bool elsewhere = args.core != RUMPK_SPAWN_ANY_CORE && !who.scheduler.is(CoreId{args.core});
-    const bool more = wants_more(args, who.fiber);
-    if (!elsewhere && !more) [[likely]] {
-        return spawn_at_home(who.cell, by, args, false);
-    }
     for (;;) {
-        const int64_t id = who.scheduler.on_kernel_stack(
-            [&]() -> int64_t { return spawn_at_home(who.cell, by, args, more); });
-        if (id != to_call(Errno::again)) {
-            return id;
+        Fiber* taken = nullptr;
+        const int64_t result = who.scheduler.on_kernel_stack([&]() -> int64_t {
+            const Requester by{{&who.fiber, who.fiber.id}, who.scheduler.core()};
+            const auto found = take_fiber(who.cell, by, args);
+            if (!found) {
+                return to_call(found.error());
+            }
+            if (!who.scheduler.is((*found)->core)) {
+                return spawn_elsewhere(who.cell, **found, by, args);
+            }
+            taken = *found;
+            return 0;
+        });
+        if (taken != nullptr) {
+            return spawn_taken(who.scheduler, *taken, args);
+        }
+        if (!parts::cores || result != to_call(Errno::again)) {
+            machine().interrupts_restore(1);
+            return result;
         }
         wait_for_room(who.scheduler); // its core's, for the fiber
     }
 }
 
-// On the caller's own stack, where they are nearly always, they need no other look, but where cells are
-// apart; and where nobody runs meanwhile they are read where they lie. Else they are copied once and whole.
-// EFAULT, EINVAL.
-Result<const rumpk_spawn_args*> take_args(const Caller& who, uint64_t address, rumpk_spawn_args& copy) {
-    const AddressRange place{VirtAddr{address}, sizeof copy};
-    const rumpk_spawn_args* args = &copy;
-    if (!parts::cells && address % alignof(rumpk_spawn_args) == 0 && who.fiber.stack.contains(place))
-        [[likely]] {
-        if (parts::cores) {
-            copy_words(&copy, place.pointer(), sizeof copy);
-        } else {
-            args = static_cast<const rumpk_spawn_args*>(place.pointer());
-        }
-    } else if (auto copied = copy_in(who.cell, address, copy); !copied) {
-        return error(copied.error());
+// A spawn that has to be looked at closely. Masked; returns unmasked.
+[[gnu::noinline]] int64_t spawn_in_full(uint64_t address) {
+    const Caller who = caller();
+    int64_t result = 0;
+    rumpk_spawn_args args;
+    if (auto promised = require(who, promises_of_call[RUMPK_CALL_SPAWN], "spawn"); !promised) {
+        result = to_call(promised);
+    } else if (auto copied = copy_in(who.cell, address, args); !copied) {
+        result = to_call(copied);
+    } else if (args.size != sizeof args) {
+        result = to_call(Errno::inval);
+    } else if (parts::views && (args.flags & RUMPK_SPAWN_CELL) != 0) {
+        result = spawn_cell(who, args);
+        who.scheduler.reschedule();
+    } else if (who.cell.at_home()) {
+        breathe();
+        return spawn_here(who, args);
+    } else {
+        result = ask_and_wait(who.scheduler, who.cell.home_core(), RequestKind::spawn,
+                              [&](Request& request) -> Result<void> {
+                                  request.spawn = args;
+                                  return {};
+                              });
+        who.scheduler.reschedule();
     }
-    if (args->size != sizeof copy) {
-        return error(Errno::inval);
-    }
-    return args;
+    machine().interrupts_restore(1);
+    return result;
 }
 
 } // namespace
 
 int64_t spawn_asked(const Requester& by, const rumpk_spawn_args& args) {
-    return spawn_at_home(*by.who.fiber->cell, by, args, wants_more(args, *by.who.fiber));
+    Cell& cell = *by.who.fiber->cell;
+    Scheduler& here = this_scheduler();
+    const auto taken = take_fiber(cell, by, args);
+    if (!taken) {
+        return to_call(taken.error());
+    }
+    if (!here.is((*taken)->core)) {
+        return spawn_elsewhere(cell, **taken, by, args);
+    }
+    const FiberId id = fiber_make(**taken, args, by.who.id);
+    here.begin(**taken);
+    return static_cast<int64_t>(id.value());
 }
 
 } // namespace rumpk
@@ -280,30 +331,17 @@ int64_t spawn_asked(const Requester& by, const rumpk_spawn_args& args) {
 using namespace rumpk;
 
 extern "C" int64_t rumpk_call_spawn(uint64_t address) {
-    const InterruptsMasked masked;
+    (void)machine().interrupts_mask();
     const Caller who = caller();
-    if (auto promised = require(who, promises_of_call[RUMPK_CALL_SPAWN], "spawn"); !promised) {
-        return to_call(promised);
+    if (at_hand(who.fiber, address)) [[likely]] {
+        rumpk_spawn_args copy;
+        const rumpk_spawn_args& args = args_at(address, copy);
+        Fiber* const fiber = wants_usual(who, args) ? who.cell.take_fiber() : nullptr;
+        if (fiber != nullptr) [[likely]] {
+            return spawn_taken(who.scheduler, *fiber, args);
+        }
     }
-    rumpk_spawn_args copy;
-    const auto args = take_args(who, address, copy);
-    if (!args) {
-        return to_call(args.error());
-    }
-    int64_t id = 0;
-    if (parts::views && ((*args)->flags & RUMPK_SPAWN_CELL) != 0) {
-        id = spawn_cell(who, **args);
-    } else if (who.cell.at_home()) [[likely]] {
-        id = spawn_here(who, **args);
-    } else {
-        id = ask_and_wait(who.scheduler, who.cell.home_core(), RequestKind::spawn,
-                          [&](Request& request) -> Result<void> {
-                              request.spawn = **args;
-                              return {};
-                          });
-    }
-    who.scheduler.reschedule();
-    return id;
+    return spawn_in_full(address);
 }
 
 extern "C" int64_t rumpk_call_kill(uint64_t id, uint64_t reason) {
@@ -353,8 +391,10 @@ extern "C" int64_t rumpk_call_halt(uint64_t code, uint64_t scope) {
     if (parts::restart && scope == RUMPK_SCOPE_MACHINE) {
         machine_end_of(who.cell, static_cast<int64_t>(code)); // whatever the cell's supervisor says
     }
-    leave_for_ever([&] {
+    (void)who.scheduler.on_kernel_stack([&]() -> int64_t {
         cell_end(who.cell, static_cast<int64_t>(code));
-        who.scheduler.forget(who.fiber);
+        return 0;
     });
+    breathe(); // an interrupt that comes here does not come back
+    leave_for_ever([&] { who.scheduler.forget(who.fiber); });
 }

@@ -49,14 +49,8 @@ Result<Peer> peer_at(Cell& cell, AddressRange ids, uint64_t index) {
     return Peer{*fiber, (entry & RUMPK_PEER_TX) != 0 ? RUMPK_CHANNEL_TX : RUMPK_CHANNEL_RX};
 }
 
-// Many peers take long: whatever is pending is taken in between. What the caller waits
-// for is looked at afterwards, so nothing that comes here is missed.
-void breathe() {
-    machine().interrupts_restore(1);
-    (void)machine().interrupts_mask();
-}
-
-// Looks every peer up before any is rung, so that a wrong one changes nothing.
+// Looks every peer up before any is rung, so that a wrong one changes nothing. Many take long; what the
+// caller waits for is looked at afterwards, so nothing that comes meanwhile is missed.
 Result<AddressRange> check_peers(Cell& cell, uint64_t address, uint64_t count) {
     if (count > RUMPK_PEERS_MAX) {
         return error(Errno::inval);
@@ -140,6 +134,7 @@ Result<void> ring_one(const Caller& who, uint64_t address, bool watch) {
     }
     if (watch) {
         peer->fiber.fiber->watcher = who.fiber.id;
+        peer->fiber.fiber->unusual = true;
     } else {
         ring_anywhere(who.scheduler, peer->fiber, peer->channel);
     }

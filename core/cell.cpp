@@ -107,52 +107,66 @@ Result<AddressRange> Cell::range(uint64_t address, uint64_t size, Rights rights)
     return checked;
 }
 
-Fiber* Cell::take_fiber() {
-    if (free_count_ == 0) {
-        return nullptr;
-    }
-    ++live_;
-    Fiber& fiber = fibers_[free_[--free_count_]];
-    fiber.begin_anew();
-    return &fiber;
-}
-
-void Cell::name_fiber(Fiber& fiber) {
-    const FiberId id{slot_of(fiber), fiber.generation};
-    fiber.generation = id.successor().generation();
-    fiber.id = id;
-}
-
-void Cell::give_fiber(Fiber& fiber) {
+void Cell::make_usual(Fiber& fiber) {
+    const uint32_t slot = slot_of(fiber);
     console_wait_leave(fiber);
     if (parts::views) {
         leave_channels(fiber, fiber.waits_for);
     }
-    fiber.id = FiberId::none();
-    if (fiber.account() != 0) [[unlikely]] {
+    if (fiber.account() != 0) {
         budgets.give(fiber.account());
-        fiber.budget = 0;
     }
-    // The first fiber's slot is not used again: its rings are the boot rings, and the
-    // console's driver rings it there.
-    if (&fiber != &first_fiber()) {
-        free_[free_count_++] = slot_of(fiber);
+    fiber.budget = 0;
+    fiber.watcher = FiberId::none();
+    fiber.rx = {};
+    fiber.tx = {};
+    fiber.core = home_core_;
+    fiber.stack = pooled_stack(slot);
+    // Where cells are apart, only the stack that the kernel itself uses is watched by it.
+    const bool guarded = slot == 0 || stacks_guarded();
+    fiber.canary = parts::cells                           ? static_cast<uint64_t*>(call_stack(slot).pointer())
+                   : guarded && rights_hold(parts::cells) ? nullptr
+                                                          : static_cast<uint64_t*>(fiber.stack.pointer());
+    fiber.unusual = slot == 0;
+}
+
+void Cell::give_unusual(Fiber& fiber) {
+    make_usual(fiber);
+    // The first fiber's slot is not used again: its rings are the boot rings, and the console's driver rings
+    // it there.
+    if (&fiber != fibers_.data()) {
+        add_free(fiber);
     }
-    --live_;
+}
+
+[[gnu::noinline]] void Cell::give_fiber(Fiber& fiber) {
+    give_back(fiber);
+}
+
+// The first comes out first.
+void Cell::free_all_slots() {
+    free_ = nullptr;
+    for (uint32_t slot = fiber_slots(); slot-- > 0;) {
+        add_free(fibers_[slot]);
+    }
 }
 
 // What finds no room is not told.
 template <typename Event>
-[[gnu::noinline]] void Cell::post(rumpk_event_tag tag, const Event& event) {
+void Cell::post(rumpk_event_tag tag, const Event& event) {
     if (const auto slot = event_->claim()) {
         ::new (slot->payload.data()) Event(event);
         (void)event_->publish(tag, sizeof event); // claimed: cannot fail
     }
 }
 
+[[gnu::noinline]] void Cell::post_end(const Fiber& fiber, int64_t code) {
+    post(RUMPK_EVENT_FIBER_END, rumpk_event_fiber_end{FiberId{fiber.id}.value(), code});
+}
+
 void Cell::fiber_ended(Fiber& fiber, int64_t code) {
-    if (!event_->still_full()) { // nearly always it is: most cells do not read it
-        post(RUMPK_EVENT_FIBER_END, rumpk_event_fiber_end{FiberId{fiber.id}.value(), code});
+    if (!event_->still_full()) {
+        post_end(fiber, code);
     }
     if (code < 0 && fiber.watcher != FiberId::none()) [[unlikely]] { // else it has said so itself
         ring_watcher(fiber.watcher);
@@ -173,7 +187,7 @@ Result<FiberName> Cell::find(FiberId id) {
     if (id.slot() >= fibers_.size() || id == FiberId::none()) {
         return error(Errno::srch);
     }
-    Fiber& fiber = fibers_[id.slot()];
+    Fiber& fiber = fibers_.data()[id.slot()];
     if (fiber.id != id) {
         return error(Errno::srch);
     }
@@ -226,6 +240,7 @@ void Cell::console_bell(uint64_t channels) {
 }
 
 void Cell::console_wait_enter(Fiber& fiber) {
+    fiber.unusual = true;
     if (fiber.console_seen != console_bells_) {
         fiber.latched |= RUMPK_CHANNEL_CONSOLE;
     }

@@ -63,7 +63,7 @@ class Cell {
     // As user privilege is given it.
     [[nodiscard]] uint64_t view() const { return parts::views ? view_ : 0; }
     [[nodiscard]] uint32_t fiber_slots() const { return static_cast<uint32_t>(fibers_.size()); }
-    [[nodiscard]] Fiber& first_fiber() { return fibers_[0]; }
+    [[nodiscard]] Fiber& first_fiber() { return *fibers_.data(); } // there always is one
     // Virtual; empty for a ring that this image does not have.
     [[nodiscard]] AddressRange boot_ring(rumpk_boot_ring which) const { return boot_rings_[which]; }
     // As cells are told.
@@ -83,6 +83,8 @@ class Cell {
     // May the cell's code touch all of the range so? EFAULT: not. What `map` gave is
     // known on the home core only.
     [[nodiscard]] Result<void> check(AddressRange range, Rights rights) const;
+    // Is it in the part that the cell runs nearly all of?
+    [[nodiscard]] bool runs(VirtAddr entry) const { return code_.contains(entry); }
     // EFAULT: not a place the cell may run.
     [[nodiscard]] Result<void> check_entry(VirtAddr entry) const;
     // Numbers of a call into a range that was checked. EFAULT.
@@ -97,14 +99,24 @@ class Cell {
         return parts::cells ? reached_apart(range) : range;
     }
 
-    // Masked, on the home core. A control block without an id; nullptr: all are in use. O(1).
-    [[nodiscard]] Fiber* take_fiber();
+    // Masked, on the home core. A usual control block without an id; nullptr: all are in use. O(1).
+    [[nodiscard]] Fiber* take_fiber() {
+        Fiber* const fiber = free_;
+        if (fiber != nullptr) {
+            free_ = fiber->next_free;
+            ++live_;
+        }
+        return fiber;
+    }
     // Its slot, whoever has it.
     [[nodiscard]] uint32_t slot_of(const Fiber& fiber) const {
         return static_cast<uint32_t>(&fiber - fibers_.data());
     }
     // Masked, on the home core. From here on the id can be found. Who it is and where it runs is settled.
-    void name_fiber(Fiber& fiber);
+    static void name_fiber(Fiber& fiber) {
+        fiber.id = fiber.next_id;
+        fiber.next_id = fiber.next_id.successor();
+    }
     // Masked, on the home core. Gives a control block back: its id names nobody any more. O(1).
     void give_fiber(Fiber& fiber);
     // Masked, any core. ESRCH: nobody, or ended. Who runs on another core may end
@@ -112,6 +124,13 @@ class Cell {
     [[nodiscard]] Result<FiberName> find(FiberId id);
     // Masked, on the home core. A fiber has ended and nothing touches it any more.
     void fiber_ended(Fiber& fiber, int64_t code);
+    // The same of one that has returned and is not the last.
+    [[gnu::always_inline]] void fiber_returned(Fiber& fiber) {
+        if (!event_->still_full()) { // nearly always it is: most cells do not read it
+            post_end(fiber, 0);
+        }
+        give_back(fiber);
+    }
     [[nodiscard]] uint32_t live_fibers() const { return live_; }
     [[nodiscard]] std::span<Fiber> fibers() { return fibers_; }
 
@@ -176,7 +195,26 @@ class Cell {
     void make_first_fiber(uint32_t budget);
     template <typename Event>
     void post(rumpk_event_tag tag, const Event& event);
+    void post_end(const Fiber& fiber, int64_t code);
     void ring_watcher(FiberId watcher);
+    // What a spawn with nothing more to ask for finds: a control block that runs at home on its pooled stack,
+    // without budget, rings, watcher, or anything that it waits for.
+    void make_usual(Fiber& fiber);
+    [[gnu::noinline]] void give_unusual(Fiber& fiber);
+    [[gnu::always_inline]] void give_back(Fiber& fiber) {
+        fiber.id = FiberId::none();
+        --live_;
+        if (fiber.unusual) [[unlikely]] {
+            give_unusual(fiber);
+        } else {
+            add_free(fiber);
+        }
+    }
+    void add_free(Fiber& fiber) {
+        fiber.next_free = free_;
+        free_ = &fiber;
+    }
+    void free_all_slots();
     [[nodiscard]] uint32_t slot_of_pooled_stack(AddressRange part) const;
     // What the cell's view shows of the window from `offset` on, so that it holds all up to `end`. Where
     // windows are memory its size is a power of two, if no more than `room`: the processor has few regions,
@@ -189,6 +227,7 @@ class Cell {
     void scrub_behind(VirtAddr end, AddressRange area);
     void add_region(AddressRange range, PhysAddr physical, Rights rights);
     void prepare_call_stacks();
+    void prepare_fibers();
     void restore_books();
     void give_back_maps();
     void scrub(AddressRange range);
@@ -218,8 +257,7 @@ class Cell {
     AddressRange code_{}; // of those that may be run, the first: where nearly all entries are
 
     std::span<Fiber> fibers_;
-    std::span<uint32_t> free_; // a stack of free slots
-    uint32_t free_count_ = 0;
+    Fiber* free_ = nullptr; // a list of free ones; who came last goes first
     uint32_t live_ = 0;
 
     // Bells of the console so far, and who waits for the next one. The counter is

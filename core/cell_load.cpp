@@ -181,6 +181,16 @@ void Cell::prepare_call_stacks() {
     }
 }
 
+void Cell::prepare_fibers() {
+    for (uint32_t slot = 0; slot < fibers_.size(); ++slot) {
+        Fiber& fiber = fibers_[slot];
+        fiber.next_id = FiberId{slot, FiberId::first_generation};
+        fiber.cell = this;
+        make_usual(fiber);
+    }
+    free_all_slots();
+}
+
 void Cell::prepare_budgets(std::span<const rumpk_meta_budget> described) {
     uint64_t fibers = 0;
     for (const rumpk_meta_budget& budget : described) {
@@ -195,13 +205,10 @@ void Cell::make_first_fiber(uint32_t budget) {
     Fiber& first = *take_fiber();
     if (budget != 0) {
         first.budget = *budgets.take(budget, false, Instant{});
+        first.unusual = true;
     }
+    first.begin_anew();
     first.tier = home_tier_;
-    first.core = home_core_;
-    first.stack = main_stack_;
-    if (!rights_hold(parts::cells)) {
-        first.canary = static_cast<uint64_t*>(main_stack_.pointer());
-    }
     first.entry = reinterpret_cast<rumpk_entry>(static_cast<uintptr_t>(entry_.value()));
     // The cell's name: a program finds its own name there.
     std::ranges::copy(name_.substr(0, sizeof(first.name)), first.name);
@@ -245,14 +252,9 @@ void Cell::prepare(const BootCell& description, bool has_console) {
 
     load(description);
     fibers_ = boot_memory().take_objects<Fiber>(description.fibers, "fibers");
-    free_ = boot_memory().take_objects<uint32_t>(description.fibers, "fibers");
-    for (uint32_t slot = description.fibers; slot-- > 0;) {
-        fibers_[slot].generation = FiberId::first_generation;
-        fibers_[slot].cell = this;
-        free_[free_count_++] = slot; // slot 0 comes out first
-    }
     map_stacks(description.main_stack);
     prepare_call_stacks();
+    prepare_fibers();
     map_rings(description.fiber_rings);
 
     const AddressRange area{window_.base + RUMPK_WINDOW_MAP, description.map_memory};

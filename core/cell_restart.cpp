@@ -83,10 +83,7 @@ void Cell::restore_books() {
     for (Capability& granted : capabilities) {
         granted.epoch += granted.kind != RUMPK_CAP_NONE ? 1 : 0;
     }
-    free_count_ = 0;
-    for (uint32_t slot = fiber_slots(); slot-- > 0;) {
-        free_[free_count_++] = slot; // slot 0 comes out first
-    }
+    free_all_slots();
 }
 
 // Zeroed when they are given out again.

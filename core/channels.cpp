@@ -308,6 +308,7 @@ Result<void> await_channels(Fiber& fiber, uint64_t channels) {
     for_each(*fiber.cell, channels, [&](uint32_t own) {
         ChannelEnd& end = all_ends.data()[own];
         end.waiter = &fiber;
+        fiber.unusual = true; // its end is looked for at these ends
         if (end.rung) {
             end.rung = false;
             fiber.latched |= uint64_t{1} << end.slot;

@@ -67,7 +67,8 @@ struct alignas(64) Fiber {
     Shared<FiberId> id{FiberId::none()}; // none: free. Written by the home core
     Shared<CoreId> core{CoreId{}};       // where it runs, while it has an id. Written by the home core
     Shared<bool> owned{false};           // by the scheduler of `core`. Written by that core
-    uint32_t generation = 0;             // of the last id; the home core's
+    bool unusual = false;                // not as Cell::make_usual() leaves it; the home core's
+    FiberId next_id{};                   // of the slot's next fiber; the home core's
 
     // Who it is: written at spawn.
     Cell* cell = nullptr; // nullptr: a fiber of the kernel
@@ -76,7 +77,10 @@ struct alignas(64) Fiber {
     AddressRange stack{};
     rumpk_ring_descriptor rx{}; // both stand in the slot's ring space
     rumpk_ring_descriptor tx{};
-    rumpk_entry entry = nullptr; // nullptr: condemned
+    union {
+        rumpk_entry entry = nullptr; // nullptr: condemned
+        Fiber* next_free;            // while free: in the cell's list of those
+    };
     uint64_t argument = 0;
     char name[16]{}; // need not end in NUL
 
@@ -89,6 +93,9 @@ struct alignas(64) Fiber {
     // Is its end somebody's already, who kills it in two pieces? Nobody else kills it then.
     [[nodiscard]] bool condemned() const { return entry == nullptr; }
 
+    // Has anybody lived in this slot?
+    [[nodiscard]] bool has_lived() const { return next_id.generation() != FiberId::first_generation; }
+
     // Another life begins in this slot.
     void begin_anew() {
         latched = 0;
@@ -96,7 +103,6 @@ struct alignas(64) Fiber {
         run_ticks = 0;
         ready_since = 0;
         wake_ticks = 0;
-        watcher = FiberId::none();
     }
 
     // Which of these bells have come; they have been taken then.

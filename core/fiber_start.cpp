@@ -10,8 +10,6 @@
 
 namespace rumpk {
 
-namespace {
-
 // A new context begins here, masked, on the fiber's own stack.
 void run_fiber(void* argument) {
     Fiber& self = *static_cast<Fiber*>(argument);
@@ -28,7 +26,7 @@ void run_fiber(void* argument) {
     Scheduler& here = this_scheduler();
     if (Fiber* const next = here.step_aside(); next != nullptr) [[likely]] {
         self.owned = false;
-        cell.fiber_ended(self, 0);
+        cell.fiber_returned(self);
         here.go_on_with(*next);
     }
     fiber_end(self, 0);
@@ -37,7 +35,7 @@ void run_fiber(void* argument) {
     here.leave();
 }
 
-void run_condemned(void* argument) {
+static void run_condemned(void* argument) {
     end_self(static_cast<int64_t>(static_cast<const Fiber*>(argument)->argument));
 }
 
@@ -53,6 +51,8 @@ void run_apart(void* argument) {
                           guarded ? self.stack.base.value() - HAL_PAGE_SIZE : 0, cell.view());
 }
 
+namespace {
+
 // The code that the shell sees: an application's own codes end at 123.
 uint8_t exit_status(const Cell& cell, int64_t code) {
     if (code >= 0 && code <= RUMPK_EXIT_MAX) {
@@ -64,27 +64,14 @@ uint8_t exit_status(const Cell& cell, int64_t code) {
 
 } // namespace
 
-// Where cells are apart, only the stack that the kernel itself uses is watched by it.
-static void make_context(Fiber& fiber, void (*entry)(void*)) {
-    const AddressRange stack =
-        parts::cells ? fiber.cell->call_stack(fiber.cell->slot_of(fiber)) : fiber.stack;
-    if (parts::cells) {
-        fiber.canary = static_cast<uint64_t*>(stack.pointer());
-    }
-    if (fiber.canary != nullptr) {
-        *fiber.canary = stack_canary;
-    }
-    machine().context_make(&fiber.context, stack.pointer(), stack.size, entry, &fiber);
-}
-
-void fiber_prepare(Fiber& fiber) {
-    make_context(fiber, parts::cells ? run_apart : run_fiber);
+[[gnu::noinline]] void fiber_prepare(Fiber& fiber, void (*begin)(void*)) {
+    make_context(fiber, begin);
 }
 
 void fiber_condemn(Scheduler& here, Fiber& fiber, int64_t code) {
     fiber.entry = nullptr;
     fiber.argument = static_cast<uint64_t>(code);
-    make_context(fiber, run_condemned);
+    fiber_prepare(fiber, run_condemned);
     here.end_wait(fiber);
 }
 

@@ -2,14 +2,45 @@
 // How fibers begin and end.
 #pragma once
 
+#include "core/cell.h"
 #include "core/scheduler.h"
 #include "core/supervisor.h"
 
 namespace rumpk {
 
-// Masked. Makes the context of a fiber whose stack, entry and argument are set;
-// where no guard page does it, plants the canary.
-void fiber_prepare(Fiber& fiber);
+// Where a fiber's context begins, with the fiber: at kernel privilege, or apart.
+void run_fiber(void* fiber);
+void run_apart(void* fiber);
+
+// Masked. Makes the context of a fiber whose stack, entry and argument are set, on the stack that the kernel
+// uses: where cells are apart another than its own, with the canary at its end. Plants that, where no guard
+// page is instead.
+[[gnu::always_inline]] inline void make_context(Fiber& fiber, void (*begin)(void*)) {
+    if (fiber.canary != nullptr) {
+        *fiber.canary = stack_canary;
+    }
+    void* const base = parts::cells ? fiber.canary : fiber.stack.pointer();
+    const uint64_t size = parts::cells ? Cell::call_stack_size : fiber.stack.size;
+    machine().context_make(&fiber.context, base, size, begin, &fiber);
+}
+// The same, for those who are in no hurry.
+void fiber_prepare(Fiber& fiber, void (*begin)(void*) = parts::cells ? run_apart : run_fiber);
+
+// Masked, on the home core. A control block that was taken, and has the stack, rings and budget that were
+// asked for, becomes the fiber, whose id it returns.
+[[gnu::always_inline]] inline FiberId fiber_make(Fiber& fiber, const rumpk_spawn_args& args,
+                                                 FiberId spawner) {
+    fiber.begin_anew();
+    fiber.tier = static_cast<Tier>(args.tier);
+    fiber.spawner = spawner;
+    fiber.entry = reinterpret_cast<rumpk_entry>(static_cast<uintptr_t>(args.entry));
+    fiber.argument = args.argument;
+    __builtin_memcpy(fiber.name, args.name, sizeof fiber.name);
+    make_context(fiber, parts::cells ? run_apart : run_fiber);
+    const FiberId id = fiber.next_id;
+    Cell::name_fiber(fiber);
+    return id;
+}
 
 // Masked, on its core. A fiber that waits does so no more: it ends by itself as soon as it is given the core,
 // unless somebody ends it before.

@@ -74,7 +74,7 @@ std::span<const std::byte> Report::next() {
         }
         const bool kernels = fiber->cell == nullptr;
         // A block that nobody has used yet has no stack.
-        if (with_ended_ ? !fiber->stack.empty() : kernels || FiberId{fiber->id} != FiberId::none()) {
+        if (with_ended_ ? kernels || fiber->has_lived() : kernels || FiberId{fiber->id} != FiberId::none()) {
             message_.fiber = {
                 .number = trace_number(fiber), .owner = kernels ? 1U : 0U, .fiber = describe_fiber(*fiber)};
             if (parts::views && !kernels) {

@@ -39,9 +39,7 @@ void RunQueue::push_back(RunNode& node, Tier tier) {
         set_first_of(tier, &node);
         return;
     }
-    node = {first, first->previous};
-    node.previous->next = &node;
-    first->previous = &node;
+    append(node, *first);
 }
 
 void RunQueue::remove(RunNode& node, Tier tier) {

@@ -73,6 +73,12 @@ class RunQueue {
         other = {&other, &other};
         first_ = &other;
     }
+    // To the end of the current tier, whose first is this one. Not queued yet.
+    static void append(RunNode& node, RunNode& first) {
+        node = {&first, first.previous};
+        first.previous->next = &node;
+        first.previous = &node;
+    }
     // To the end of its tier. Not queued yet.
     void push_back(RunNode& node, Tier tier);
     // Takes out a queued node, wherever it is.

@@ -80,11 +80,6 @@ inline void Scheduler::check_canary(const Fiber& fiber) const {
 
 constexpr auto counting = static_cast<uint32_t>(Attention::counting);
 
-inline void Scheduler::count_switch(Fiber& next) {
-    ++statistics_.switches;
-    next.switches.add(1);
-}
-
 // The core goes from one to another, and times are counted.
 inline void Scheduler::charge(Fiber& previous, Fiber& next) {
     const uint64_t at = machine().ticks();
@@ -234,14 +229,12 @@ void Scheduler::ring(Fiber& fiber, uint64_t channels) {
 }
 
 // A call that readied somebody has been masked for long enough: what is pending is taken in between.
-void Scheduler::reschedule() {
-    if (attends(Attention::higher)) {
-        machine().interrupts_restore(1);
-        (void)machine().interrupts_mask();
-        Fiber& self = *running();
-        check_canary(self);
-        attend_to(&self, Why::overtaken, machine().context_switch);
-    }
+void Scheduler::give_way() {
+    machine().interrupts_restore(1);
+    (void)machine().interrupts_mask();
+    Fiber& self = *running();
+    check_canary(self);
+    attend_to(&self, Why::overtaken, machine().context_switch);
 }
 
 void Scheduler::yield() {
@@ -363,21 +356,6 @@ void Scheduler::abandon(Fiber& fiber) {
     }
     ready_.deselect(); // from here on nobody runs
     attend(Attention::forgotten);
-}
-
-Fiber* Scheduler::step_aside() {
-    Fiber& self = *running();
-    if (attention_ != 0 || self.run.next == &self.run) {
-        return nullptr;
-    }
-    self.state = FiberState::free;
-    return reinterpret_cast<Fiber*>(&ready_.leave(self.run));
-}
-
-void Scheduler::go_on_with(Fiber& next) {
-    count_switch(next);
-    machine().context_switch(&nobodys_, &next.context);
-    panic("an ended fiber was given the core");
 }
 
 // What ran until now is not looked at: its block may have begun another life, on

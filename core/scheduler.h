@@ -104,6 +104,17 @@ class Scheduler {
 
     // A fiber of this core begins, with a context.
     void begin(Fiber& fiber);
+    // The same, where nothing else is to be done than to put it behind the running fiber, in that one's tier.
+    [[gnu::always_inline]] bool begin_beside(Fiber& fiber) {
+        Fiber& self = *running();
+        if (fiber.tier != self.tier || attends(Attention::tracing)) [[unlikely]] {
+            return false;
+        }
+        fiber.owned = true;
+        fiber.state = FiberState::ready;
+        RunQueue::append(fiber.run, self.run);
+        return true;
+    }
     // Puts a fiber that has a context at the end of its tier.
     void make_ready(Fiber& fiber);
     // A fiber of this core that waits, whatever for, is ready.
@@ -114,7 +125,11 @@ class Scheduler {
     // Latches the channels; a fiber that waits for one of them becomes ready. Bells coalesce.
     void ring(Fiber& fiber, uint64_t channels);
     // Gives the core to a higher tier if one became ready. At the end of every call that may ready one.
-    void reschedule();
+    [[gnu::always_inline]] void reschedule() {
+        if (attends(Attention::higher)) [[unlikely]] {
+            give_way();
+        }
+    }
 
     // Running fiber: goes to the end of its tier.
     void yield();
@@ -152,8 +167,19 @@ class Scheduler {
     // The same of the running fiber in two steps, where another of its tier is ready and a switch is no more
     // than that: forgets it and returns who is next, to be gone on with at once. nullptr: not so, nothing has
     // been done.
-    [[nodiscard]] Fiber* step_aside();
-    [[noreturn]] void go_on_with(Fiber& next);
+    [[nodiscard]] Fiber* step_aside() {
+        Fiber& self = *running();
+        if (attention_ != 0 || self.run.next == &self.run) {
+            return nullptr;
+        }
+        self.state = FiberState::free;
+        return reinterpret_cast<Fiber*>(&ready_.leave(self.run));
+    }
+    [[noreturn, gnu::always_inline]] void go_on_with(Fiber& next) {
+        count_switch(next);
+        machine().context_switch(&nobodys_, &next.context);
+        __builtin_trap(); // nobody goes back there
+    }
     // From now on only this fiber, of the kernel, is given the core; and, while it waits, that one.
     void run_only(Fiber& fiber, Fiber* meanwhile = nullptr) {
         only_ = &fiber;
@@ -246,10 +272,14 @@ class Scheduler {
     }
     void record(rumpk_trace_kind kind, const Fiber* fiber, uint32_t detail, uint64_t value);
     void program_timer();
+    void give_way();
     void set_interrupt_stack();
     void follow_tier();
     void check_canary(const Fiber& fiber) const;
-    void count_switch(Fiber& next);
+    void count_switch(Fiber& next) {
+        ++statistics_.switches;
+        next.switches.add(1);
+    }
     void charge(Fiber& previous, Fiber& next);
     [[gnu::noinline]] int64_t end_turn_counted(Fiber& self, Fiber& next);
     [[gnu::noinline]] int64_t end_turn_attended(Fiber& self);

@@ -168,8 +168,8 @@ class FiberId {
     // The id of the slot's next fiber. After 2^31 - 1 fibers in one slot the
     // generations begin again.
     [[nodiscard]] constexpr FiberId successor() const {
-        const uint32_t now = generation();
-        return FiberId{slot(), now >= last_generation ? first_generation : now + 1};
+        const uint64_t next = value_ + (uint64_t{1} << 32);
+        return static_cast<int64_t>(next) < 0 ? FiberId{slot(), first_generation} : from_call(next);
     }
 
   private:

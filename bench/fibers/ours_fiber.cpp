@@ -118,6 +118,7 @@ void ours_begin(void (*trampoline)(uint64_t)) {
     enter = trampoline;
     const auto self = nexus::meta_self();
     nexus::detail::process.self = *self;
+    nexus::detail::home_tier = self->home_tier;
     first_fiber = self->fiber;
 }
 

@@ -4,7 +4,6 @@
 //
 // A task is freed by home-tier fibers only, never by the fiber itself: a bare one has no heap, and an
 // ending one still stands on its stack. Those let go while they ran are swept at the next spawn.
-#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdlib>
@@ -93,27 +92,6 @@ void sweep() {
     }
 }
 
-[[nodiscard]] rumpk_spawn_args spawn_args(void (*entry)(uint64_t), uint64_t argument,
-                                          const FiberOptions& options) {
-    rumpk_spawn_args args{};
-    args.size = sizeof args;
-    args.flags = options.bare ? RUMPK_SPAWN_BARE : 0;
-    args.entry = reinterpret_cast<uintptr_t>(entry);
-    args.argument = argument;
-    args.tier = options.tier ? static_cast<uint32_t>(*options.tier) : detail::process.self.home_tier;
-    args.core = options.core;
-    args.stack_base = call::address(options.stack.data());
-    args.stack_size =
-        options.stack.empty() ? options.stack_size : static_cast<uint32_t>(options.stack.size());
-    args.rx_slots = options.rx.slots;
-    args.rx_slot_size = options.rx.slot_size;
-    args.tx_slots = options.tx.slots;
-    args.tx_slot_size = options.tx.slot_size;
-    args.budget = options.budget;
-    std::copy_n(options.name.begin(), std::min(options.name.size(), sizeof args.name), args.name);
-    return args;
-}
-
 // The first function of a fiber with a task.
 void run_task(uint64_t argument) {
     Task& task = *reinterpret_cast<Task*>(static_cast<uintptr_t>(argument));
@@ -123,13 +101,6 @@ void run_task(uint64_t argument) {
 }
 
 } // namespace
-
-Result<FiberId> spawn(void (*entry)(uint64_t), uint64_t argument, const FiberOptions& options) {
-    if (options.stack.size() > UINT32_MAX) {
-        return error(Errno::inval);
-    }
-    return call::spawn(spawn_args(entry, argument, options));
-}
 
 // The front of rumpk_meta_self, as far as the id: so much the kernel answers on the spot.
 FiberId self() {

@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "nexus/fiber.h"
 #include "nexus/meta.h"
 #include "start/process.h"
+
+namespace nexus::detail {
+
+constinit uint32_t home_tier = 0;
+
+} // namespace nexus::detail
 
 namespace nexus::call::detail {
 

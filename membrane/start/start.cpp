@@ -4,6 +4,7 @@
 // a function on the first fiber's stack; there is nothing left that needs assembly.
 #include <cstdlib>
 
+#include "nexus/fiber.h"
 #include "nexus/meta.h"
 #include "start/process.h"
 
@@ -49,6 +50,7 @@ extern "C" [[noreturn, gnu::used]] void _start(uint64_t) {
         __builtin_trap(); // no table, no voice: the kernel's panic shows this address
     }
     process.self = *self;
+    home_tier = self->home_tier;
     draw_secrets();
     run_constructors();
     const Arguments arguments = make_arguments();

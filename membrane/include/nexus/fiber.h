@@ -7,6 +7,7 @@
 // elsewhere is `bare`: it touches rings, channels, atomics and the functions marked [bare] only.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -49,8 +50,8 @@ struct FiberOptions {
 // cell.toml) or no heap; EBUSY: as many fibers have the budget as may, or an ended one left it used up in
 // this window; ERANGE: rings larger than `fiber_rings` in cell.toml. A stack larger than 4096 bytes has to be
 // given here: only a fiber with a Fiber to it, below, can have one from the heap.
-[[nodiscard]] Result<FiberId> spawn(void (*entry)(uint64_t), uint64_t argument,
-                                    const FiberOptions& options = {});
+[[nodiscard]] inline Result<FiberId> spawn(void (*entry)(uint64_t), uint64_t argument,
+                                           const FiberOptions& options = {});
 
 // The caller. [bare]
 [[nodiscard]] FiberId self();
@@ -79,6 +80,30 @@ Result<void> kill(FiberId fiber, uint32_t reason = 1);
 [[noreturn]] void exit_fiber(int64_t code = 0);
 
 namespace detail {
+
+extern constinit uint32_t home_tier; // the cell's; written before the first constructor runs
+
+// In place, for nearly all of it is known where spawn is called.
+[[nodiscard]] inline rumpk_spawn_args spawn_args(void (*entry)(uint64_t), uint64_t argument,
+                                                 const FiberOptions& options) {
+    rumpk_spawn_args args{};
+    args.size = sizeof args;
+    args.flags = options.bare ? RUMPK_SPAWN_BARE : 0;
+    args.entry = reinterpret_cast<uintptr_t>(entry);
+    args.argument = argument;
+    args.tier = options.tier ? static_cast<uint32_t>(*options.tier) : home_tier;
+    args.core = options.core;
+    args.stack_base = call::address(options.stack.data());
+    args.stack_size =
+        options.stack.empty() ? options.stack_size : static_cast<uint32_t>(options.stack.size());
+    args.rx_slots = options.rx.slots;
+    args.rx_slot_size = options.rx.slot_size;
+    args.tx_slots = options.tx.slots;
+    args.tx_slot_size = options.tx.slot_size;
+    args.budget = options.budget;
+    std::copy_n(options.name.begin(), std::min(options.name.size(), sizeof args.name), args.name);
+    return args;
+}
 
 // A fiber started by spawn(callable): known to the fiber itself, its Fiber, and the list of all.
 struct Task {
@@ -118,6 +143,13 @@ void end_join(Task& task);
 struct Join;
 
 } // namespace detail
+
+inline Result<FiberId> spawn(void (*entry)(uint64_t), uint64_t argument, const FiberOptions& options) {
+    if (options.stack.size() > UINT32_MAX) {
+        return error(Errno::inval);
+    }
+    return call::spawn(detail::spawn_args(entry, argument, options));
+}
 
 // A fiber that can be waited for. Movable; destroying it lets the fiber go on alone. To be used by
 // fibers of the home tier.

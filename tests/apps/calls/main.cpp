@@ -228,6 +228,26 @@ void check_yield() {
     refused("nothing latched", raw(RUMPK_CALL_YIELD, RUMPK_CHANNEL_TX, 0, 0, 1), RUMPK_EAGAIN);
 }
 
+// Who waited for the end of a fiber hears nothing of the next one in its slot.
+void check_watched_slot() {
+    rumpk_spawn_args args = good_spawn();
+    const auto begin = [&args](void (*entry)(uint64_t)) {
+        args.entry = reinterpret_cast<uintptr_t>(entry);
+        return static_cast<uint64_t>(raw(RUMPK_CALL_SPAWN, address(&args)));
+    };
+    const auto heard = [] { return raw(RUMPK_CALL_YIELD, RUMPK_CHANNEL_RX, 0, 0, RUMPK_YIELD_NOWAIT); };
+    const uint64_t watched = begin([](uint64_t) {});
+    test::equal("the end of another, watched",
+                raw(RUMPK_CALL_YIELD, 0, 0, 0, RUMPK_YIELD_END | RUMPK_YIELD_NOWAIT, address(&watched), 1),
+                0);
+    (void)raw(RUMPK_CALL_YIELD); // it ends by itself
+    (void)heard();
+    const uint64_t next = begin([](uint64_t) { (void)raw(RUMPK_CALL_YIELD, 2, 0, RUMPK_NEVER); });
+    test::check("the slot is used again", static_cast<uint32_t>(next) == static_cast<uint32_t>(watched));
+    test::equal("the next one is killed", raw(RUMPK_CALL_KILL, next, 1), 0);
+    refused("a bell for the end of the next one", heard(), RUMPK_EAGAIN);
+}
+
 // The last moment that there is, and those that have passed: a deadline each, and none disturbs another.
 void check_deadlines() {
     constexpr uint64_t last_moment = RUMPK_NEVER - 1;
@@ -319,6 +339,7 @@ int main() {
     check_spawn();
     check_kill();
     check_yield();
+    check_watched_slot();
     check_deadlines();
     check_time_random_halt();
     check_meta();

@@ -36,7 +36,6 @@ OPEN(ReadyTiers, &RunQueue::ready_);
 OPEN(FirstOfTier, &RunQueue::first_of);
 OPEN(ItsFiber, &Supervisor::fiber_);
 OPEN(Free, &Cell::free_);
-OPEN(FreeCount, &Cell::free_count_);
 
 Fiber& fiber_of(RunNode* node) {
     return *reinterpret_cast<Fiber*>(reinterpret_cast<std::byte*>(node) - offsetof(Fiber, run));
@@ -163,12 +162,26 @@ void check_core(uint32_t core) {
           "the timer stands elsewhere than the next deadline");
 }
 
+// What a spawn relies on and does not look at.
+void check_usual(const Fiber& fiber) {
+    Cell& cell = *fiber.cell;
+    check(!fiber.unusual && fiber.budget == 0 && fiber.watcher == FiberId::none() && fiber.rx.slots == 0 &&
+              fiber.tx.slots == 0,
+          "a free slot has something of its last life");
+    check(CoreId{fiber.core} == cell.home_core(), "a free slot is not at home");
+    check(fiber.stack == cell.pooled_stack(cell.slot_of(fiber)),
+          "a free slot has another stack than its own");
+    check(fiber.next_id.slot() == cell.slot_of(fiber), "a free slot's next id names another");
+}
+
 // On the home core: what is free, and what is not.
 void check_slots() {
     Cell& cell = cells()[0];
-    const auto free = (cell.*reach(Free{})).first(cell.*reach(FreeCount{}));
-    std::set<uint32_t> slots(free.begin(), free.end());
-    check(slots.size() == free.size(), "a slot is free twice");
+    std::set<uint32_t> slots;
+    for (const Fiber* free = cell.*reach(Free{}); free != nullptr; free = free->next_free) {
+        check(slots.insert(cell.slot_of(*free)).second, "a slot is free twice");
+        check_usual(*free);
+    }
     uint32_t live = 0;
     for (const Fiber& fiber : cell.fibers()) {
         const bool named = FiberId{fiber.id} != FiberId::none();
