@@ -172,21 +172,11 @@ uint64_t interrupts_mask() {
     return before ^ 1;
 }
 
-void interrupts_restore(uint64_t before) {
-    if (before == 0) {
-        std::atomic_signal_fence(std::memory_order_seq_cst);
-        return;
-    }
-    Core& core = this_core;
-    for (;;) {
-        // First unmask, then look: what a handler noted until here is seen below, and from here
-        // on it interrupts. The other way round one could be noted in between and stay.
-        std::atomic_signal_fence(std::memory_order_seq_cst);
-        core.masked.store(0, std::memory_order_relaxed);
-        std::atomic_signal_fence(std::memory_order_seq_cst);
-        if (core.pending.load(std::memory_order_relaxed) == 0) [[likely]] {
-            return;
-        }
+namespace {
+
+// Unmasked a moment ago, and something had been noted: taken here, until nothing is.
+[[gnu::noinline]] void take_pending(Core& core) {
+    do {
         core.masked.store(1, std::memory_order_relaxed);
         std::atomic_signal_fence(std::memory_order_seq_cst);
         if (core.pending.load(std::memory_order_relaxed) != 0) {
@@ -194,12 +184,38 @@ void interrupts_restore(uint64_t before) {
                                                core.interrupt_stack.size & ~15ull, rumpk_host_interrupt_batch,
                                                &core);
         }
+        std::atomic_signal_fence(std::memory_order_seq_cst);
+        core.masked.store(0, std::memory_order_relaxed);
+        std::atomic_signal_fence(std::memory_order_seq_cst);
+    } while (core.pending.load(std::memory_order_relaxed) != 0);
+}
+
+// In place, and without a frame as long as nothing is pending: every call of the kernel ends with it.
+[[gnu::always_inline]] inline void unmask() {
+    Core& core = this_core;
+    // First unmask, then look: what a handler noted until here is seen below, and from here
+    // on it interrupts. The other way round one could be noted in between and stay.
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    core.masked.store(0, std::memory_order_relaxed);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    if (core.pending.load(std::memory_order_relaxed) != 0) [[unlikely]] {
+        take_pending(core);
     }
+}
+
+} // namespace
+
+void interrupts_restore(uint64_t before) {
+    if (before == 0) {
+        std::atomic_signal_fence(std::memory_order_seq_cst);
+        return;
+    }
+    unmask();
 }
 
 int64_t context_switch_unmask(struct hal_context* from, const struct hal_context* to) {
     context_switch(from, to);
-    interrupts_restore(1);
+    unmask();
     return 0;
 }
 
