@@ -124,6 +124,8 @@ std::span<const std::byte> make_image(const CellPlan& plan, Body body) {
              .channels = 0,
              .devices_offset = 0,
              .devices = 0,
+             .shares_offset = 0,
+             .shares = 0,
              .reserved = {}};
     std::memcpy(cell.name, "simulated", 10);
     cell.elf_offset = table_size;
