@@ -10,7 +10,6 @@
     .globl _start, on
 _start:
     adr     x0, room
-    mov     x2, #1 << 20 | 1 << 16   /* CPACR_EL1.FPEN: nothing traps */
     ldr     x1, [x0]                 /* four that are aligned */
     ldr     w1, [x0, #4]
     stp     x1, x1, [x0, #8]

@@ -46,7 +46,7 @@ class Twins {
         ++number_;
     }
 
-    // What stands in the rings: lines and slots, byte by byte. `again`: with ends that took up the ring.
+    // What stands in the rings: lines and slots, byte by byte; and what each end knows.
     void compare() {
         EXPECT_EQ(std::memcmp(fixed_memory_.base(), usual_memory_.base(), Shape::bytes()), 0);
         EXPECT_EQ(fixed_.first.position(), usual_.first.position());
