@@ -103,6 +103,10 @@ struct rumpk_spawn_args {
     uint8_t name[16]; /* for traces and panics; need not end in NUL */
 };
 
+/* A slot of a cell that the caller manages, by its own slot for that cell: for `meta`, which looks at it, and
+ * for `kill`, which takes away for good what is in it. Below 2^32, as no fiber's id is. */
+#define RUMPK_THEIR_SLOT(cell, slot) ((uint64_t)(cell) | ((uint64_t)(slot) + 1) << 8)
+
 /* kill(id, reason): the reason, 1..255, shows as -(reason) in rumpk_event_fiber_end. */
 #define RUMPK_KILL_REASON_MAX 255u
 /* Shows there for a fiber that used up its budget a third time. */
@@ -113,7 +117,8 @@ struct rumpk_spawn_args {
 enum rumpk_meta_op {
     RUMPK_META_NULL = 0, /* returns 0 and does nothing: the price of a call */
     RUMPK_META_SELF = 1, /* rumpk_meta_self */
-    RUMPK_META_CAPS = 2, /* rumpk_meta_cap of slot `index`; EBADF where the slot is empty */
+    RUMPK_META_CAPS = 2, /* rumpk_meta_cap of slot `index`, as all slots perhaps RUMPK_THEIR_SLOT; EBADF where
+                          * it is empty. Of what was taken away the epoch is left, and has moved */
     RUMPK_META_RING =
         3, /* rumpk_ring_descriptor: index 0 own rx, 1 own tx; (id << 1 | 0 or 1) that fiber's */
     RUMPK_META_SYSTEM = 4,  /* rumpk_meta_system */

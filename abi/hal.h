@@ -169,6 +169,12 @@ struct hal_views {
     /* [boot] As map, of pages in another's window, or, to be read, of pages of the image in no window: they
      * are in this one's view as well from then on. */
     int (*show)(uint32_t window, uint64_t address, uint64_t physical, uint64_t size, uint32_t rights);
+    /* [masked] Takes away what this view shows of the beginning of that range, whoever put it there, on every
+     * core: a piece that takes a few steps. Returns how long that piece was; what nothing showed counts, too.
+     * With RUMPK_FEATURE_PMP all of the range, and more if no protected region is left for what remains on
+     * both sides: then what was mapped together with it goes as well. EINVAL: no whole pages, or a part of
+     * what is mapped in larger ones. */
+    int64_t (*hide)(uint32_t window, uint64_t address, uint64_t size);
     /* [any] How often this core had to forget translations because it went to another view. */
     uint64_t (*flushes)(void);
     /* [boot] What stands behind a transport of boot's list: virtio's device id, 0: nothing. `version` is the

@@ -21,7 +21,7 @@ if(RUMPK_FUZZ)
 endif()
 
 # Every source of the kernel may ask for its parts: all are there.
-rumpk_parts(parts test_options ${RUMPK_ALL_PARTS} restart views shares)
+rumpk_parts(parts test_options ${RUMPK_ALL_PARTS} restart views shares managers)
 set_target_properties(parts PROPERTIES POSITION_INDEPENDENT_CODE ON)
 add_library(all_parts STATIC $<TARGET_OBJECTS:parts>)
 

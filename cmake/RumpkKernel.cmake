@@ -96,7 +96,7 @@ foreach(choice ${choices})
     if(views IN_LIST parts AND NOT (TARGET hal_views AND cells IN_LIST parts) AND NOT RUMPK_CELLS_SHARE_A_MAP)
         continue() # there is nothing to see apart
     endif()
-    if(shares IN_LIST parts AND NOT views IN_LIST parts)
+    if((shares IN_LIST parts OR managers IN_LIST parts) AND NOT views IN_LIST parts)
         continue()
     endif()
     if(TARGET hal_user OR NOT cells IN_LIST parts)

@@ -19,8 +19,9 @@ set(RUMPK_SECTIONS -ffunction-sections -fdata-sections -fno-omit-frame-pointer
 
 # The kernel's parts that not every image needs (core/parts.h). `cells` is for machines that have user
 # privilege, and a kernel with it runs no fused image: what is said to have all parts has the others. `restart`
-# few images want: it is not among them either, and `views` is for several cells, `shares` for what they read together.
-set(RUMPK_PARTS cores budgets trace cells restart views shares)
+# few images want: it is not among them either, and `views` is for several cells, `shares` for what they read together,
+# `managers` for what one of them may do to another.
+set(RUMPK_PARTS cores budgets trace cells restart views shares managers)
 set(RUMPK_ALL_PARTS cores budgets trace)
 
 # `NAME`: core/parts.cpp for a kernel that has the parts that follow.

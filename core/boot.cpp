@@ -134,7 +134,7 @@ void prepare_cells(const BootTable& table) {
     if (parts::views && parts::shares) {
         prepare_shares(table);
     }
-    if (parts::views) {
+    if (parts::managers) {
         grant_cells(table);
     }
     write_system_table(table, all[0]);

@@ -161,11 +161,13 @@ bool good_supervisor(const rumpk_boot_cell& cell) {
            (its.heartbeat_us == 0 || (its.heartbeat_us >= RUMPK_HEARTBEAT_MIN && cell.cores == 1));
 }
 
-// Another than the cell, if there is one; and what the image needs from the beginning does not wait.
+// Another than the cell, if there is one; and what the image needs from the beginning does not wait. In a
+// kernel that lets nobody manage there is none.
 bool good_manager(const rumpk_boot_table& header, uint32_t index, const rumpk_boot_cell& cell) {
     const uint32_t manager = cell.supervisor.manager & ~RUMPK_CELL_WAITS;
     const bool waits = (cell.supervisor.manager & RUMPK_CELL_WAITS) != 0;
-    return manager <= header.cells && manager != index + 1 && (manager == 0 || index != 0) &&
+    return (parts::managers || cell.supervisor.manager == 0) && manager <= header.cells &&
+           manager != index + 1 && (manager == 0 || index != 0) &&
            (!waits || (manager != 0 && index != header.console));
 }
 
@@ -418,7 +420,7 @@ BootCell BootTable::cell(uint32_t index) const {
         cell.budgets = budgets_of(bytes_, raw);
     }
     cell.first_budget = raw.first_budget;
-    cell.waits = parts::views && (raw.supervisor.manager & RUMPK_CELL_WAITS) != 0;
+    cell.waits = parts::managers && (raw.supervisor.manager & RUMPK_CELL_WAITS) != 0;
     return cell;
 }
 

@@ -47,11 +47,24 @@ inline void breathe() {
 // stack of some depth. Returns what the call does; EAGAIN: its core has no room for the message.
 [[nodiscard]] int64_t spawn_asked(const Requester& by, const rumpk_spawn_args& args);
 
-// parts::views. Each cell that the image lets another manage is a capability of that one's. Boot only.
+// parts::managers. Each cell that the image lets another manage is a capability of that one's. Boot only.
 void grant_cells(const BootTable& table);
 // In a slot of the cell's; nullptr: there is none.
-[[nodiscard]] const Cell* managed_at(const Cell& cell, uint64_t slot);
-// Masked. As the calls, of a cell in that slot.
+[[nodiscard]] Cell* managed_at(const Cell& cell, uint64_t slot);
+// A slot as calls name it: the cell's, or that of a cell that it manages (RUMPK_THEIR_SLOT). EBADF: there is
+// no such cell, or slot.
+struct CellSlot {
+    Cell* cell;
+    uint64_t slot;
+};
+[[nodiscard]] Result<CellSlot> their_slot(const Cell& cell, uint64_t number);
+[[nodiscard]] inline Result<CellSlot> slot_by(Cell& cell, uint64_t number) {
+    if (number < RUMPK_CAP_SLOTS) {
+        return CellSlot{&cell, number};
+    }
+    return parts::managers ? their_slot(cell, number) : error(Errno::badf);
+}
+// Masked. As the calls, of a cell in that slot, or of what a cell has in that one.
 [[nodiscard]] int64_t kill_cell(const Caller& who, uint64_t slot, uint64_t reason);
 [[nodiscard]] int64_t spawn_cell(const Caller& who, const rumpk_spawn_args& args);
 

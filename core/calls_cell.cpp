@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a cell may do to another that it manages (parts::views): let it begin, and end it. The image gives it
-// a capability for each. All of them are on one core.
+// What a cell may do to another that it manages (parts::managers): let it begin, end it, and take from it
+// what it holds. The image gives it a capability for each. All of them are on one core.
 #include "core/calls.h"
 #include "core/channels.h"
 #include "core/supervisor.h"
@@ -17,16 +17,34 @@ void grant_cells(const BootTable& table) {
     }
 }
 
-const Cell* managed_at(const Cell& cell, uint64_t slot) {
-    if (slot >= RUMPK_CAP_SLOTS || cell.capabilities[slot].kind != RUMPK_CAP_CELL) {
+Cell* managed_at(const Cell& cell, uint64_t slot) {
+    if (!parts::managers || slot >= RUMPK_CAP_SLOTS || cell.capabilities[slot].kind != RUMPK_CAP_CELL) {
         return nullptr;
     }
     return &cells()[cell.capabilities[slot].object];
 }
 
+Result<CellSlot> their_slot(const Cell& cell, uint64_t number) {
+    constexpr uint64_t step = RUMPK_THEIR_SLOT(0, 0);
+    Cell* const its = managed_at(cell, number % step);
+    const uint64_t slot = number / step - 1; // of a number that is none: beyond all
+    if (its == nullptr || slot >= RUMPK_CAP_SLOTS) {
+        return error(Errno::badf);
+    }
+    return CellSlot{its, slot};
+}
+
 int64_t kill_cell(const Caller& who, uint64_t slot, uint64_t reason) {
     if (auto promised = require(who, promises_to_kill_cell, "kill of a cell"); !promised) {
         return to_call(promised);
+    }
+    const auto named = slot_by(who.cell, slot);
+    if (!named) {
+        return to_call(named.error());
+    }
+    if (named->cell != &who.cell) {
+        return to_call(
+            named->cell->supervisor()->take_from_outside(who, static_cast<uint32_t>(named->slot), reason));
     }
     const Cell* const target = managed_at(who.cell, slot);
     if (target == nullptr) {

@@ -353,7 +353,7 @@ extern "C" int64_t rumpk_call_kill(uint64_t id, uint64_t reason) {
     if (reason == 0 || reason > RUMPK_KILL_REASON_MAX) {
         return to_call(Errno::inval);
     }
-    if (parts::views && id < RUMPK_CAP_SLOTS) { // no fiber has such an id
+    if (parts::views && FiberId::from_call(id).generation() < FiberId::first_generation) { // a slot
         const int64_t killed = kill_cell(who, id, reason);
         who.scheduler.reschedule();
         return killed;

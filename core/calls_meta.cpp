@@ -108,10 +108,18 @@ rumpk_meta_fiber describe_fiber(const Fiber& fiber) {
 namespace {
 
 Result<uint64_t> capability(const Caller& who, uint64_t buffer, uint64_t length, uint64_t slot) {
-    if (slot >= RUMPK_CAP_SLOTS || who.cell.capabilities[slot].kind == RUMPK_CAP_NONE) {
+    const Cell* whose = &who.cell;
+    if (parts::managers && slot >= RUMPK_CAP_SLOTS) {
+        const auto at = their_slot(who.cell, slot);
+        whose = at ? at->cell : nullptr;
+        slot = at ? at->slot : 0;
+    }
+    if (slot >= RUMPK_CAP_SLOTS || (parts::managers && whose == nullptr) ||
+        (whose->capabilities[slot].kind == RUMPK_CAP_NONE &&
+         (!parts::managers || whose->capabilities[slot].epoch == 0))) {
         return error(Errno::badf);
     }
-    const Capability& held = who.cell.capabilities[slot];
+    const Capability& held = whose->capabilities[slot];
     return give(who, buffer, length,
                 rumpk_meta_cap{.size = sizeof(rumpk_meta_cap),
                                .kind = held.kind,
@@ -185,14 +193,13 @@ Result<uint64_t> budget(const Caller& who, uint64_t buffer, uint64_t length, uin
     return give(who, buffer, length, all[number - 1]);
 }
 
-Result<uint64_t> channel(const Caller& who, uint64_t buffer, uint64_t length, uint64_t slot) {
-    const Channel* const found =
-        slot < RUMPK_CAP_SLOTS ? channel_at(who.cell, static_cast<uint32_t>(slot)) : nullptr;
+Result<uint64_t> channel(const Caller& who, uint64_t buffer, uint64_t length, const CellSlot& at) {
+    const Channel* const found = channel_at(*at.cell, static_cast<uint32_t>(at.slot));
     if (found == nullptr) {
         return error(Errno::badf);
     }
     rumpk_meta_channel answer{.size = sizeof(rumpk_meta_channel),
-                              .rights = who.cell.capabilities[slot].rights.bits(),
+                              .rights = at.cell->capabilities[at.slot].rights.bits(),
                               .base = found->ring.base,
                               .slots = found->ring.slots,
                               .slot_size = found->ring.slot_size,
@@ -201,20 +208,18 @@ Result<uint64_t> channel(const Caller& who, uint64_t buffer, uint64_t length, ui
     return give(who, buffer, length, answer);
 }
 
-Result<uint64_t> device(const Caller& who, uint64_t buffer, uint64_t length, uint64_t slot) {
-    const Device* const found =
-        slot < RUMPK_CAP_SLOTS ? device_at(who.cell, static_cast<uint32_t>(slot)) : nullptr;
+Result<uint64_t> device(const Caller& who, uint64_t buffer, uint64_t length, const CellSlot& at) {
+    const Device* const found = device_at(*at.cell, static_cast<uint32_t>(at.slot));
     return found != nullptr ? give(who, buffer, length, found->facts) : error(Errno::badf);
 }
 
-Result<uint64_t> share(const Caller& who, uint64_t buffer, uint64_t length, uint64_t slot) {
-    const rumpk_meta_share* const found =
-        slot < RUMPK_CAP_SLOTS ? share_at(who.cell, static_cast<uint32_t>(slot)) : nullptr;
+Result<uint64_t> share(const Caller& who, uint64_t buffer, uint64_t length, const CellSlot& at) {
+    const rumpk_meta_share* const found = share_at(*at.cell, static_cast<uint32_t>(at.slot));
     return found != nullptr ? give(who, buffer, length, *found) : error(Errno::badf);
 }
 
-Result<uint64_t> cell(const Caller& who, uint64_t buffer, uint64_t length, uint64_t slot) {
-    const Cell* const found = managed_at(who.cell, slot);
+Result<uint64_t> cell(const Caller& who, uint64_t buffer, uint64_t length, const CellSlot& at) {
+    const Cell* const found = managed_at(*at.cell, at.slot);
     if (found == nullptr) {
         return error(Errno::badf);
     }
@@ -232,20 +237,37 @@ Result<uint64_t> views(const Caller& who, uint64_t buffer, uint64_t length) {
                     .size = sizeof(rumpk_meta_views), .reserved = 0, .flushes = machine().views->flushes()});
 }
 
+// What stands in a slot.
+Result<uint64_t> meta_of_slot(const Caller& who, uint64_t op, uint64_t buffer, uint64_t length,
+                              uint64_t index) {
+    const auto at = slot_by(who.cell, index);
+    if (!at) {
+        return error(at.error());
+    }
+    switch (op) {
+    case RUMPK_META_CHANNEL:
+        return channel(who, buffer, length, *at);
+    case RUMPK_META_DEVICE:
+        return device(who, buffer, length, *at);
+    case RUMPK_META_CELL:
+        return cell(who, buffer, length, *at);
+    default:
+        return share(who, buffer, length, *at);
+    }
+}
+
 // What there is only beside other cells.
 Result<uint64_t> meta_of_several(const Caller& who, uint64_t op, uint64_t buffer, uint64_t length,
                                  uint64_t index) {
     switch (op) {
     case RUMPK_META_CHANNEL:
-        return channel(who, buffer, length, index);
     case RUMPK_META_DEVICE:
-        return device(who, buffer, length, index);
+    case RUMPK_META_CELL:
+        return meta_of_slot(who, op, buffer, length, index);
     case RUMPK_META_VIEWS:
         return parts::cells ? views(who, buffer, length) : error(Errno::nosys);
-    case RUMPK_META_CELL:
-        return cell(who, buffer, length, index);
     case RUMPK_META_SHARE:
-        return parts::shares ? share(who, buffer, length, index) : error(Errno::nosys);
+        return parts::shares ? meta_of_slot(who, op, buffer, length, index) : error(Errno::nosys);
     default:
         return error(Errno::nosys);
     }

@@ -141,6 +141,16 @@ Result<void> ring_one(const Caller& who, uint64_t address, bool watch) {
     return {};
 }
 
+// The wait is over: what yield says. A slot may have been emptied meanwhile.
+[[gnu::noinline]] int64_t leave_with(const Caller& who, uint64_t channels, uint64_t taken) {
+    leave_channels(who.fiber, channels);
+    const uint64_t held = parts::managers ? still_held(who.cell, taken) : taken;
+    if (held != 0 || channels == 0) {
+        return static_cast<int64_t>(held);
+    }
+    return to_call(taken == 0 ? Errno::timedout : Errno::badf);
+}
+
 int64_t wait_for(const Caller& who, uint64_t channels, Instant deadline) {
     const bool first = &who.fiber == &who.cell.first_fiber();
     const bool console_slot = (channels & RUMPK_CHANNEL_CONSOLE) != 0;
@@ -160,7 +170,7 @@ int64_t wait_for(const Caller& who, uint64_t channels, Instant deadline) {
         who.cell.console_wait_leave(who.fiber);
     }
     if (parts::views) {
-        leave_channels(who.fiber, channels);
+        return leave_with(who, channels, taken);
     }
     if (taken == 0 && channels != 0) {
         return to_call(Errno::timedout);

@@ -270,7 +270,7 @@ void Cell::prepare(const BootCell& description, bool has_console) {
         }
     }
     prepare_budgets(description.budgets);
-    if (!parts::views || !description.waits) {
+    if (!parts::managers || !description.waits) {
         make_first_fiber(description.first_budget);
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/channels.h"
 
+#include <algorithm>
 #include <bit>
 
 #include "core/console.h"
@@ -22,7 +23,8 @@ constexpr uint32_t slots_end = RUMPK_CAP_SLOTS - 1; // bit 63 of a mask is no ch
 
 std::span<Channel> all;
 std::span<ChannelEnd> all_ends;                  // the n-th channel's are 2 n, which sends, and 2 n + 1
-size_t described_count = 0;                      // behind them come those that devices have made
+std::span<const rumpk_boot_channel> described;   // in the boot table, of the first of them ...
+size_t channel_count = 0;                        // ... behind which come those that devices have made
 std::array<uint64_t, RUMPK_WINDOW_COUNT> used{}; // bytes of each window
 
 constexpr bool is_channel(uint32_t kind) {
@@ -98,7 +100,7 @@ void show_ring(const Channel& channel, const Cell& other, AddressRange place, Ph
 }
 
 // Of the table's channels the `number`-th, which leads to another cell: in the block of those two.
-void make_shared_ring(std::span<const rumpk_boot_channel> described, uint32_t number) {
+void make_shared_ring(uint32_t number) {
     const rumpk_boot_channel& one = described[number];
     const Cell& from = cells()[one.from];
     const ChannelBlock block = channel_block(described, one.from, one.to);
@@ -171,6 +173,28 @@ bool mend(Channel& channel) {
     return true;
 }
 
+// Where each page has an entry of its own, its pages. Else, if none is left of the channels between the two,
+// all that is shown together with it: what lies between them and behind is for neither any more.
+AddressRange shown_of(uint32_t number) {
+    const Channel& channel = all[number / 2];
+    const AddressRange pages{VirtAddr{channel.ring.base}, align_up(geometry_of(channel).bytes(), page)};
+    if (!windows_are_memory || number / 2 >= described.size()) {
+        return pages;
+    }
+    const rumpk_boot_channel& one = described[number / 2];
+    if (std::max(one.from, one.to) >= cells().size()) {
+        return pages; // with the kernel
+    }
+    for (uint32_t i = 0; i < described.size(); ++i) {
+        const bool beside = described[i].from == one.from && described[i].to == one.to;
+        if (beside && all_ends[2 * i + number % 2].cell != nullptr) {
+            return pages;
+        }
+    }
+    const ChannelBlock block = channel_block(described, one.from, one.to);
+    return {cells()[one.from].window().base + RUMPK_WINDOW_CHANNELS + block.offset, block.size};
+}
+
 } // namespace
 
 uint32_t take_slot(const Cell& cell, std::string_view name) {
@@ -197,9 +221,9 @@ MappedRoom take_mapped_room(const Cell& cell, uint64_t size) {
 }
 
 void prepare_channels(const BootTable& table) {
-    const std::span<const rumpk_boot_channel> described = table.channels();
-    described_count = described.size();
-    all = boot_memory().take_objects<Channel>(described_count + table.devices().size(), "channels");
+    described = table.channels();
+    channel_count = described.size();
+    all = boot_memory().take_objects<Channel>(channel_count + table.devices().size(), "channels");
     all_ends = boot_memory().take_objects<ChannelEnd>(ends_of_a_channel * all.size(), "channels");
     for (size_t i = 0; i < all.size(); ++i) {
         all[i].ends = &all_ends[ends_of_a_channel * i];
@@ -222,7 +246,7 @@ void prepare_channels(const BootTable& table) {
             grant(*to, i, 1);
         }
         if (from != nullptr && to != nullptr) {
-            make_shared_ring(described, i);
+            make_shared_ring(i);
             continue;
         }
         const bool entropy = one.to == RUMPK_CHANNEL_KERNEL;
@@ -236,7 +260,7 @@ void prepare_channels(const BootTable& table) {
 }
 
 Channel& make_device_channel(std::string_view name, Cell& cell, ion::Geometry geometry) {
-    const size_t number = described_count++;
+    const size_t number = channel_count++;
     Channel& channel = all[number];
     channel.name = name;
     channel.ring = {0, geometry.slots(), geometry.slot_size()};
@@ -280,6 +304,9 @@ void renew_kernel_channels_of(const Cell& cell, void (*on_renewed)(Channel&)) {
             }
             ensure(ion::format(memory_of(channel), geometry_of(channel)).has_value());
             const InterruptsMasked masked;
+            if (channel.ends[side].cell != &cell) {
+                continue; // it has been taken from the cell meanwhile
+            }
             open_kernel_end(channel);
         }
         const InterruptsMasked masked;
@@ -295,8 +322,20 @@ std::optional<ion::Consumer> end_of_the_dead(const Channel& channel) {
     return end && channel.sends ? std::optional(*end) : std::nullopt;
 }
 
+uint64_t still_held(const Cell& cell, uint64_t channels) {
+    for (uint64_t left = channels >> first_slot << first_slot; left != 0; left &= left - 1) {
+        if (cell.capabilities[static_cast<size_t>(__builtin_ctzll(left))].kind == RUMPK_CAP_NONE) {
+            channels &= ~(left & -left);
+        }
+    }
+    return channels;
+}
+
 // Nearly always one is waited for, and nobody waits there yet.
 Result<void> await_channels(Fiber& fiber, uint64_t channels) {
+    if (parts::managers && still_held(*fiber.cell, channels) != channels) {
+        return error(Errno::badf);
+    }
     bool free = true;
     for_each(*fiber.cell, channels, [&](uint32_t own) {
         const Fiber* const waiter = all_ends.data()[own].waiter;
@@ -339,24 +378,40 @@ void tell_peers_of(const Cell& cell) {
     }
 }
 
-// What the dead end left in its line is taken as far as it makes sense.
 void close_channels_of(const Cell& cell) {
-    for (Channel& channel : all) {
-        for (uint32_t side = 0; side < ends_of_a_channel; ++side) {
-            if (channel.ends[side].cell != &cell) {
-                continue;
-            }
-            if (side == 0) {
-                if (auto end = ion::Producer::resume(memory_of(channel).data(), geometry_of(channel))) {
-                    end->close();
-                }
-            } else if (auto end = ion::Consumer::resume(memory_of(channel).data(), geometry_of(channel))) {
-                end->close();
-            }
-            const InterruptsMasked masked;
-            ring_end(channel.ends[1 - side]);
+    for (uint32_t number = 0; number < all_ends.size(); ++number) {
+        if (all_ends[number].cell == &cell) {
+            close_lost_end(number);
         }
     }
+}
+
+LostEnd lose_end(const Cell& cell, uint32_t slot) {
+    const auto number = static_cast<uint32_t>(cell.capabilities[slot].object);
+    Channel& channel = all[number / 2];
+    ring_end(all_ends[number]);
+    all_ends[number] = {};
+    channel.sends.reset();
+    channel.receives.reset();
+    return {number, channel.name, shown_of(number)};
+}
+
+// What the lost end left in its line is taken as far as it makes sense.
+void close_lost_end(uint32_t number) {
+    const Channel& channel = all[number / 2];
+    if (number % 2 == 0) {
+        if (auto end = ion::Producer::resume(memory_of(channel).data(), geometry_of(channel))) {
+            end->close();
+        }
+    } else if (auto end = ion::Consumer::resume(memory_of(channel).data(), geometry_of(channel))) {
+        end->close();
+    }
+    const InterruptsMasked masked;
+    ring_end(all_ends[number ^ 1]);
+}
+
+bool is_consoles(const Cell& cell, uint32_t slot) {
+    return all[cell.capabilities[slot].object / 2].keeps;
 }
 
 } // namespace rumpk

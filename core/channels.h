@@ -56,13 +56,17 @@ struct MappedRoom {
 // The cell's next free slot, for something of that name. None ends the boot with a line.
 [[nodiscard]] uint32_t take_slot(const Cell& cell, std::string_view name);
 
+// Is that one of the two of the console's driver?
+[[nodiscard]] bool is_consoles(const Cell& cell, uint32_t slot);
 // Of a cell's slot; nullptr: it holds no channel.
 [[nodiscard]] const Channel* channel_at(const Cell& cell, uint32_t slot);
 
 // The other ends of these channels, slots of the cell that hold some, are rung.
 void ring_channels_of(const Cell& cell, uint64_t channels);
+// Without those whose slot has been emptied since it held one (parts::managers).
+[[nodiscard]] uint64_t still_held(const Cell& cell, uint64_t channels);
 // The running fiber is about to wait for these, or looks: what was rung is latched. EBUSY, and nothing has
-// happened: another fiber waits at one of these ends.
+// happened: another fiber waits at one of these ends. EBADF, as well: a slot has been emptied.
 [[nodiscard]] Result<void> await_channels(Fiber& fiber, uint64_t channels);
 // It waits no more, or has ended.
 void leave_channels(Fiber& fiber, uint64_t channels);
@@ -75,6 +79,18 @@ void ring_cell_of(Channel& channel);
 // The cell begins anew: its channels with the kernel are as they were made, but for what those of the console
 // keep. Not masked; on_renewed is called masked for each, when it can be used again.
 void renew_kernel_channels_of(const Cell& cell, void (*on_renewed)(Channel&));
+
+// An end that is taken from its cell. Masked: who waits there is rung, and from now on it is nobody's; what
+// the kernel had at the other is gone. The channel's name, and what the cell's view shows of it.
+struct LostEnd {
+    uint32_t number;
+    std::string_view name;
+    AddressRange shown;
+};
+[[nodiscard]] LostEnd lose_end(const Cell& cell, uint32_t slot);
+// Not masked: it takes as long as the ring has slots. Nobody's end is closed, and who waits at the other
+// rung.
+void close_lost_end(uint32_t number);
 
 // Masked. The cell has begun anew: the cells at the other ends of its channels are told.
 void tell_peers_of(const Cell& cell);

@@ -176,6 +176,15 @@ const Device* device_at(const Cell& cell, uint32_t slot) {
     return is_one ? device_of(*channel_at(cell, slot)) : nullptr;
 }
 
+std::array<AddressRange, 2> shown_of(const Device& device) {
+    return {pages_of(device.facts.registers, device.facts.registers_size),
+            AddressRange{VirtAddr{device.facts.memory}, device.facts.memory_size}};
+}
+
+bool is_consoles(const Device& device) {
+    return device.line == machine().boot->console_line;
+}
+
 bool hear_device(uint32_t line) {
     for (Device& device : devices) {
         if (device.cell != nullptr && device.line == line) {

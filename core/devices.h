@@ -6,6 +6,8 @@
 // All of it belongs to the core that boots. Masked but for boot and a restart.
 #pragma once
 
+#include <array>
+
 #include "core/boot_table.h"
 #include "core/cell.h"
 #include "core/channels.h"
@@ -25,6 +27,11 @@ struct Device {
 // Boot only, once interrupts have somewhere to go. A device that the machine has not is a line and nobody's;
 // what cannot be granted ends the boot.
 void start_devices(const BootTable& table);
+
+// What the driver's view shows of it besides its channel: registers and memory.
+[[nodiscard]] std::array<AddressRange, 2> shown_of(const Device& device);
+// Is it the one of the machine's console?
+[[nodiscard]] bool is_consoles(const Device& device);
 
 // Of a cell's slot; nullptr: it holds none.
 [[nodiscard]] const Device* device_at(const Cell& cell, uint32_t slot);

@@ -11,5 +11,6 @@ const bool cells = RUMPK_PART_CELLS;
 const bool restart = RUMPK_PART_RESTART;
 const bool views = RUMPK_PART_VIEWS;
 const bool shares = RUMPK_PART_SHARES;
+const bool managers = RUMPK_PART_MANAGERS;
 
 } // namespace rumpk::parts

@@ -14,7 +14,8 @@ extern const bool cells;   // cells at user privilege, apart from the kernel; wi
 extern const bool restart; // cells that begin anew when they have ended
 extern const bool views; // several cells, each with a view of its own; without `cells`, where nothing is kept
                          // apart, they share one
-extern const bool shares; // read-only data of the image that some of them see; together with `views`
+extern const bool shares;   // read-only data of the image that some of them see; together with `views`
+extern const bool managers; // some may begin and end others, and take from them; together with `views`
 
 // Somebody deals with a cell's end: only the end of an image's one cell that is not apart needs nobody.
 inline bool supervisors() {

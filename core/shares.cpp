@@ -48,6 +48,15 @@ void prepare_shares(const BootTable& table) {
     }
 }
 
+// As many pages as are shown: the table's reader has made sure that the file has them.
+SharePlace lose_share(const Cell& cell, uint32_t slot) {
+    rumpk_meta_share& share = shares[cell.capabilities[slot].object];
+    --share.cells;
+    const uint64_t pages = align_up(share.bytes, HAL_PAGE_SIZE);
+    return {reinterpret_cast<const char*>(share.name),
+            {VirtAddr{share.base}, windows_are_memory ? std::bit_ceil(pages) : pages}};
+}
+
 const rumpk_meta_share* share_at(const Cell& cell, uint32_t slot) {
     const Capability& held = cell.capabilities[slot];
     return held.kind == RUMPK_CAP_SHARE ? &shares[held.object] : nullptr;

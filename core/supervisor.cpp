@@ -54,7 +54,7 @@ void Supervisor::prepare(Cell& cell, const BootCell& description, const rumpk_bo
     this_scheduler().begin(*fiber_);
     supervisors[cell.id().value()] = this;
     told_.window = cell.id().value();
-    waits_ = parts::views && description.waits;
+    waits_ = parts::managers && description.waits;
     told_.state = waits_ ? 0 : RUMPK_CELL_LIVES;
     std::ranges::copy(cell.name(), reinterpret_cast<char*>(told_.name));
 }
@@ -149,9 +149,16 @@ void Supervisor::run() {
         watch();
     }
     for (;;) {
+        uint64_t woken = 0;
         {
             const InterruptsMasked masked;
-            (void)here.wait(ended_bit, Instant::never());
+            woken = here.wait(ended_bit | taken_bit, Instant::never());
+        }
+        if (parts::managers && (woken & taken_bit) != 0) {
+            finish_taking();
+        }
+        if (parts::managers && (woken & ended_bit) == 0) {
+            continue;
         }
         if (how_ == CellEnd::by_fault && core_ == here.core()) {
             keep(faults_[core_.value()]);
@@ -180,7 +187,7 @@ void Supervisor::run() {
 
 void Supervisor::report() const {
     const CellFault& fault = faults_[core_.value()];
-    if (parts::views && killer_ != nullptr) {
+    if (parts::managers && killer_ != nullptr) {
         print("cell %.*s: killed by cell %.*s, reason %lu", RUMPK_TEXT(cell_->name()),
               RUMPK_TEXT(killer_->name()), kill_reason_);
     }
@@ -301,9 +308,11 @@ void Supervisor::give_up(uint64_t restarts) {
     if (!cell_->ends_alone()) {
         machine_end(RUMPK_EXIT_PANIC);
     }
-    for (;;) {
-        (void)this_scheduler().wait(
-            0, Instant::never()); // nobody else is given the core but the console's driver
+    for (;;) { // of the first cell nobody else is given the core but the console's driver
+        (void)this_scheduler().wait(taken_bit, Instant::never());
+        if (parts::managers) {
+            finish_taking();
+        }
     }
 }
 

@@ -14,8 +14,11 @@
 #include "core/boot_table.h"
 #include "core/fiber.h"
 #include "core/result.h"
+#include "core/revoke.h"
 
 namespace rumpk {
+
+struct Caller;
 
 // Of one core: a fault that ended a cell, and whose.
 struct CellFault {
@@ -55,6 +58,9 @@ class Supervisor {
     [[nodiscard]] Result<void> end_from_outside(const Cell& by, uint64_t reason);
     // The same. It has waited to begin. EBUSY: it has not.
     [[nodiscard]] Result<void> begin_from_outside();
+    // The same. What it holds in that slot is taken from it for good, and the caller waits until it has none
+    // of it left. As revoke(); EBUSY: something else is being taken from it.
+    [[nodiscard]] Result<void> take_from_outside(const Caller& by, uint32_t slot, uint64_t reason);
     [[nodiscard]] rumpk_managed_state state() const;
     [[nodiscard]] uint64_t restart_count() const { return restarts_; }
 
@@ -77,7 +83,7 @@ class Supervisor {
     [[nodiscard]] Instant look(Instant now);
 
   private:
-    enum : uint64_t { ended_bit = 1, renewed_bit = 2 };
+    enum : uint64_t { ended_bit = 1, renewed_bit = 2, taken_bit = 4 };
 
     [[nodiscard]] bool covered() const;
     [[nodiscard]] uint64_t restarts_in_window() const;
@@ -85,6 +91,7 @@ class Supervisor {
     static void keep(CellFault& fault);
     void end_with(Fiber& fiber, CellEnd how);
     void restart(uint64_t restarts);
+    void finish_taking();
     void report() const;
     void tell_end();
     void watch();
@@ -106,6 +113,13 @@ class Supervisor {
     const Cell* killer_ = nullptr; // who has ended it from outside, and why
     uint64_t kill_reason_ = 0;
     bool waits_ = false; // to begin for the first time
+
+    // What is being taken from the cell, by whom and why; nullptr: nothing. And who waits for it, if that
+    // one still lives then.
+    Revoked revoked_;
+    const Cell* taker_ = nullptr;
+    uint64_t take_reason_ = 0;
+    FiberName asker_{};
 
     rumpk_telemetry_cell told_{}; // written masked, by the fiber
 

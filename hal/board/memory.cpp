@@ -192,6 +192,19 @@ int unmap(uint64_t address, uint64_t size) {
     return error;
 }
 
+// What is mapped whole is taken whole: no table is needed for a part of a large page.
+int64_t memory_hide_in_view(uint32_t window, uint64_t address, uint64_t size) {
+    if (!is_page_range(address, size)) {
+        return -RUMPK_EINVAL;
+    }
+    const uint64_t taken = views[window].take(address, size);
+    if (taken == 0) {
+        return -RUMPK_EINVAL;
+    }
+    translation_changed(address, taken, false);
+    return static_cast<int64_t>(taken);
+}
+
 bool memory_may_be_mapped(uint64_t root, uint64_t address) {
     return address < page_format::end_of_addresses && PageTables(root).may_map(address);
 }

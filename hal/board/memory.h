@@ -80,6 +80,8 @@ extern const bool has_views;
 uint64_t memory_make_view(uint32_t window);
 // As map, of pages in another's window. [boot]
 int memory_show_in_view(uint32_t window, uint64_t address, uint64_t physical, uint64_t size, uint32_t rights);
+// As hide of hal_views.
+int64_t memory_hide_in_view(uint32_t window, uint64_t address, uint64_t size);
 // A walk of the map with that root found nothing at the address: may another one find something? [any]
 bool memory_may_be_mapped(uint64_t root, uint64_t address);
 

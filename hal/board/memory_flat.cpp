@@ -192,6 +192,18 @@ int memory_show_in_view(uint32_t window, uint64_t address, uint64_t physical, ui
     return sound ? map_region(window, {address, address + size, rights}) : -RUMPK_EINVAL;
 }
 
+int64_t memory_hide_in_view(uint32_t window, uint64_t address, uint64_t size) {
+    if (!is_page_range(address, size)) {
+        return -RUMPK_EINVAL;
+    }
+    const Region range{address, address + size, 0};
+    if (change(window, [=](Regions& kept) { return kept.take(range); }) != 0) {
+        (void)change(window,
+                     [=](Regions& kept) { return kept.take(kept.around(range)); }); // fits: it is less
+    }
+    return static_cast<int64_t>(size);
+}
+
 int protect(uint64_t address, uint64_t size, uint32_t rights) {
     const bool sound = is_page_range(address, size) && are_rights(rights);
     return sound ? change_region(address, size, of_programs(rights)) : -RUMPK_EINVAL;

@@ -177,6 +177,18 @@ int PageTables::change(uint64_t address, uint64_t size, uint32_t rights) {
     return 0;
 }
 
+uint64_t PageTables::take(uint64_t address, uint64_t size) {
+    const Slot slot = find(address);
+    const uint64_t behind = page_size(slot.level) - (address & (page_size(slot.level) - 1));
+    if (is_valid(*slot.entry) && is_of_core(*slot.entry)) {
+        if (behind != page_size(slot.level) || behind > size) {
+            return 0;
+        }
+        *slot.entry = 0;
+    }
+    return behind < size ? behind : size;
+}
+
 bool PageTables::may_map(uint64_t address) const {
     uint64_t entry = *find(address).entry;
     return is_valid(entry) || entry == being_cut;

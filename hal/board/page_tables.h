@@ -60,6 +60,10 @@ class PageTables {
     // 0, -ENOENT: not all of it is the core's, -ENOMEM: no page to split a large one.
     int change(uint64_t address, uint64_t size, uint32_t rights);
 
+    // Takes away what one entry maps at the beginning of the range, if that is the core's. How many bytes one
+    // is about, at most those of the range; 0: what is there reaches beyond it.
+    uint64_t take(uint64_t address, uint64_t size);
+
     // The leaf that maps the address, 0 if none does.
     uint64_t lookup(uint64_t address) const;
     // Does a leaf map the address, or is one on its way (page_format::being_cut)? Others may be changing the

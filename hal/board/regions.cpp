@@ -57,6 +57,16 @@ int Regions::put(Region region) {
     return 0;
 }
 
+Region Regions::around(Region region) const {
+    Region whole = region;
+    for (const Region& one : all()) {
+        if (one.base < region.end && region.base < one.end) {
+            whole = {std::min(whole.base, one.base), std::max(whole.end, one.end), region.rights};
+        }
+    }
+    return whole;
+}
+
 int Regions::map(Region region) {
     return touches(region) ? -RUMPK_EEXIST : put(region);
 }

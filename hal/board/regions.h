@@ -27,6 +27,10 @@ class Regions {
     [[nodiscard]] int map(Region region);
     // Other rights for a part; none: it is taken away. 0; -ENOENT: not all of it is there; -ENOMEM.
     [[nodiscard]] int change(Region region);
+    // Whatever is there of it is taken away. 0; -ENOMEM.
+    [[nodiscard]] int take(Region region) { return put({region.base, region.end, 0}); }
+    // It, and all of those that it touches.
+    [[nodiscard]] Region around(Region region) const;
 
   private:
     static constexpr uint32_t most = 15;

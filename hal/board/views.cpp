@@ -53,6 +53,7 @@ int device(uint32_t index, struct hal_device* device) {
 extern "C" constinit const struct hal_views hal_views_table = {
     .make = rumpk::hal::make,
     .show = rumpk::hal::memory_show_in_view,
+    .hide = rumpk::hal::memory_hide_in_view,
     .flushes = rumpk::hal::flushes,
     .virtio_device = rumpk::hal::virtio_device,
     .device = rumpk::hal::device,

@@ -279,6 +279,9 @@ class Outside(Command):
         self.refused("typo/cell.toml: unknown key 'memroy'", build.application, spec, "qemu-riscv64")
 
 
+BESIDE_CELLS = {"views", "shares", "managers"}
+
+
 class Inspect(Command):
     def test_figures(self):
         out = io.StringIO()
@@ -291,7 +294,7 @@ class Inspect(Command):
         loaded = sum(values[f"image.{name}_bytes"] for name in (
             "kernel_text", "kernel_rodata", "kernel_data", "boot_table", "cell_text", "cell_rodata", "cell_data"))
         self.assertEqual(values["image.kernel_hello_bytes"], loaded)
-        self.assertEqual([values[f"image.part_{part}_bytes"] for part in parts.PARTS if part not in ("views", "shares")], [0] * (len(parts.PARTS) - 2))
+        self.assertEqual([values[f"image.part_{part}_bytes"] for part in parts.PARTS if part not in BESIDE_CELLS], [0] * (len(parts.PARTS) - 3))
         self.assertLess(loaded, values["image.file_bytes"])
         self.assertEqual(values["image.file_bytes"], (ROOT / "build/qemu-riscv64/images/hello.img").stat().st_size)
 
@@ -300,7 +303,7 @@ class Inspect(Command):
         with contextlib.redirect_stdout(out):
             inspect.main(Namespace(app="hello", machine="qemu-riscv64", json=False))
         self.assertRegex(out.getvalue(), r"loaded in all +[\d,]+ bytes   at most 49,152: held\n")
-        for part in set(parts.PARTS) - {"views", "shares"}:  # which go with `cells`
+        for part in set(parts.PARTS) - BESIDE_CELLS:
             self.assertRegex(out.getvalue(), rf"\n +{part} +[1-9][\d,]+   not in it: what it would add\n")
 
     def test_several_cells(self):

@@ -281,6 +281,8 @@ class Parts(Files):
         self.assertEqual(parts.of_several(self.parse(TWO)), ("trace", "cells", "restart", "views"))
         share = '[[share]]\nname = "s"\nfile = "s"\ncells = ["one"]\n'
         self.assertEqual(parts.of_several(self.parse(TWO + share)), ("trace", "cells", "restart", "views", "shares"))
+        managed = TWO.replace('dir = "two"', 'dir = "two"\nmanager = "one"')
+        self.assertEqual(parts.of_several(self.parse(managed)), ("trace", "cells", "restart", "views", "managers"))
 
 
 class Image(Files):

@@ -403,7 +403,7 @@ class Parts(unittest.TestCase):
         self.assertEqual(parts.kernel(()), "kernel-plain")
         self.assertEqual(parts.kernel({"trace", "cores"}), "kernel-cores-trace")
         self.assertEqual(parts.kernel(parts.ALL), "kernel")
-        self.assertEqual(parts.kernel(parts.PARTS), "kernel-cores-budgets-trace-cells-restart-views-shares")
+        self.assertEqual(parts.kernel(parts.PARTS), "kernel-cores-budgets-trace-cells-restart-views-shares-managers")
 
     def test_a_kernel_with_cells_gets_a_celled_image(self):
         with tempfile.TemporaryDirectory() as name:

@@ -72,6 +72,19 @@ void what_is_shown_is_in_both() {
     EXPECT(!program_reads(of_all, place));
 }
 
+void what_is_hidden_is_in_one_only() {
+    const uint64_t place = window(one_window) + other_offset;
+    EXPECT_EQUAL(machine->views->hide(other_window, place + 1, page), -RUMPK_EINVAL);
+    EXPECT_EQUAL(machine->views->hide(other_window, place, 0), -RUMPK_EINVAL);
+    EXPECT_EQUAL(machine->views->hide(other_window, place, page), page);
+    EXPECT(!program_reads(other, place));
+    EXPECT(program_reads(one, place));
+    EXPECT_EQUAL(machine->views->hide(other_window, place, page), page); // once more: it is not there
+    EXPECT_EQUAL(machine->views->hide(one_window, place, page), page);
+    EXPECT(!program_reads(one, place));
+    EXPECT_EQUAL(machine->unmap(place, page), -RUMPK_ENOENT);
+}
+
 void a_change_of_view_forgets_only_where_it_must() {
     const uint64_t before = machine->views->flushes();
     for (int i = 0; i < 10; i++) {
@@ -128,6 +141,7 @@ const Test tests_of_views[] = {
     {"a view shows its window", a_view_shows_its_window},
     {"a change in a window is its view's", a_change_in_a_window_is_its_views},
     {"what is shown is in both views", what_is_shown_is_in_both},
+    {"what is hidden is hidden in one view", what_is_hidden_is_in_one_only},
     {"a change of view forgets only where it must", a_change_of_view_forgets_only_where_it_must},
     {"what stands behind a transport is told", what_stands_behind_a_transport_is_told},
     {"other devices are told", other_devices_are_told},

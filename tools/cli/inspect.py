@@ -11,6 +11,7 @@ from . import build, cells, common, elf, image, machines, parts as kernel_parts
 
 SHF_WRITE, SHF_ALLOC, SHF_EXECINSTR = 1, 2, 4
 SHT_NOBITS = 8
+BESIDE_VIEWS = {"shares", "managers"}
 LIMITS = {("hello", "qemu-riscv64"): 49152}  # bytes that kernel and application may load
 
 
@@ -106,8 +107,8 @@ def kernel_choices(built: build.Built) -> list[Choice]:
     chosen = set(kernel_parts.of_kernel(kernel))
     names = {part: kernel_parts.kernel(chosen ^ {part}) for part in kernel_parts.PARTS
              if (part != "cells" or built.machine.cells)
-             and (part != "views" or (built.machine.views and (not built.machine.cells or "cells" in chosen))) and (part != "shares" or "views" in chosen)
-             and not (part == "cells" and "views" in chosen) and not (part == "views" and "shares" in chosen)}
+             and (part != "views" or (built.machine.views and (not built.machine.cells or "cells" in chosen))) and (part not in BESIDE_VIEWS or "views" in chosen)
+             and not (part == "cells" and "views" in chosen) and not (part == "views" and chosen & BESIDE_VIEWS)}
     build.target(kernel.parent.name, list(names.values()), "kernels to compare with", archs=(built.machine.arch,))
     size = kernel_size(kernel)
     others = {part: kernel_size(kernel.with_name(f"{name}.elf")) for part, name in names.items()}

@@ -11,12 +11,12 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     __package__ = "tools.cli"
 
-PARTS = ("cores", "budgets", "trace", "cells", "restart", "views", "shares")  # RUMPK_PARTS of cmake/RumpkOptions.cmake
+PARTS = ("cores", "budgets", "trace", "cells", "restart", "views", "shares", "managers")  # RUMPK_PARTS of cmake/RumpkOptions.cmake
 ALL = ("cores", "budgets", "trace")  # RUMPK_ALL_PARTS: those in `kernel`
 ALL_OF_A_CELL = (*ALL, "cells", "restart")  # those in the kernel that is always there to keep one cell apart
 WHAT = {"cores": "fibers on more than one core", "budgets": "budgets of run time", "trace": "recording a trace",
         "cells": "cells at user privilege", "restart": "cells that begin anew", "views": "several cells",
-        "shares": "data that several cells read"}
+        "shares": "data that several cells read", "managers": "cells that another manages"}
 
 
 def of(cell, apart: bool) -> tuple[str, ...]:
@@ -30,7 +30,9 @@ def of(cell, apart: bool) -> tuple[str, ...]:
 def of_several(cells, apart: bool = True) -> tuple[str, ...]:
     """Those that a cells.Cells makes use of, as above. A driver is always apart."""
     apart = apart or any(one.cell.devices for one in cells.placed)
-    wanted = {"views", *(("cells",) if apart else ()), *(("shares",) if cells.shares else ())}.union(*(set(of(one.cell, apart)) - {"cells"} for one in cells.placed))
+    wanted = {"views", *(("cells",) if apart else ()), *(("shares",) if cells.shares else ()),
+              *(("managers",) if any(one.manager for one in cells.placed) else ())}
+    wanted = wanted.union(*(set(of(one.cell, apart)) - {"cells"} for one in cells.placed))
     return tuple(part for part in PARTS if part in wanted)
 
 

@@ -40,7 +40,12 @@ inline constexpr std::array needs = {
          RUMPK_CAP_CHANNEL,
          -RUMPK_EBADF},
     Need{"look up a share", RUMPK_CALL_META, {RUMPK_META_SHARE, 0, 0, 6}, 6, RUMPK_CAP_SHARE, -RUMPK_EBADF},
-    Need{"end a cell", RUMPK_CALL_KILL, {7, 1}, 7, RUMPK_CAP_CELL, -RUMPK_EBADF},
+    Need{"end a cell, look at what it holds, take it",
+         RUMPK_CALL_KILL,
+         {7, 1},
+         7,
+         RUMPK_CAP_CELL,
+         -RUMPK_EBADF},
     Need{"begin a cell", RUMPK_CALL_SPAWN, {7}, 7, RUMPK_CAP_CELL, -RUMPK_EBADF},
     Need{"halt the machine", RUMPK_CALL_HALT, {0, RUMPK_SCOPE_MACHINE}, 3, RUMPK_CAP_MACHINE, -RUMPK_EPERM},
 };

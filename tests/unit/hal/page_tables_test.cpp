@@ -197,6 +197,26 @@ TEST_F(Tables, CutsWhereTheRangeEnds) {
     EXPECT_EQ(physical(2 * megapage + 3 * page), 2 * megapage + 3 * page);
 }
 
+TEST_F(Tables, TakesWhatOneEntryMaps) {
+    ASSERT_EQ(map(megapage - page, megapage - page, megapage + 2 * page), 0);
+    const uint64_t before = pool.next();
+    const uint64_t all = megapage + 2 * page;
+    EXPECT_EQ(tables.take(megapage - page, all), page);
+    EXPECT_EQ(tables.take(megapage, page), 0u); // a part of a large page
+    EXPECT_EQ(tables.take(megapage + page, all), 0u);
+    EXPECT_EQ(rights(megapage), rw);
+    EXPECT_EQ(tables.take(megapage, all - page), megapage);
+    EXPECT_EQ(tables.take(megapage, all - page), megapage); // what is not there, as far as one entry reaches
+    EXPECT_EQ(tables.lookup(megapage), 0u);
+    EXPECT_EQ(rights(2 * megapage), rw);
+    EXPECT_EQ(tables.take(2 * megapage, page), page);
+    EXPECT_EQ(tables.lookup(2 * megapage), 0u);
+    ASSERT_EQ(tables.map(0x14000, 0x14000, page, rw, PageTables::Owner::kernel), 0);
+    EXPECT_EQ(tables.take(0x14000, page), page);
+    EXPECT_EQ(rights(0x14000), rw);
+    EXPECT_EQ(pool.next(), before);
+}
+
 TEST_F(Tables, NoPageForTables) {
     limit(2);
     EXPECT_EQ(map(0, 0, page), -RUMPK_ENOMEM); // needs two tables, has one

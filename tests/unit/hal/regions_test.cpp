@@ -86,6 +86,37 @@ TEST(Regions, TooManyChangeNothing) {
     EXPECT_EQ(regions.all().size(), 14u);
 }
 
+TEST(Regions, TakesWhateverIsThere) {
+    Regions regions;
+    ASSERT_EQ(regions.map(pages(10, 4, rw)), 0);
+    ASSERT_EQ(regions.map(pages(14, 2, rx)), 0);
+    EXPECT_EQ(regions.take(pages(12, 3, r)), 0); // across both
+    EXPECT_EQ(rights_at(regions, 11 * page), rw & 7);
+    EXPECT_EQ(rights_at(regions, 12 * page), 0u);
+    EXPECT_EQ(rights_at(regions, 14 * page), 0u);
+    EXPECT_EQ(rights_at(regions, 15 * page), rx & 7);
+    EXPECT_EQ(regions.take(pages(12, 3, r)), 0); // nothing
+    EXPECT_EQ(regions.take(pages(0, 100, r)), 0);
+    EXPECT_TRUE(regions.all().empty());
+}
+
+TEST(Regions, WhatHasNoRoomForItsRestIsTakenAsAWhole) {
+    Regions regions;
+    for (uint64_t i = 0; i < 15; ++i) {
+        ASSERT_EQ(regions.map(pages(4 * i, 3, rw)), 0);
+    }
+    const Region hole = pages(21, 1, 0);
+    EXPECT_EQ(regions.take(hole), -RUMPK_ENOMEM);
+    EXPECT_EQ(rights_at(regions, 21 * page), rw & 7);
+    const Region whole = regions.around(hole);
+    EXPECT_EQ(whole.base, 20 * page);
+    EXPECT_EQ(whole.end, 23 * page);
+    EXPECT_EQ(regions.take(whole), 0);
+    EXPECT_EQ(rights_at(regions, 20 * page), 0u);
+    EXPECT_EQ(rights_at(regions, 18 * page), rw & 7);
+    EXPECT_EQ(regions.around(hole).base, hole.base); // which touches none
+}
+
 TEST(Entries, AreFewWhereRegionsTouchOrArePowersOfTwo) {
     Regions regions;
     Entries entries;

@@ -220,6 +220,14 @@ void Translation::change_something() {
         error = memory_map_device({0x20000000 + any(64) * page, page}) == 0 ? -1 : 0;
     } else if (kind == 1) {
         error = memory_show_in_view(static_cast<uint32_t>(any(views)), range.base, frame, range.size, rights);
+    } else if (again && kind < 6) {
+        const auto view = static_cast<uint32_t>(any(views));
+        for (uint64_t at = range.base; at < range.end() && error == 0;) {
+            const int64_t taken = memory_hide_in_view(view, at, range.end() - at);
+            error =
+                taken > 0 ? 0 : static_cast<int>(taken); // of a large page that begins before, or ends behind
+            at += taken > 0 ? static_cast<uint64_t>(taken) : 0;
+        }
     } else if (again) {
         error = kind % 2 == 0 ? protect(range.base, range.size, rights) : unmap(range.base, range.size);
     } else if (error = map(range.base, frame, range.size, rights); error == 0) {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// manage WHAT: lets the far cell begin, and ends it.
-//     lives      twice, of which the second is for good
-//     pledged    after having promised not to
+// manage WHAT: lets the far cell begin, and
+//     lives              ends it twice, of which the second is for good
+//     serve [together]   takes from it what it holds; together: nothing keeps them apart
+//     meanwhile          the same, and ends it and a fiber of its own in the middle
+//     pledged            not, for it has promised not to
 #include <string_view>
 
 #include <nexus/cell.h>
@@ -11,6 +13,7 @@
 #include <nexus/time.h>
 
 #include "tests/apps/check.h"
+#include "tests/apps/manage/near/revoke.h"
 
 namespace {
 
@@ -58,6 +61,10 @@ int main(int argc, char** argv) {
         (void)nexus::call::pledge("stdio");
         (void)far->begin();
         test::check("FAILED", false);
+    } else if (what == "serve") {
+        manage::serve(*far, *told, argc == 2);
+    } else if (what == "meanwhile") {
+        manage::meanwhile(*far, *told);
     } else {
         lives(*far, *told);
     }

@@ -10,7 +10,8 @@ int main() {
         args.size = sizeof args;
         args.flags = RUMPK_SPAWN_CELL;
         args.entry = slot;
-        refused += nexus::call::raw(RUMPK_CALL_KILL, slot, 1) == -RUMPK_EBADF ? 1 : 0;
+        const bool taken = nexus::call::raw(RUMPK_CALL_KILL, RUMPK_THEIR_SLOT(slot, 4), 1) != -RUMPK_EBADF;
+        refused += !taken && nexus::call::raw(RUMPK_CALL_KILL, slot, 1) == -RUMPK_EBADF ? 1 : 0;
         refused += nexus::call::raw(RUMPK_CALL_SPAWN, nexus::call::address(&args)) == -RUMPK_EBADF ? 1 : 0;
     }
     return refused / 2;

@@ -6,11 +6,13 @@
 //     seeded         until the kernel's random has what it needs
 //     minute         asks first and after a minute, in which its driver has begun another life
 //     lives N        until the driver has lived so often, and each answer was the one that was asked for
+//     revoke         until it has taken the device from the driver
 //     read, write    the driver's registers, which are not this cell's
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
 
+#include <nexus/cell.h>
 #include <nexus/entropy.h>
 #include <nexus/fiber.h>
 #include <nexus/peer.h>
@@ -149,6 +151,18 @@ void minute(Source& source) {
     test::equal("from one that has seen the kernel seeded twice", source.lives(), 2);
 }
 
+void revoke(Source& source) {
+    const auto driver = nexus::ManagedCell::open("virtio-rng");
+    const auto slot = driver->slot_of("rng");
+    test::check("an answer comes", source.next().has_value());
+    test::check("the device is taken", driver->revoke("rng", 4).has_value());
+    test::check("and not twice", driver->revoke("rng").error() == nexus::Errno::noent);
+    test::check("nor is it seen", driver->holds(*slot)->kind == RUMPK_CAP_NONE);
+    const auto answer = source.next();
+    test::check("no answer comes any more", answer.error() == nexus::Errno::pipe);
+    test::check("the kernel has numbers", nexus::random<uint64_t>().has_value());
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -165,6 +179,8 @@ int main(int argc, char** argv) {
         none(source);
     } else if (what == "seeded") {
         seeded();
+    } else if (what == "revoke") {
+        revoke(source);
     } else if (what == "lives" && argc > 2) {
         lives(source, static_cast<uint32_t>(std::strtoul(argv[2], nullptr, 10)));
     } else if (what == "read" || what == "write") {
