@@ -100,10 +100,16 @@ void fibers() {
 bool names_no_other_life(nexus::FiberId fiber) {
     constexpr uint64_t one_life = uint64_t{1} << 32;
     const auto id = static_cast<uint64_t>(fiber);
+    using nexus::call::raw;
     bool refused = true;
     for (uint64_t life = 0; life < 100; ++life) {
         const uint64_t forged = id % one_life + life * one_life;
-        refused = refused && (forged == id || nexus::call::raw(RUMPK_CALL_KILL, forged, 1) == -RUMPK_ESRCH);
+        if (forged != id) {
+            const uint64_t peer = nexus::call::address(&forged);
+            refused = refused && raw(RUMPK_CALL_KILL, forged, 1) == -RUMPK_ESRCH &&
+                      raw(RUMPK_CALL_META, RUMPK_META_FIBER, 0, 0, forged) == -RUMPK_ESRCH &&
+                      raw(RUMPK_CALL_YIELD, 0, 0, 0, RUMPK_YIELD_NOWAIT, peer, 1) == -RUMPK_ESRCH;
+        }
     }
     return refused && nexus::meta_fiber(fiber).has_value();
 }
