@@ -49,8 +49,10 @@ static_assert(offsetof(Core, emergency_top) == CORE_EMERGENCY_TOP);
 static_assert(offsetof(Core, reporting) == CORE_REPORTING);
 static_assert(offsetof(Core, start_stack) == CORE_START_STACK);
 static_assert(offsetof(Core, call_stack) == CORE_CALL_STACK);
+static_assert(offsetof(Core, id) == CORE_ID);
 static_assert(offsetof(Core, view_flushes) == CORE_VIEW_FLUSHES);
 static_assert(offsetof(Core, view) == CORE_VIEW);
+static_assert(sizeof(Core) == CORE_SIZE && HAL_MAX_CORES == CORES);
 static_assert(FAULT_CONTEXT == HAL_FAULT_CONTEXT && FAULT_HANDLER == HAL_FAULT_HANDLER &&
               FAULT_REPORT == HAL_FAULT_REPORT && FAULT_USER == HAL_FAULT_USER);
 static_assert(sizeof(Core) % 16 == 0); // assembly may keep a pointer to one in a stack pointer

@@ -18,8 +18,11 @@
 #define CORE_REPORTING 40
 #define CORE_START_STACK 48
 #define CORE_CALL_STACK 56
+#define CORE_ID 64
 #define CORE_VIEW_FLUSHES 104
 #define CORE_VIEW 112
+#define CORE_SIZE 128
+#define CORES 8 /* HAL_MAX_CORES */
 
 /* struct MachineFacts */
 #define FACTS_NO_MEMORY 0

@@ -120,6 +120,24 @@ class Waiting(unittest.TestCase):
         self.assertRegex(text, r"(?m)^rumpk:   #0 0x[0-9a-f]{16} rumpk::BootMemory::take\(.*core/memory\.cpp:\d+$")
 
 
+class LateCore(Waiting):
+    """Firmware starts a core by the address where the first one came in."""
+
+    APP, ARGUMENTS = "tests/apps/cores", ("--smp", "2", "--", "first")
+    test_stops_in_main = test_the_printed_command = test_a_panic_names_who_panics = None
+
+    def test_it_comes_up(self):
+        words = ["hbreak *hal_secondary_entry", "continue", "set $a1 = 0", "delete", "jump *0x80200000"]
+        done = subprocess.run(
+            [*self.gdb, "-batch", *(word for each in words for word in ("-ex", each))], stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=SECONDS, cwd="/",
+        )
+        self.assertIn("hal_secondary_entry ()", done.stdout)
+        out, error = self.process.communicate(timeout=SECONDS)
+        self.assertEqual(self.process.returncode, 0, error)
+        self.assertRegex(out, rb"^(ok [^\n]*\n)+$")
+
+
 class DrivenConsole(Waiting):
     """The console's port is a cell's, and the kernel panics."""
 

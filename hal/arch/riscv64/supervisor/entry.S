@@ -17,7 +17,11 @@ _start:
      * machine has no memory there the first store faults, and no_memory says so. */
     lla     t0, no_memory
     csrw    stvec, t0
-    lla     sp, __boot_stack_top
+    lla     t0, hal_started_late
+    ld      t0, 0(t0)
+    beqz    t0, 1f
+    jr      t0
+1:  lla     sp, __boot_stack_top
     lla     t0, __hal_memory
     sd      zero, 0(t0)
     sd      zero, -REGISTER_SIZE(sp)
@@ -58,8 +62,21 @@ no_memory:
  * kernel's text stands at its physical address, so turning the MMU on changes
  * nothing for the instruction that follows. */
     .section .text.secondary, "ax", @progbits /* by itself: no kernel of one core links it */
-    .globl  hal_secondary_entry
+    .globl  hal_secondary_entry, hal_secondary_late
     .balign 4
+/* By the first hart's address, _start: firmware can start a hart before it has taken down where (platform.cpp).
+ * a0 = hart id, in a1 is anything. */
+hal_secondary_late:
+    lla     a1, cores
+    li      t0, CORES
+1:  ld      t1, CORE_ID(a1)
+    beq     t1, a0, hal_secondary_entry
+    addi    a1, a1, CORE_SIZE
+    addi    t0, t0, -1
+    bnez    t0, 1b
+2:  wfi /* one that nobody has started */
+    j       2b
+
 hal_secondary_entry:
     csrw    sie, zero
     csrci   sstatus, XSTATUS_IE
