@@ -9,7 +9,8 @@
 # picolibc's headers below them; no library of libc++ is linked.
 set(RUMPK_LIBCXX_INCLUDE "/usr/lib/llvm-19/include/c++/v1")
 
-set(RUMPK_WARNINGS -Wall -Wextra -Wshadow -Wimplicit-fallthrough -Wundef -Werror=return-type -Wvla)
+set(RUMPK_WARNINGS -Wall -Wextra -Wshadow -Wimplicit-fallthrough -Wundef -Werror=return-type -Wvla
+    $<$<COMPILE_LANGUAGE:CXX>:-Wzero-as-null-pointer-constant>)
 
 set(RUMPK_FREESTANDING_CXX -nostdinc++ "SHELL:-isystem ${PROJECT_SOURCE_DIR}/cmake/libcxx"
     "SHELL:-isystem ${RUMPK_LIBCXX_INCLUDE}")

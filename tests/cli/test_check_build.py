@@ -166,7 +166,7 @@ class Tidy(Case):
         """What the analyzer alone sees is found there where it is asked to look deeply."""
         for name, usual, deep in (
             ("core/a.cpp", tidy.SHIPPED, ()), ("apps/a/main.cpp", tidy.SHIPPED, ()),
-            ("tests/apps/a/main.cpp", (tidy.LESS,), tidy.SHALLOW), ("tests/unit/a.cpp", (tidy.LEAST,), tidy.SHALLOW),
+            ("tests/apps/a/main.cpp", (tidy.TESTS_CHECKS,), tidy.SHALLOW), ("tests/unit/a.cpp", (tidy.TESTS_CHECKS,), tidy.SHALLOW),
         ):
             unit = tidy.Unit(name, "host", "")
             self.assertEqual((tidy.arguments(unit, False), tidy.arguments(unit, True)), (usual, deep), name)
@@ -185,11 +185,11 @@ class Tidy(Case):
         unit = tidy.Unit("core/a.cpp", "host", f"clang++-19 -Dx='a b' -O1 {precompiled} -Xclang -foo -o a.o -c core/a.cpp")
         self.assertEqual(tidy.options(unit), ["-Dx=a b", "-O1", "-Winvalid-pch", "-Xclang", "-foo"])
 
-    def test_but_for_unit_tests_unless_deeply(self):
+    def test_but_for_tests_unless_deeply(self):
         precompiled = ["-Xclang", "-include-pch", "-Xclang", "/b/x.pch", "-Xclang", "-include", "-Xclang", "/b/x.hxx"]
         tree = self.plant({})
         for name, deep, wanted in (
-            ("core/a.cpp", False, []), ("tests/unit/a.cpp", False, precompiled), ("tests/unit/a.cpp", True, []),
+            ("core/a.cpp", False, []), ("tests/unit/a.cpp", False, precompiled), ("bench/a.cpp", False, precompiled), ("tests/unit/a.cpp", True, []),
         ):
             unit = tidy.Unit(name, "host", " ".join(["clang++-19", *precompiled, "-o", "a.o", "-c", name]))
             with mock.patch.object(tree, "deep", deep):

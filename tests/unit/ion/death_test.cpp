@@ -359,7 +359,7 @@ unsigned run(const Plan& plan, Tally& tally) {
 
 // With two switches the second comes at one place of so many behind the first.
 unsigned second_switches() {
-    return std::getenv("RUMPK_LONG") != nullptr ? 6 : 13;
+    return std::getenv("RUMPK_LONG") != nullptr ? 6 : 25;
 }
 
 // The plan with every place for one switch, and some for a second.
