@@ -162,7 +162,7 @@ void start_console(const BootTable& table) {
     machine().context_make(&fiber.context, fiber.stack.pointer(), fiber.stack.size, run_console, nullptr);
     this_scheduler().begin(fiber);
     if (machine().device_enable(machine().boot->console_line) < 0) {
-        stop_boot("the console's interrupt cannot be enabled");
+        stop_boot("the console has no interrupt");
     }
 }
 

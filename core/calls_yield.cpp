@@ -141,10 +141,9 @@ Result<void> ring_one(const Caller& who, uint64_t address, bool watch) {
     return {};
 }
 
-// The wait is over: what yield says. A slot may have been emptied meanwhile.
-[[gnu::noinline]] int64_t leave_with(const Caller& who, uint64_t channels, uint64_t taken) {
-    leave_channels(who.fiber, channels);
-    const uint64_t held = parts::managers ? still_held(who.cell, taken) : taken;
+// The wait is over, in a cell from which something has been taken: perhaps what was waited for.
+[[gnu::noinline]] int64_t answer_to_deprived(const Caller& who, uint64_t channels, uint64_t taken) {
+    const uint64_t held = still_held(who.cell, taken);
     if (held != 0 || channels == 0) {
         return static_cast<int64_t>(held);
     }
@@ -170,7 +169,10 @@ int64_t wait_for(const Caller& who, uint64_t channels, Instant deadline) {
         who.cell.console_wait_leave(who.fiber);
     }
     if (parts::views) {
-        return leave_with(who, channels, taken);
+        leave_channels(who.fiber, channels);
+    }
+    if (who.cell.deprived()) [[unlikely]] {
+        return answer_to_deprived(who, channels, taken);
     }
     if (taken == 0 && channels != 0) {
         return to_call(Errno::timedout);
@@ -229,6 +231,9 @@ using namespace rumpk;
         // On the caller's own stack: a message to another core may have to wait for room.
         if (auto rung = ring_all(who, bell, peers, count); !rung) {
             return to_call(rung);
+        }
+        if (who.cell.deprived() && still_held(who.cell, wait) != wait) {
+            return to_call(Errno::badf); // meanwhile
         }
     }
     if ((flags & RUMPK_YIELD_NOWAIT) != 0) {

@@ -60,6 +60,9 @@ class Cell {
     [[nodiscard]] bool has_console() const {
         return !parts::views || capabilities[console_slot].kind == RUMPK_CAP_CONSOLE;
     }
+    // Masked. Of a capability, by who manages it: a slot that held one may be empty now.
+    [[nodiscard]] bool deprived() const { return parts::managers && deprived_; }
+    void deprive() { deprived_ = true; }
     // As user privilege is given it.
     [[nodiscard]] uint64_t view() const { return parts::views ? view_ : 0; }
     [[nodiscard]] uint32_t fiber_slots() const { return static_cast<uint32_t>(fibers_.size()); }
@@ -239,6 +242,7 @@ class Cell {
     AddressRange window_{};
     Tier home_tier_ = Tier::gravity;
     Tier tier_ceiling_ = Tier::gravity;
+    bool deprived_ = false;
     CoreId home_core_{};
     uint64_t core_set_ = 0;
     VirtAddr entry_{};

@@ -333,9 +333,6 @@ uint64_t still_held(const Cell& cell, uint64_t channels) {
 
 // Nearly always one is waited for, and nobody waits there yet.
 Result<void> await_channels(Fiber& fiber, uint64_t channels) {
-    if (parts::managers && still_held(*fiber.cell, channels) != channels) {
-        return error(Errno::badf);
-    }
     bool free = true;
     for_each(*fiber.cell, channels, [&](uint32_t own) {
         const Fiber* const waiter = all_ends.data()[own].waiter;

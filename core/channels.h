@@ -66,7 +66,7 @@ void ring_channels_of(const Cell& cell, uint64_t channels);
 // Without those whose slot has been emptied since it held one (parts::managers).
 [[nodiscard]] uint64_t still_held(const Cell& cell, uint64_t channels);
 // The running fiber is about to wait for these, or looks: what was rung is latched. EBUSY, and nothing has
-// happened: another fiber waits at one of these ends. EBADF, as well: a slot has been emptied.
+// happened: another fiber waits at one of these ends.
 [[nodiscard]] Result<void> await_channels(Fiber& fiber, uint64_t channels);
 // It waits no more, or has ended.
 void leave_channels(Fiber& fiber, uint64_t channels);

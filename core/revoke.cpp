@@ -87,6 +87,7 @@ Result<Revoked> revoke(Cell& cell, uint32_t slot) {
         return error(Errno::inval);
     }
     held = {RUMPK_CAP_NONE, {}, held.epoch + 1, 0};
+    cell.deprive();
     return revoked;
 }
 
