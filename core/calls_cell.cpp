@@ -43,8 +43,7 @@ int64_t kill_cell(const Caller& who, uint64_t slot, uint64_t reason) {
         return to_call(named.error());
     }
     if (named->cell != &who.cell) {
-        return to_call(
-            named->cell->supervisor()->take_from_outside(who, static_cast<uint32_t>(named->slot), reason));
+        return named->cell->supervisor()->take_from_outside(who, static_cast<uint32_t>(named->slot), reason);
     }
     const Cell* const target = managed_at(who.cell, slot);
     if (target == nullptr) {

@@ -104,21 +104,27 @@ void finish_revoking(const Cell& cell, const Revoked& revoked) {
 
 // It is the supervisor that does what is long, for the caller may be ended meanwhile; and in its own tier,
 // for no fiber of the cell may keep the core from it.
-Result<void> Supervisor::take_from_outside(const Caller& by, uint32_t slot, uint64_t reason) {
+int64_t Supervisor::take_from_outside(const Caller& by, uint32_t slot, uint64_t reason) {
     if (taker_ != nullptr) {
-        return error(Errno::busy);
+        return to_call(Errno::busy);
     }
-    const auto revoked = revoke(*cell_, slot);
-    if (!revoked) {
-        return error(revoked.error());
+    const int64_t taken = by.scheduler.on_kernel_stack([&]() -> int64_t {
+        const auto revoked = revoke(*cell_, slot);
+        if (!revoked) {
+            return to_call(revoked.error());
+        }
+        revoked_ = *revoked;
+        return 0;
+    });
+    if (taken < 0) {
+        return taken;
     }
-    revoked_ = *revoked;
     taker_ = &by.cell;
     take_reason_ = reason;
     asker_ = {&by.fiber, by.fiber.id};
     by.scheduler.ring(*fiber_, taken_bit);
     (void)by.scheduler.wait(done_bit, Instant::never());
-    return {};
+    return 0;
 }
 
 // The cell may end meanwhile: then that is dealt with behind this.

@@ -59,8 +59,8 @@ class Supervisor {
     // The same. It has waited to begin. EBUSY: it has not.
     [[nodiscard]] Result<void> begin_from_outside();
     // The same. What it holds in that slot is taken from it for good, and the caller waits until it has none
-    // of it left. As revoke(); EBUSY: something else is being taken from it.
-    [[nodiscard]] Result<void> take_from_outside(const Caller& by, uint32_t slot, uint64_t reason);
+    // of it left. What the call says, as revoke(); EBUSY: something else is being taken from it.
+    [[nodiscard]] int64_t take_from_outside(const Caller& by, uint32_t slot, uint64_t reason);
     [[nodiscard]] rumpk_managed_state state() const;
     [[nodiscard]] uint64_t restart_count() const { return restarts_; }
 
