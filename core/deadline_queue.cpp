@@ -115,19 +115,29 @@ void DeadlineQueue::insert(DeadlineNode& node, Instant when) {
         put(*top_, top, {when, &node});
         return;
     }
-    if (end_ % block_size == 0) {
-        blocks_[end_ / block_size] = storage_->take();
+    uint32_t place = std::exchange(hole_, 0);
+    if (place == 0) {
+        place = end_++;
+        if (place % block_size == 0) {
+            blocks_[place / block_size] = storage_->take();
+        }
     }
-    rise(end_++, {when, &node});
+    rise(place, {when, &node});
 }
 
-// Not the top.
-inline DeadlineQueue::Entry DeadlineQueue::take_last() {
-    Entry* const last = at(--end_);
-    if (end_ % block_size == 0) {
-        storage_->give(blocks_[end_ / block_size]);
+// Not the top. With the last place goes the hole, if that is the one before.
+[[gnu::noinline]] DeadlineQueue::Entry DeadlineQueue::take_last() {
+    const Entry last = std::exchange(*at(end_ - 1), {Instant::never(), nullptr});
+    for (;;) {
+        --end_;
+        if (end_ % block_size == 0) {
+            storage_->give(blocks_[end_ / block_size]);
+        }
+        if (hole_ != end_ - 1) {
+            return last;
+        }
+        hole_ = 0;
     }
-    return std::exchange(*last, {Instant::never(), nullptr});
 }
 
 // Whatever is on top becomes a gap. Returns who it was; nullptr: there was one.
@@ -166,23 +176,28 @@ DeadlineNode* DeadlineQueue::pop_due(Instant now) {
     return gap() ? take_below_gap() : take_top();
 }
 
-// The last entry goes where the cancelled one was, or above or below that.
+// Where nothing is below it stays free, if no other place does. Else the last entry goes there, or above or
+// below that.
 void DeadlineQueue::cancel(DeadlineNode& node) {
     const uint32_t place = node.place;
-    ensure(node.pending() && place < end_ && at(place)->node == &node);
+    ensure(place < end_ && at(place)->node == &node); // nobody is at not_pending
     node.place = DeadlineNode::not_pending;
-    if (place != top) {
-        const Entry last = take_last();
-        if (place != end_) {
-            const Entry& parent = *at(above(place));
-            if (parent.node != nullptr && before(last, parent)) {
-                rise(place, last);
-            } else {
-                sink(place, last);
-            }
+    if (place == top) {
+        (void)take_top();
+        return;
+    }
+    if (hole_ == 0 && place != end_ - 1 && first_below(place) >= end_) {
+        *at(place) = {Instant::never(), nullptr};
+        hole_ = place;
+    } else if (const Entry last = take_last(); place < end_) {
+        const Entry& parent = *at(above(place));
+        if (parent.node != nullptr && before(last, parent)) {
+            rise(place, last);
+        } else {
+            sink(place, last);
         }
     }
-    if (place == top || gap()) {
+    if (gap()) {
         (void)take_top();
     }
 }

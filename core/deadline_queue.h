@@ -11,7 +11,8 @@
 // The work of one operation is bounded by the depth, and the depth by a constant:
 // seven levels hold 2,396,745 deadlines, more than a core can have fibers. insert
 // moves nothing in 7 cases of 8; cancel seldom finds anything below the place it
-// empties. None moves more than eight.
+// empties, and then leaves it empty for the next one to be inserted: who waits with a
+// time limit and was woken before does so again. None moves more than eight.
 //
 // Who is taken from the top leaves a gap there, which knows the earliest below it and
 // no more: that is short, however many are pending. The next one cannot be taken out
@@ -70,9 +71,10 @@ class DeadlineStorage {
         std::array<Entry, block_size> entries{};
     };
     // Blocks for so many deadlines, however they are spread over the queues: each may have its
-    // last block for one entry alone, does not use its first seven places, and the eighth may be a gap.
+    // last block for one entry alone, does not use its first seven places, and the eighth may be a gap. One
+    // more may be a hole, but not of the queue that the last one is inserted into.
     [[nodiscard]] static constexpr size_t blocks_for(size_t deadlines, size_t queues) {
-        return (deadlines + queues * (arity + block_size - 1)) / block_size;
+        return (deadlines - 1 + queues * (arity + block_size)) / block_size;
     }
     // Pointers that go with so many blocks: those that are free, and each queue's.
     [[nodiscard]] static constexpr size_t pointers_for(size_t blocks, size_t queues) {
@@ -150,10 +152,12 @@ class DeadlineQueue {
     void sink(uint32_t place, Entry entry);
 
     // By place, from top to end_: every entry is before all below it, and its node knows its place. The one
-    // on top may be a gap, without a node: it has the time of the earliest below.
+    // on top may be a gap, without a node: it has the time of the earliest below. One with nothing below may
+    // be a hole: a free place, which is not the last.
     Block** blocks_ = nullptr;        // as many as the places up to end_ need, the first for ever
     Entry* top_ = nullptr;            // the entry there
     uint32_t end_ = first_below(top); // first place that is free, but for the top
+    uint32_t hole_ = 0;               // and this one; 0: there is none
     DeadlineStorage* storage_ = nullptr;
 };
 

@@ -183,6 +183,61 @@ TEST(DeadlineQueue, QueuesShareTheirStorage) {
     }
 }
 
+// Each with a gap on top and one with a hole, which the last deadline does not come into.
+TEST(DeadlineQueue, StorageHoldsGapsAndAHole) {
+    for (size_t in_first = 50; in_first < 70; ++in_first) {
+        for (size_t in_second = 50; in_second < 70; ++in_second) {
+            Storage storage(in_first + in_second, 2);
+            std::array<DeadlineQueue, 2> queues;
+            queues[0].prepare(storage);
+            queues[1].prepare(storage);
+            std::vector<DeadlineNode> first(in_first + 2); // the one to become the gap, and one the hole
+            std::vector<DeadlineNode> second(in_second + 1);
+            for (size_t i = 0; i < first.size(); ++i) {
+                queues[0].insert(first[i], Instant{i});
+            }
+            EXPECT_EQ(queues[0].pop_due(Instant{0}), &first[0]);
+            queues[0].cancel(first[in_first]);
+            for (size_t i = 0; i < second.size(); ++i) {
+                queues[1].insert(second[i], Instant{i});
+                if (i == 1) {
+                    EXPECT_EQ(queues[1].pop_due(Instant{0}), second.data());
+                }
+            }
+            EXPECT_EQ(all_due(queues[0], 1000).size(), in_first);
+            EXPECT_EQ(all_due(queues[1], 1000).size(), in_second);
+        }
+    }
+}
+
+// A cancelled one leaves a hole; whoever comes next takes it, above its place if it is earlier. A second one
+// leaves none, and holes at the end are given up with what was behind them.
+TEST(DeadlineQueue, HolesAreFilledAndGivenUp) {
+    Queue queue(200);
+    std::vector<DeadlineNode> many(60);
+    DeadlineNode first;
+    queue.insert(first, Instant{1});
+    for (size_t i = 0; i < many.size(); ++i) {
+        queue.insert(many[i], Instant{100 + i});
+    }
+    queue.cancel(many[40]);
+    queue.cancel(many[50]);
+    queue.insert(many[40], Instant{2});
+    queue.cancel(many[57]);
+    queue.cancel(many[59]);
+    queue.cancel(many[58]);
+    queue.insert(many[50], Instant{3});
+    std::vector<DeadlineNode*> expected{&first, &many[40], &many[50]};
+    for (size_t i = 0; i < 57; ++i) {
+        if (i != 40 && i != 50) {
+            expected.push_back(&many[i]);
+        }
+    }
+    EXPECT_EQ(all_due(queue, 1000), expected);
+    EXPECT_TRUE(queue.empty());
+    EXPECT_EQ(queue.next(), Instant::never());
+}
+
 // A last one that belongs above the place of the cancelled one, which only a
 // hostile shape brings: cousins with different parents.
 TEST(DeadlineQueue, CancelMayRaiseTheLast) {
