@@ -225,6 +225,8 @@ struct hal {
     void (*context_switch)(struct hal_context* from, const struct hal_context* to);
     /* [masked] The same, but unmasks and returns 0 when somebody switches back: the last deed of a call. */
     int64_t (*context_switch_unmask)(struct hal_context* from, const struct hal_context* to);
+    /* [masked, not in an event] Goes on in *to; where this one was is kept nowhere. Does not return. */
+    void (*context_leave)(const struct hal_context* to);
     /* [masked, in interrupt_exit] As context_switch, for a fiber that was interrupted: every register of
      * its that the interrupt entry did not save is saved too. */
     void (*context_preempt)(struct hal_context* from, const struct hal_context* to);

@@ -188,7 +188,7 @@ int64_t kill(const Caller& who, const FiberName& target, uint64_t reason) {
 // apart.
 [[gnu::always_inline]] inline bool at_hand(const Fiber& caller, uint64_t address) {
     return !parts::cells && address % alignof(rumpk_spawn_args) == 0 &&
-           caller.stack.contains({VirtAddr{address}, sizeof(rumpk_spawn_args)});
+           address - caller.stack.base.value() <= caller.stack.size - sizeof(rumpk_spawn_args);
 }
 
 // Where nobody runs meanwhile they are read where they lie, else copied once and whole.
@@ -201,13 +201,28 @@ int64_t kill(const Caller& who, const FiberName& target, uint64_t reason) {
     return *there;
 }
 
+// Rings or a budget, two words at a time. 0: neither.
+[[gnu::always_inline]] inline uint64_t wants_more(const rumpk_spawn_args& args) {
+    const auto pair = [&](size_t offset) {
+        const auto* const there = reinterpret_cast<const std::byte*>(&args) + offset;
+        uint64_t words = 0;
+        __builtin_memcpy(&words, __builtin_assume_aligned(there, alignof(uint64_t)), sizeof words);
+        return words;
+    };
+    static_assert(offsetof(rumpk_spawn_args, rx_slot_size) % alignof(uint64_t) == 0 &&
+                  offsetof(rumpk_spawn_args, tx_slots) - offsetof(rumpk_spawn_args, rx_slot_size) == 4 &&
+                  offsetof(rumpk_spawn_args, budget) - offsetof(rumpk_spawn_args, tx_slot_size) == 4);
+    return pair(offsetof(rumpk_spawn_args, rx_slot_size)) | pair(offsetof(rumpk_spawn_args, tx_slot_size)) |
+           args.rx_slots;
+}
+
 // What nearly every spawn asks for: a usual control block, and nothing that has to be refused.
 [[gnu::always_inline]] inline bool wants_usual(const Caller& who, const rumpk_spawn_args& args) {
     const Cell& cell = who.cell;
     const auto ceiling = static_cast<uint32_t>(cell.tier_ceiling());
     const uint32_t size = args.stack_size;
-    const uint64_t more = args.stack_base | args.budget | who.fiber.account();
-    if (args.size != sizeof args || more != 0 || wants_rings(args) || args.core != RUMPK_SPAWN_ANY_CORE) {
+    const uint64_t more = args.stack_base | wants_more(args) | who.fiber.account();
+    if (args.size != sizeof args || more != 0 || args.core != RUMPK_SPAWN_ANY_CORE) {
         return false;
     }
     if (args.flags == 0 ? args.tier != static_cast<uint32_t>(cell.home_tier())
@@ -222,7 +237,8 @@ int64_t kill(const Caller& who, const FiberName& target, uint64_t reason) {
 }
 
 // Unmasks; returns what the call does.
-[[gnu::noinline]] int64_t begin_fiber(Scheduler& here, Fiber& fiber, FiberId id) {
+[[gnu::noinline]] int64_t begin_fiber(Scheduler& here, Fiber& fiber) {
+    const FiberId id = fiber.id; // it may have ended before this one goes on
     here.begin(fiber);
     here.reschedule();
     machine().interrupts_restore(1);
@@ -231,10 +247,11 @@ int64_t kill(const Caller& who, const FiberName& target, uint64_t reason) {
 
 // A control block that was taken becomes the caller's fiber, of this core. Unmasks; returns what the call
 // does.
-[[gnu::noinline]] int64_t spawn_taken(Scheduler& here, Fiber& fiber, const rumpk_spawn_args& args) {
-    const FiberId id = fiber_make(fiber, args, here.running()->id);
-    if (!here.begin_beside(fiber)) {
-        return begin_fiber(here, fiber, id);
+[[gnu::noinline]] int64_t spawn_taken(Scheduler& here, Fiber& self, Fiber& fiber,
+                                      const rumpk_spawn_args& args) {
+    const FiberId id = fiber_make(fiber, args, self.id);
+    if (!here.begin_beside(self, fiber)) {
+        return begin_fiber(here, fiber);
     }
     machine().interrupts_restore(1);
     return static_cast<int64_t>(id.value());
@@ -270,7 +287,7 @@ int64_t spawn_here(const Caller& who, const rumpk_spawn_args& args) {
             return 0;
         });
         if (taken != nullptr) {
-            return spawn_taken(who.scheduler, *taken, args);
+            return spawn_taken(who.scheduler, who.fiber, *taken, args);
         }
         if (!parts::cores || result != to_call(Errno::again)) {
             machine().interrupts_restore(1);
@@ -338,7 +355,7 @@ extern "C" int64_t rumpk_call_spawn(uint64_t address) {
         const rumpk_spawn_args& args = args_at(address, copy);
         Fiber* const fiber = wants_usual(who, args) ? who.cell.take_fiber() : nullptr;
         if (fiber != nullptr) [[likely]] {
-            return spawn_taken(who.scheduler, *fiber, args);
+            return spawn_taken(who.scheduler, who.fiber, *fiber, args);
         }
     }
     return spawn_in_full(address);

@@ -262,10 +262,10 @@ static int64_t wait_for_own(Scheduler& here, uint64_t channels) {
 // A message sent and another waited for: one peer, and own channels without a deadline. Where the peer is
 // named on the caller's own stack and runs next anyway, the core goes straight to it; where it is on another
 // core, a message goes there. The first fiber's wait may have to open the console's input before.
-[[gnu::noinline]] static int64_t ring_and_wait(uint64_t wait, uint64_t peers) {
+[[gnu::noinline]] static int64_t ring_and_wait(uint64_t wait, uint64_t, uint64_t, uint64_t, uint64_t peers) {
     (void)machine().interrupts_mask();
     Scheduler& here = this_scheduler();
-    const Fiber& self = *here.running();
+    Fiber& self = *here.running();
     const uint64_t above = peers - self.stack.base.value(); // of what lies below the stack: huge
     if (!parts::cells && above <= self.stack.size - sizeof(rumpk_fiber_id) &&
         peers % alignof(rumpk_fiber_id) == 0) {
@@ -274,7 +274,7 @@ static int64_t wait_for_own(Scheduler& here, uint64_t channels) {
         const auto peer = self.cell->find(FiberId::from_call(entry & ~RUMPK_PEER_TX));
         if (peer && (&self != &self.cell->first_fiber() || console().input_open())) {
             // Who waits on the only core waits on this one.
-            if ((!parts::cores || owns(here, *peer)) && here.leads_to(*peer->fiber, bell, wait)) {
+            if ((!parts::cores || owns(here, *peer)) && here.leads_to(self, *peer->fiber, bell, wait)) {
                 return here.ring_and_wait(*peer->fiber, bell, wait);
             }
             if (parts::cores && ring_elsewhere(here, *peer, bell)) {
@@ -295,7 +295,7 @@ extern "C" int64_t rumpk_call_yield(uint64_t wait, uint64_t bell, uint64_t deadl
         return this_scheduler().end_turn();
     }
     if (((count ^ 1) | bell | flags | ~deadline) == 0 && wait - 1 < own_channels) { // some, and no others
-        return ring_and_wait(wait, peers);
+        return ring_and_wait(wait, bell, deadline, flags, peers);
     }
     return yield_in_full(wait, bell, deadline, flags, peers, count);
 }

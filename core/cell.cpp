@@ -130,17 +130,17 @@ void Cell::make_usual(Fiber& fiber) {
     fiber.unusual = slot == 0;
 }
 
-void Cell::give_unusual(Fiber& fiber) {
-    make_usual(fiber);
-    // The first fiber's slot is not used again: its rings are the boot rings, and the console's driver rings
-    // it there.
-    if (&fiber != fibers_.data()) {
-        add_free(fiber);
-    }
-}
-
 [[gnu::noinline]] void Cell::give_fiber(Fiber& fiber) {
-    give_back(fiber);
+    if (fiber.unusual) {
+        make_usual(fiber);
+        // The first fiber's slot is not used again: its rings are the boot rings, and the console's driver
+        // rings it there.
+        if (&fiber == fibers_.data()) {
+            name_nobody(fiber);
+            return;
+        }
+    }
+    give_usual(fiber);
 }
 
 // The first comes out first.

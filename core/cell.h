@@ -127,12 +127,15 @@ class Cell {
     [[nodiscard]] Result<FiberName> find(FiberId id);
     // Masked, on the home core. A fiber has ended and nothing touches it any more.
     void fiber_ended(Fiber& fiber, int64_t code);
-    // The same of one that has returned and is not the last.
-    [[gnu::always_inline]] void fiber_returned(Fiber& fiber) {
-        if (!event_->still_full()) { // nearly always it is: most cells do not read it
-            post_end(fiber, 0);
-        }
-        give_back(fiber);
+    // Is nothing to be done for such a fiber, which has returned, but give_usual()? Most cells do not read
+    // their events.
+    [[nodiscard]] bool ends_quietly(const Fiber& fiber) const {
+        return !fiber.unusual && event_->still_full();
+    }
+    // Masked, on the home core. As give_fiber().
+    void give_usual(Fiber& fiber) {
+        name_nobody(fiber);
+        add_free(fiber);
     }
     [[nodiscard]] uint32_t live_fibers() const { return live_; }
     [[nodiscard]] std::span<Fiber> fibers() { return fibers_; }
@@ -203,15 +206,9 @@ class Cell {
     // What a spawn with nothing more to ask for finds: a control block that runs at home on its pooled stack,
     // without budget, rings, watcher, or anything that it waits for.
     void make_usual(Fiber& fiber);
-    [[gnu::noinline]] void give_unusual(Fiber& fiber);
-    [[gnu::always_inline]] void give_back(Fiber& fiber) {
+    void name_nobody(Fiber& fiber) {
         fiber.id = FiberId::none();
         --live_;
-        if (fiber.unusual) [[unlikely]] {
-            give_unusual(fiber);
-        } else {
-            add_free(fiber);
-        }
     }
     void add_free(Fiber& fiber) {
         fiber.next_free = free_;

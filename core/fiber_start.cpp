@@ -10,29 +10,51 @@
 
 namespace rumpk {
 
-// A new context begins here, masked, on the fiber's own stack.
-void run_fiber(void* argument) {
-    Fiber& self = *static_cast<Fiber*>(argument);
-    const rumpk_entry entry = self.entry;
-    const uint64_t value = self.argument;
-    machine().interrupts_restore(1);
-    entry(value);
-    (void)machine().interrupts_mask();
-    Cell& cell = *self.cell;
-    if (!cell.at_home() || cell.live_fibers() == 1) [[unlikely]] {
+// The end of a fiber that is not as easy as most.
+[[gnu::noinline]] static void end_attended(Scheduler& here, Fiber& self) {
+    const Cell& cell = *self.cell;
+    if (!cell.at_home() || cell.live_fibers() == 1) {
         end_self(0);
-    }
-    // All of the stack is free again, and nobody but this core gives it to another.
-    Scheduler& here = this_scheduler();
-    if (Fiber* const next = here.step_aside(); next != nullptr) [[likely]] {
-        self.owned = false;
-        cell.fiber_returned(self);
-        here.go_on_with(*next);
     }
     fiber_end(self, 0);
     machine().interrupts_restore(1); // an interrupt that comes here does not come back
     (void)machine().interrupts_mask();
     here.leave();
+}
+// Somebody wants to know of it.
+[[gnu::noinline]] static void end_noted(Scheduler& here, Fiber& self, Fiber& next) {
+    self.cell->fiber_ended(self, 0);
+    here.go_on_with(next);
+}
+
+// The running fiber has returned; this never does. Masked, on its stack, all of which is free again: at home
+// nobody but this core gives it to another. Calls nothing that comes back, and so needs no frame.
+[[gnu::noinline]] static void end_returned() {
+    Scheduler& here = this_scheduler();
+    Fiber& self = *here.running();
+    Cell& cell = *self.cell;
+    Fiber* const next = cell.at_home() && cell.live_fibers() != 1 ? here.step_aside() : nullptr;
+    if (next == nullptr) [[unlikely]] {
+        return end_attended(here, self);
+    }
+    self.owned = false;
+    if (!cell.ends_quietly(self)) [[unlikely]] {
+        return end_noted(here, self, *next);
+    }
+    cell.give_usual(self);
+    here.go_on_with(*next);
+}
+
+// A new context begins here, masked, on the fiber's own stack.
+void run_fiber(void* argument) {
+    const Fiber& self = *static_cast<Fiber*>(argument);
+    const rumpk_entry entry = self.entry;
+    const uint64_t value = self.argument;
+    machine().interrupts_restore(1);
+    entry(value);
+    (void)machine().interrupts_mask();
+    end_returned();
+    __builtin_unreachable();
 }
 
 static void run_condemned(void* argument) {

@@ -55,14 +55,16 @@ class RunQueue {
     // The current tier's first has had its turn: it goes to the end. Returns the new
     // first.
     RunNode& rotate(RunNode& first) {
-        first_ = first.next;
-        return *first.next;
+        RunNode& next = *first.next;
+        first_ = &next;
+        return next;
     }
     // The current tier's first leaves, and there is another: the new first, which is returned.
     RunNode& leave(RunNode& first) {
         RunNode& next = *first.next;
-        next.previous = first.previous;
-        first.previous->next = &next;
+        RunNode& last = *first.previous;
+        next.previous = &last;
+        last.next = &next;
         first = RunNode{};
         first_ = &next;
         return next;
@@ -75,8 +77,9 @@ class RunQueue {
     }
     // To the end of the current tier, whose first is this one. Not queued yet.
     static void append(RunNode& node, RunNode& first) {
-        node = {&first, first.previous};
-        first.previous->next = &node;
+        RunNode& last = *first.previous;
+        node = {&first, &last};
+        last.next = &node;
         first.previous = &node;
     }
     // To the end of its tier. Not queued yet.

@@ -304,7 +304,8 @@ uint64_t Scheduler::wait(uint64_t channels, Instant deadline) {
     return self.take(channels);
 }
 
-// Only one local outlives the switch, so that the frame is small.
+// Only one local outlives the switch, so that the frame is small; and it is found anew, so that what decides
+// whether to come here needs none.
 int64_t Scheduler::ring_and_wait(Fiber& other, uint64_t bell, uint64_t channels) {
     Fiber& self = *running();
     other.latched |= bell;

@@ -104,9 +104,9 @@ class Scheduler {
 
     // A fiber of this core begins, with a context.
     void begin(Fiber& fiber);
-    // The same, where nothing else is to be done than to put it behind the running fiber, in that one's tier.
-    [[gnu::always_inline]] bool begin_beside(Fiber& fiber) {
-        Fiber& self = *running();
+    // The same, where nothing else is to be done than to put it behind the running fiber, `self`, in that
+    // one's tier.
+    [[gnu::always_inline]] bool begin_beside(Fiber& self, Fiber& fiber) {
         if (fiber.tier != self.tier || attends(Attention::tracing)) [[unlikely]] {
             return false;
         }
@@ -138,11 +138,11 @@ class Scheduler {
     // Running fiber: waits until one of `channels` is latched or the deadline has
     // passed. Returns the channels, latches cleared; 0: the deadline passed.
     [[nodiscard]] uint64_t wait(uint64_t channels, Instant deadline);
-    // Is this other fiber of this core the next to run, if `bell` comes to it and the running one then waits
-    // for `channels`, without a deadline? Said of two fibers that have their tier to themselves.
-    [[nodiscard]] bool leads_to(const Fiber& other, uint64_t bell, uint64_t channels) const {
-        const Fiber& self = *running();
-        return other.state == FiberState::waiting && ((other.latched | bell) & other.waits_for) != 0 &&
+    // Is this other fiber of this core the next to run, if `bell` comes to it and the running one, `self`,
+    // then waits for `channels`, without a deadline? Said of two fibers that have their tier to themselves.
+    [[nodiscard]] bool leads_to(const Fiber& self, const Fiber& other, uint64_t bell,
+                                uint64_t channels) const {
+        return other.state == FiberState::waiting && (bell & other.waits_for) != 0 &&
                !other.deadline.pending() && other.tier == self.tier && self.run.next == &self.run &&
                (self.latched & channels) == 0 && attention_ == 0 && !self.overflowed();
     }
@@ -175,10 +175,10 @@ class Scheduler {
         self.state = FiberState::free;
         return reinterpret_cast<Fiber*>(&ready_.leave(self.run));
     }
-    [[noreturn, gnu::always_inline]] void go_on_with(Fiber& next) {
+    // Does not return.
+    [[gnu::always_inline]] void go_on_with(Fiber& next) {
         count_switch(next);
-        machine().context_switch(&nobodys_, &next.context);
-        __builtin_trap(); // nobody goes back there
+        machine().context_leave(&next.context);
     }
     // From now on only this fiber, of the kernel, is given the core; and, while it waits, that one.
     void run_only(Fiber& fiber, Fiber* meanwhile = nullptr) {

@@ -68,7 +68,7 @@ struct AddressRange {
     [[nodiscard]] constexpr bool empty() const { return size == 0; }
     [[nodiscard]] constexpr VirtAddr end() const { return base + size; } // exclusive
     [[nodiscard]] constexpr bool contains(VirtAddr address) const {
-        return address >= base && address - base < size;
+        return address - base < size; // of what lies below: huge
     }
     // An empty range is contained where it touches, its base at most our end.
     [[nodiscard]] constexpr bool contains(AddressRange other) const {

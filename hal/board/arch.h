@@ -88,6 +88,7 @@ void context_make(hal_context* context, void* stack_base, uint64_t stack_size, v
 extern "C" {
 void hal_context_switch(hal_context* from, const hal_context* to);
 int64_t hal_context_switch_unmask(hal_context* from, const hal_context* to);
+void hal_context_leave(const hal_context* to);
 void hal_context_preempt(hal_context* from, const hal_context* to);
 int64_t hal_call_on_stack(void* stack_base, uint64_t stack_size, int64_t (*function)(void*), void* argument);
 }

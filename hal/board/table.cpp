@@ -28,6 +28,7 @@ constinit const struct hal hal_table = {
     .context_make = context_make,
     .context_switch = hal_context_switch,
     .context_switch_unmask = hal_context_switch_unmask,
+    .context_leave = hal_context_leave,
     .context_preempt = hal_context_preempt,
     .call_on_stack = hal_call_on_stack,
 

@@ -49,6 +49,28 @@ void switch_keeps_what_a_call_keeps() {
     EXPECT_EQUAL(spinners[1].changed, 0);
 }
 
+// One that ends with registers of its own, and is made again where it was: nothing of it is kept.
+struct hal_context leaving;
+void leave(void*) {
+    machine->context_leave(&main_context);
+}
+void fill_and_leave(void* seed) {
+    rumpk_probe_call(leave, nullptr, reinterpret_cast<uintptr_t>(seed));
+}
+void to_who_leaves(void* seed) {
+    machine->context_make(&leaving, stack(0).base, stack(0).size, fill_and_leave, seed);
+    machine->context_switch(&main_context, &leaving);
+}
+
+void leave_keeps_what_a_call_keeps() {
+    for (uint64_t i = 1; i <= 100; i++) {
+        const uint64_t seed = i * 0x1111111111111111;
+        EXPECT_EQUAL(
+            rumpk_probe_call(to_who_leaves, reinterpret_cast<void*>(static_cast<uintptr_t>(~seed)), seed), 0);
+        EXPECT_EQUAL(machine->interrupts_mask(), 0);
+    }
+}
+
 int64_t nothing(void*) {
     return 0;
 }
@@ -182,6 +204,7 @@ void life_goes_on_while_a_context_is_preempted() {
 
 const Test tests_of_switches[] = {
     {"switch keeps what a call keeps", switch_keeps_what_a_call_keeps},
+    {"leave keeps what a call keeps", leave_keeps_what_a_call_keeps},
     {"call_on_stack keeps what a call keeps", call_on_stack_keeps_what_a_call_keeps},
     {"interrupts keep what a call keeps", interrupts_keep_what_a_call_keeps},
     {"interrupts keep every register", interrupts_keep_every_register},

@@ -58,6 +58,7 @@ hal_context_switch:
     str     xzr, [x5, #CORE_REPORTING]
     mov     x5, sp
     str     x5, [x0]
+.Lgo_on:
     ldr     x5, [x1]
     mov     sp, x5
     ldp     x5, x6, [sp, #SWITCH_FPCR]
@@ -71,6 +72,13 @@ hal_context_switch:
     callee_saved ldp
     add     sp, sp, #SWITCH_SIZE
     ret
+
+/* void hal_context_leave(const hal_context* to): the second half of the above. */
+    .globl  hal_context_leave
+hal_context_leave:
+    mov     x1, x0
+    mrs     x2, fpcr
+    b       .Lgo_on
 
 /* int64_t hal_context_switch_unmask(hal_context* from, const hal_context* to) */
     .globl  hal_context_switch_unmask

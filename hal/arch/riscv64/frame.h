@@ -55,11 +55,12 @@ struct SwitchFrame {
     uint64_t s[12];
     uint64_t ra;
     uint64_t tp;
-    uint64_t fcsr; // these two only where `has_float` is not 0
+    uint64_t fcsr; // these two only where it has written an FP register since its beginning
     uint64_t fs[12];
-    uint64_t has_float; // it has written an FP register since its beginning
+    // Whether it has: 0 not, below 0 yes. Above: it has not begun, and all that it has is s[1] and s[2].
+    int64_t has_float;
 };
-static_assert(offsetof(SwitchFrame, s) == 0);
+static_assert(offsetof(SwitchFrame, s) == 0 && SWITCH_ENTRY == 8 && SWITCH_ARGUMENT == 16);
 static_assert(offsetof(SwitchFrame, ra) == SWITCH_RA);
 static_assert(offsetof(SwitchFrame, tp) == SWITCH_TP);
 static_assert(offsetof(SwitchFrame, fcsr) == SWITCH_FCSR);

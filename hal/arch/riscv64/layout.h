@@ -23,6 +23,8 @@
 #define FRAME_SIZE 288
 
 /* struct SwitchFrame: s0-s11, then */
+#define SWITCH_ENTRY 8 /* s1 and s2, of one that has not begun */
+#define SWITCH_ARGUMENT 16
 #define SWITCH_RA 96
 #define SWITCH_TP 104
 #define SWITCH_FCSR 112

@@ -74,16 +74,42 @@ hal_context_switch:
     ld      sp, 0(a1)
     ld      t1, SWITCH_FLOAT - SWITCH_SIZE(sp)
     bnez    t1, .Lto_float
+.Lto_none:
     /* The next has no FP state yet: to nearest, no flags, and Dirty becomes Clean. */
     fscsr   zero
     li      t0, XSTATUS_FS_INITIAL
     csrc    XSTATUS, t0
     j       .Lgo_on
 .Lto_float:
+    bgtz    t1, .Lto_new
     ld      t0, SWITCH_FCSR - SWITCH_SIZE(sp)
     fscsr   t0
     callee_saved_float fld
     j       .Lgo_on
+
+/* Where a context of context_make begins, which has an entry and its argument, and FP state as above. s0 = 0 ends
+ * backtraces. */
+.Lto_new:
+    ld      t1, SWITCH_ENTRY - SWITCH_SIZE(sp)
+    ld      a0, SWITCH_ARGUMENT - SWITCH_SIZE(sp)
+    li      s0, 0
+    li      tp, 0
+    bgez    t0, 1f
+    fscsr   zero
+    li      t0, XSTATUS_FS_INITIAL
+    csrc    XSTATUS, t0
+1:  jalr    t1
+    unimp   /* it must not return */
+
+/* void hal_context_leave(const hal_context* to): the second half of the above. */
+    .globl  hal_context_leave
+hal_context_leave:
+    csrr    t0, XSTATUS
+    ld      sp, 0(a0)
+    ld      t1, SWITCH_FLOAT - SWITCH_SIZE(sp)
+    bnez    t1, .Lto_float
+    bgez    t0, .Lgo_on
+    j       .Lto_none
 
 /* void hal_context_preempt(hal_context* from, const hal_context* to): the trap
  * frame further up this stack has the caller-saved integer registers. */
@@ -109,13 +135,6 @@ hal_context_preempt:
 1:  ld      ra, PREEMPT_RA(sp)
     addi    sp, sp, PREEMPT_SIZE
     ret
-
-/* Where a context of context_make begins: s1 = entry, s2 = its argument, s0 = 0. */
-    .globl  hal_context_begin
-hal_context_begin:
-    mv      a0, s2
-    jalr    s1
-    unimp   /* it must not return */
 
 /* int64_t hal_call_on_stack(void* base, uint64_t size, int64_t (*function)(void*), void* argument):
  * the frame on the old stack is an ordinary one, so backtraces cross over. */

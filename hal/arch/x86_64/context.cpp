@@ -61,6 +61,8 @@ void rumpk_x86_64_context_make(struct hal_context* context, void* stack_base, ui
         "fnstcw 4(%rsp)\n"
         "movzwl 4(%rsp), %ecx\n"
         "mov %rsp, (%rdi)\n"
+        ".hidden rumpk_x86_64_go_on\n"
+        "rumpk_x86_64_go_on:\n" // from here on only rsi and cx are looked at
         "mov (%rsi), %rsp\n"
         "ldmxcsr (%rsp)\n"
         "cmp 4(%rsp), %cx\n"
@@ -77,6 +79,13 @@ void rumpk_x86_64_context_make(struct hal_context* context, void* stack_base, ui
         "2:\n"
         "fldcw 4(%rsp)\n"
         "jmp 1b\n");
+}
+
+[[gnu::naked]] void rumpk_x86_64_context_leave(const struct hal_context*) {
+    asm("mov %rdi, %rsi\n"
+        "fnstcw -8(%rsp)\n"
+        "movzwl -8(%rsp), %ecx\n"
+        "jmp rumpk_x86_64_go_on\n");
 }
 
 [[gnu::naked]] int64_t rumpk_x86_64_call_on_stack(void*, uint64_t, int64_t (*)(void*), void*) {

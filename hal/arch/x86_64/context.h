@@ -21,6 +21,7 @@ extern "C" {
 void rumpk_x86_64_context_make(struct hal_context* context, void* stack_base, uint64_t stack_size,
                                void (*entry)(void*), void* argument);
 void rumpk_x86_64_context_switch(struct hal_context* from, const struct hal_context* to);
+void rumpk_x86_64_context_leave(const struct hal_context* to);
 int64_t rumpk_x86_64_call_on_stack(void* stack_base, uint64_t stack_size, int64_t (*function)(void*),
                                    void* argument);
 }

@@ -56,6 +56,7 @@ constinit const struct hal table = {
     .context_make = context_make,
     .context_switch = context_switch,
     .context_switch_unmask = context_switch_unmask,
+    .context_leave = context_leave,
     .context_preempt = context_switch, // the interrupt entry has saved all the rest
     .call_on_stack = call_on_stack,
     .interrupts_mask = interrupts_mask,

@@ -21,6 +21,7 @@ extern const uint64_t stack_slack;
 void context_make(struct hal_context* context, void* stack_base, uint64_t stack_size, void (*entry)(void*),
                   void* argument);
 void context_switch(struct hal_context* from, const struct hal_context* to);
+void context_leave(const struct hal_context* to);
 int64_t call_on_stack(void* stack_base, uint64_t stack_size, int64_t (*function)(void*), void* argument);
 
 } // namespace rumpk::hal

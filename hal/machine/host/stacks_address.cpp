@@ -100,6 +100,10 @@ void context_switch(struct hal_context* from, const struct hal_context* to) {
     stack_entered(own);
 }
 
+void context_leave(const struct hal_context* to) {
+    x86_64::rumpk_x86_64_context_leave(to);
+}
+
 int64_t call_on_stack(void* stack_base, uint64_t stack_size, int64_t (*function)(void*), void* argument) {
     Call what = {.stack = range(stack_base, stack_size), .function = function, .argument = argument};
     stack_emptied(what.stack);

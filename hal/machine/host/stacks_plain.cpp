@@ -21,6 +21,10 @@ void context_switch(struct hal_context* from, const struct hal_context* to) {
     x86_64::rumpk_x86_64_context_switch(from, to);
 }
 
+void context_leave(const struct hal_context* to) {
+    x86_64::rumpk_x86_64_context_leave(to);
+}
+
 int64_t call_on_stack(void* stack_base, uint64_t stack_size, int64_t (*function)(void*), void* argument) {
     return x86_64::rumpk_x86_64_call_on_stack(stack_base, stack_size, function, argument);
 }

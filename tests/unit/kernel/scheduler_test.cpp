@@ -34,7 +34,7 @@ void end_turn() {
 bool exchange(Fiber& other, uint64_t bell, uint64_t channels) {
     (void)machine().interrupts_mask();
     Scheduler& here = this_scheduler();
-    if (!here.leads_to(other, bell, channels)) {
+    if (!here.leads_to(*here.running(), other, bell, channels)) {
         machine().interrupts_restore(1);
         return false;
     }
@@ -302,6 +302,7 @@ TEST(Scheduler, WhoEndsStepsAsideForItsOwnTier) {
             return false;
         }
         here.go_on_with(*next);
+        return true; // it does not come back
     };
     Fiber& above = machine.fiber(Tier::photon, [&] { order += "p"; });
     machine.scheduler.make_ready(machine.fiber(Tier::gravity, [&] { (void)would_step_aside("a"); }));

@@ -163,6 +163,10 @@ Machine::Machine(uint64_t seed) {
         interrupts_restore(1);
         return 0;
     };
+    world->table.context_leave = [](const hal_context* to) {
+        hal_context left{};
+        context_switch(&left, to);
+    };
     world->table.context_preempt = context_switch;
     world->table.interrupts_mask = interrupts_mask;
     world->table.interrupts_restore = interrupts_restore;

@@ -137,6 +137,12 @@ int64_t context_switch_unmask(hal_context* from, const hal_context* to) {
     return 0;
 }
 
+hal_context left; // whichever core did so last: nobody goes back there
+
+void context_leave(const hal_context* to) {
+    context_switch(&left, to);
+}
+
 void context_preempt(hal_context* from, const hal_context* to) {
     world->parked[here().runs_on].context = from;
     context_switch(from, to);
@@ -322,6 +328,7 @@ const hal& make_table() {
     table.context_make = context_make;
     table.context_switch = context_switch;
     table.context_switch_unmask = context_switch_unmask;
+    table.context_leave = context_leave;
     table.context_preempt = context_preempt;
     table.call_on_stack = call_on_stack;
     table.interrupts_mask = interrupts_mask;
