@@ -11,9 +11,9 @@ namespace rumpk::hal {
 extern "C" {
 // For the entry below: the components of XSAVE, the size of the area with its
 // alignment, and the control words that the events run with.
-constinit uint64_t rumpk_host_vector_mask = 0;
-constinit uint64_t rumpk_host_vector_size = 0;
-constinit uint32_t rumpk_host_mxcsr = x86_64::initial_mxcsr;
+[[gnu::used]] constinit uint64_t rumpk_host_vector_mask = 0;
+[[gnu::used]] constinit uint64_t rumpk_host_vector_size = 0;
+[[gnu::used]] constinit uint32_t rumpk_host_mxcsr = x86_64::initial_mxcsr;
 }
 
 namespace {

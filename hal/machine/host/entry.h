@@ -48,9 +48,9 @@ extern const char rumpk_host_wait_end[];
 // With rdi = the core, on its fault stack, masked.
 void rumpk_host_fault_entry();
 
-// What the entries call.
-int64_t rumpk_host_interrupt_batch(void* core);
-[[noreturn]] void rumpk_host_fault(Core* core);
+// What the entries call: their assembly is nothing that a compiler of the whole program looks into.
+[[gnu::used]] int64_t rumpk_host_interrupt_batch(void* core);
+[[noreturn, gnu::used]] void rumpk_host_fault(Core* core);
 }
 
 } // namespace rumpk::hal

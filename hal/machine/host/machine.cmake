@@ -8,10 +8,12 @@ set(RUMPK_CELLS_SHARE_A_MAP ON) # nothing is kept apart
 set(RUMPK_MACHINE_KERNEL_FLAGS -fPIE -momit-leaf-frame-pointer)
 set(RUMPK_KERNEL_LINK_FLAGS -pie -pthread -Wl,-z,now -Wl,-z,relro)
 
-# Sanitizers exist for targets with an operating system alone. The kernel is still not to be
+# One target for both halves of the kernel: across files the compiler goes straight to what core calls through the
+# HAL's table, and sanitizers exist for targets with an operating system alone. The kernel is still not to be
 # taken for one of its programs: libc++ would ask for glibc's headers.
-if(RUMPK_SANITIZE)
-    list(APPEND RUMPK_MACHINE_KERNEL_FLAGS --target=x86_64-unknown-linux-gnu -U__linux__)
+list(APPEND RUMPK_MACHINE_KERNEL_FLAGS --target=x86_64-unknown-linux-gnu -U__linux__)
+if(NOT RUMPK_SANITIZE)
+    set(RUMPK_KERNEL_OPTIMIZE -Os -flto)
 endif()
 
 # What a sanitizer is told about stacks; its runtime is the one part that needs a C++ library.

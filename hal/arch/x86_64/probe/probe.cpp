@@ -82,7 +82,7 @@ void image_make(Area& image, uint64_t mask, uint64_t seed) {
 
 extern "C" {
 
-constinit uint32_t rumpk_probe_stop = 0;
+[[gnu::used]] constinit uint32_t rumpk_probe_stop = 0;
 
 // Loads `image`, fills the general registers from `seed`, waits, counts those that have
 // changed, and saves the vector state to `after`. Table on the stack: 15 values, then the
