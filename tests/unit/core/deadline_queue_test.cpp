@@ -191,17 +191,17 @@ TEST(DeadlineQueue, StorageHoldsGapsAndAHole) {
             std::array<DeadlineQueue, 2> queues;
             queues[0].prepare(storage);
             queues[1].prepare(storage);
-            std::vector<DeadlineNode> first(in_first + 2); // the one to become the gap, and one the hole
-            std::vector<DeadlineNode> second(in_second + 1);
-            for (size_t i = 0; i < first.size(); ++i) {
-                queues[0].insert(first[i], Instant{i});
+            std::vector<DeadlineNode> some(in_first + 2); // the one to become the gap, and one the hole
+            std::vector<DeadlineNode> others(in_second + 1);
+            for (size_t i = 0; i < some.size(); ++i) {
+                queues[0].insert(some[i], Instant{i});
             }
-            EXPECT_EQ(queues[0].pop_due(Instant{0}), &first[0]);
-            queues[0].cancel(first[in_first]);
-            for (size_t i = 0; i < second.size(); ++i) {
-                queues[1].insert(second[i], Instant{i});
+            EXPECT_EQ(queues[0].pop_due(Instant{0}), &some[0]);
+            queues[0].cancel(some[in_first]);
+            for (size_t i = 0; i < others.size(); ++i) {
+                queues[1].insert(others[i], Instant{i});
                 if (i == 1) {
-                    EXPECT_EQ(queues[1].pop_due(Instant{0}), second.data());
+                    EXPECT_EQ(queues[1].pop_due(Instant{0}), others.data());
                 }
             }
             EXPECT_EQ(all_due(queues[0], 1000).size(), in_first);
