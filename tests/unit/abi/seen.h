@@ -25,9 +25,11 @@ extern const size_t facts_in_c_count;
 }
 #define ABI_ALIGNOF alignof
 #define ABI_ENTRY fact
+#define ABI_NONE nullptr
 #else
 #define ABI_ALIGNOF _Alignof
 #define ABI_ENTRY (struct fact)
+#define ABI_NONE 0
 #endif
 
 #define ABI_CONSTANT(name, value) ABI_ENTRY{FACT_CONSTANT, "", #name, value, (uint64_t)(name), 0, 0},
@@ -40,6 +42,6 @@ extern const size_t facts_in_c_count;
               offset,                                                                                        \
               offsetof(struct type, name),                                                                   \
               size,                                                                                          \
-              sizeof(((struct type*)0)->name)},
+              sizeof(((struct type*)ABI_NONE)->name)},
 
 #endif
