@@ -185,9 +185,9 @@ void rights_are_taken_on_every_core() {
     for (int i = 0; i < 10; i++) {
         store(asked, 1);
         machine->core_wake(other);
-        EXPECT(sleep_until(machine->now() + 1000 * millisecond, program_has_begun));
+        EXPECT(sleep_until(machine->now() + 10000 * millisecond, program_has_begun));
         EXPECT_EQUAL(machine->unmap(place_user_data, page), 0);
-        EXPECT(sleep_until(machine->now() + 100 * millisecond, answer));
+        EXPECT(sleep_until(machine->now() + 1000 * millisecond, answer));
         program_go_on();
         wait_until(answer);
         EXPECT_EQUAL(answered, 0); // it has faulted

@@ -56,9 +56,10 @@ struct SwitchFrame {
     uint64_t fpcr;
     uint64_t fpsr;
     uint64_t tpidr; // TPIDR_EL0
-    uint64_t padding;
+    uint64_t entry; // of one that has not begun: all that it has besides is its argument, x19[0]. 0: it has
 };
-static_assert(offsetof(SwitchFrame, x19) == 0);
+static_assert(offsetof(SwitchFrame, x19) == 0 && SWITCH_ARGUMENT == 0);
+static_assert(offsetof(SwitchFrame, entry) == SWITCH_ENTRY && SWITCH_ENTRY == SWITCH_TPIDR + 8);
 static_assert(offsetof(SwitchFrame, d8) == SWITCH_D);
 static_assert(offsetof(SwitchFrame, fpcr) == SWITCH_FPCR);
 static_assert(offsetof(SwitchFrame, fpsr) == SWITCH_FPSR);

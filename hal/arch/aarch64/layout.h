@@ -23,6 +23,8 @@
 #define SWITCH_FPCR 160
 #define SWITCH_FPSR 168
 #define SWITCH_TPIDR 176
+#define SWITCH_ENTRY 184  /* behind it: the two are one pair */
+#define SWITCH_ARGUMENT 0 /* x19, of one that has not begun */
 #define SWITCH_SIZE 192
 
 /* struct PreemptFrame: q0-q31, then */

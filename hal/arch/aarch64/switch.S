@@ -52,7 +52,7 @@ hal_context_switch:
     mrs     x3, fpsr
     mrs     x4, tpidr_el0
     stp     x2, x3, [sp, #SWITCH_FPCR]
-    str     x4, [sp, #SWITCH_TPIDR]
+    stp     x4, xzr, [sp, #SWITCH_TPIDR] /* and SWITCH_ENTRY: it has begun */
     /* A fault's handler that leaves this way has dealt with it (trap.S). */
     mrs     x5, tpidr_el1
     str     xzr, [x5, #CORE_REPORTING]
@@ -61,8 +61,9 @@ hal_context_switch:
 .Lgo_on:
     ldr     x5, [x1]
     mov     sp, x5
+    ldp     x7, x8, [sp, #SWITCH_TPIDR]
+    cbnz    x8, .Lto_new
     ldp     x5, x6, [sp, #SWITCH_FPCR]
-    ldr     x7, [sp, #SWITCH_TPIDR]
     /* Writing FPCR empties the pipeline on many processors; it seldom differs. */
     cmp     x5, x2
     b.eq    1f
@@ -72,6 +73,18 @@ hal_context_switch:
     callee_saved ldp
     add     sp, sp, #SWITCH_SIZE
     ret
+
+/* Where a context of context_make begins. x29 = 0 ends backtraces; FPCR says "to nearest, no traps". */
+.Lto_new:
+    ldr     x0, [sp, #SWITCH_ARGUMENT]
+    add     sp, sp, #SWITCH_SIZE
+    mov     x29, #0
+    cbz     x2, 1f
+    msr     fpcr, xzr
+1:  msr     fpsr, xzr
+    msr     tpidr_el0, xzr
+    blr     x8
+    brk     #0 /* it must not return */
 
 /* void hal_context_leave(const hal_context* to): the second half of the above. */
     .globl  hal_context_leave
@@ -106,13 +119,6 @@ hal_context_preempt:
     ldr     x30, [sp, #PREEMPT_LR]
     add     sp, sp, #PREEMPT_SIZE
     ret
-
-/* Where a context of context_make begins: x19 = entry, x20 = its argument, x29 = 0. */
-    .globl  hal_context_begin
-hal_context_begin:
-    mov     x0, x20
-    blr     x19
-    brk     #0 /* it must not return */
 
 /* int64_t hal_call_on_stack(void* base, uint64_t size, int64_t (*function)(void*), void* argument):
  * the frame on the old stack is an ordinary one, so backtraces cross over. */
