@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from tools.cli import machines, scenarios, testing  # noqa: E402
+from tools.cli import machines, scenario_run, scenarios, testing  # noqa: E402
 
 MACHINE = machines.Machine("qemu-x", "riscv64", "qemu", "qemu", (), 128 << 20, 64 << 20, 4)
 PROCESS = machines.Machine("host", "x86_64", "process", "", (), 128 << 20, 64 << 20, 4)
@@ -107,7 +107,7 @@ class Expectations(unittest.TestCase):
             paths = [Path(folder, name) for name in ("in", "out", "err")]
             for path, data in zip(paths, (given, stdout, stderr)):
                 path.write_bytes(data)
-            done = scenarios.Run(code, paths[1], paths[2], seconds)
+            done = scenario_run.Run(code, paths[1], paths[2], seconds)
             return list(scenarios._wrong({"expect": {"code": 0, **expect}, "limit_seconds": 5}, done, paths[0]))
 
     def test_right(self):
@@ -135,6 +135,33 @@ class Expectations(unittest.TestCase):
             ({"stderr_lacks": ["two"]}, {"stderr": b"twofold\n"}),
         ):
             self.assertEqual(len(self.wrong(expect, **given)), 1, expect)
+
+
+class SlowReaders(unittest.TestCase):
+    """A slow reader has its writer wait, however slow that one is itself."""
+
+    WRITER = """
+import os, time
+os.set_blocking(1, False)
+waits = 0
+for piece in range(24):
+    time.sleep(0.02)
+    while True:
+        try:
+            os.write(1, bytes(4096))
+            break
+        except BlockingIOError:
+            waits += 1
+            time.sleep(0.02)
+os._exit(waits > 0)
+"""
+
+    def test_a_slow_writer_waits(self):
+        facts = {"slow_reader": True, "limit_seconds": 20}
+        with tempfile.TemporaryDirectory() as folder:
+            command = [sys.executable, "-c", self.WRITER]
+            done = scenario_run.execute(command, facts, Path(os.devnull), Path(folder))
+            self.assertEqual((done.code, done.stdout.stat().st_size), (1, 24 * 4096))
 
 
 class Inputs(unittest.TestCase):

@@ -17,7 +17,7 @@
     build = true                      let `./rumpk run` build it by name; else the built image is run
     parts = ["cores"]                 with a kernel that has exactly these parts (core/parts.h)
     [manifest]                        with these keys in place of its cell.toml's
-    slow_reader = true                take standard output slowly
+    slow_reader = true                take standard output slowly, and none until its writer waits
     close_output_after = 100          read so many bytes of it, then close it
     [input]                           standard input; without it /dev/null. One of:
     text / file / all_bytes = true / random = { size, seed } / package_text = size / zeros = size
@@ -56,12 +56,12 @@ import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
-from . import common, device_tree, image, machines, manifest, parts, trace_check
+from . import common, device_tree, image, machines, manifest, parts, scenario_run, trace_check
+from .scenario_run import Failure
 
 FOLDER = common.ROOT / "tests" / "scenarios"
 INPUTS = common.BUILD / "tests-input"
 TRACE = "trace.json"
-GRACE = 20  # seconds that the command itself may take beyond the machine's limit
 SHOWN = 2000  # bytes of each stream in a failure's report
 
 # Other builds of a machine's images (CMakePresets.json) that every scenario runs with as well.
@@ -79,10 +79,6 @@ _EXPECT_KEYS = {
     "code", "stdout", "stdout_regex", "stdout_is_input", "stdout_sha256", "stdout_equals", "stdout_wall", "stderr",
     "stderr_lacks", "trace",
 }
-
-
-class Failure(Exception):
-    """What was wrong, as shown under the test's name."""
 
 
 class Scenario(NamedTuple):
@@ -362,13 +358,6 @@ def command_of(scenario, folder):
     return command + facts.get("options", []) + ["--"] + facts.get("args", [])
 
 
-class Run(NamedTuple):
-    code: int
-    stdout: Path
-    stderr: Path
-    seconds: float
-
-
 def run(scenario):
     """Runs it; raises Failure with all that is wrong."""
     facts = scenario.facts
@@ -377,52 +366,10 @@ def run(scenario):
     with tempfile.TemporaryDirectory(prefix="rumpk-scenario-") as folder:
         source = input_file(facts)
         command = command_of(scenario, folder)
-        done = _run(command, facts, source, Path(folder))
+        done = scenario_run.execute(command, facts, source, Path(folder))
         wrong = list(_wrong(facts, done, source))
         if wrong:
             raise Failure("\n".join([*wrong, "", *_report(command, done, source)]))
-
-
-def _run(command, facts, source, folder):
-    out, err = folder / "stdout", folder / "stderr"
-    delay = facts.get("input", {}).get("delay", 0)
-    reads = facts.get("slow_reader") or "close_output_after" in facts
-    begun = time.monotonic()
-    with source.open("rb") as given, out.open("wb") as to, err.open("wb") as errors:
-        process = subprocess.Popen(
-            command, stdin=subprocess.PIPE if delay else given, stdout=subprocess.PIPE if reads else to, stderr=errors
-        )
-        try:
-            if delay:
-                time.sleep(delay)
-                process.stdin.write(given.read())
-                process.stdin.close()
-            if reads:
-                _read(process.stdout, to, facts)
-            code = process.wait(facts["limit_seconds"] + GRACE)
-        except BrokenPipeError:
-            code = process.wait(GRACE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            raise Failure(f"the command did not end within {facts['limit_seconds'] + GRACE} s") from None
-        finally:
-            process.kill()
-            process.wait()
-    return Run(code, out, err, time.monotonic() - begun)
-
-
-def _read(stream, to, facts):
-    left = facts.get("close_output_after", 1 << 62)
-    while left > 0:
-        piece = os.read(stream.fileno(), min(1 << 15, left))
-        if not piece:
-            break
-        to.write(piece)
-        left -= len(piece)
-        if facts.get("slow_reader"):
-            time.sleep(0.01)
-    stream.close()
 
 
 def _wrong(facts, done, source):
