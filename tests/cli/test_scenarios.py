@@ -289,6 +289,36 @@ class TestCommand(unittest.TestCase):
         self.assertEqual(self.run_with([good, bad]), (1, "1 passed, 1 failed"))
         self.assertEqual(self.run_with([]), (1, "0 passed, 0 failed"))
 
+    def most_at_once(self, idle):
+        """How many of twelve tests, each of which waits a little, ran at the same time."""
+        from tools.cli.suites import Test
+
+        running, most, ended = set(), [], []
+
+        def test(number):
+            running.add(number)
+            most.append(len(running))
+            time.sleep(0.1)
+            running.remove(number)
+            ended.append(number)
+
+        def measure(_seconds):
+            time.sleep(0.01)
+            return idle
+
+        tests = [Test(f"{number} m", lambda n=number: test(n)) for number in range(12)]
+        with mock.patch.object(testing, "_idle_processors", measure), contextlib.redirect_stdout(io.StringIO()):
+            testing._run_all(tests, testing.Report())
+        self.assertEqual(sorted(ended), list(range(12)))
+        return max(most)
+
+    def test_how_many_run_at_once(self):
+        self.assertEqual(self.most_at_once(idle=0.0), testing.WORKERS)
+        self.assertEqual(self.most_at_once(idle=2.0), testing.WORKERS + testing.SPARE)
+
+    def test_idle_processors(self):
+        self.assertTrue(0.0 <= testing._idle_processors(0.1) <= (os.cpu_count() or 1) + 1.0)
+
     def test_what_was_not_built_has_failed(self):
         one = scenarios.Scenario("x", MACHINE, "nowhere", {"app": "hello", "limit_seconds": 1, "expect": {"code": 0}})
         with self.assertRaisesRegex(scenarios.Failure, "was not built"):

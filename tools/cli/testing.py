@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """`./rumpk test`: everything there is to run, a line each; what cannot run has failed."""
 
+import os
 import shutil
 import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from . import common, scenarios
 
 WORKERS = 2
+SPARE = 2  # workers more, which begin a test only while a processor has nothing to do: many tests mostly wait
+IDLE = 0.75  # of a processor
+IDLE_SECONDS = 0.25
 SHOWN_LINES = 80  # of a failing test's output
 SHOWN_SLOWEST = 8
 
@@ -116,15 +122,44 @@ def main(args) -> int:
     for test in needed:
         report.run(test)
     tests = chosen(args)
-    with ThreadPoolExecutor(WORKERS) as workers:
-        try:
-            list(workers.map(report.run, tests))
-        except KeyboardInterrupt:
-            workers.shutdown(cancel_futures=True)
-            raise
+    _run_all(tests, report)
     print(f"slowest: {report.slowest()}")
     print(f"{report.passed} passed, {report.failed} failed", flush=True)
     return 0 if tests and report.failed == 0 else 1
+
+
+def _run_all(tests, report):
+    """In their order, several at a time."""
+    waiting = deque(tests)
+
+    def work(spare):
+        while waiting:
+            if spare and _idle_processors(IDLE_SECONDS) < IDLE:
+                continue
+            try:
+                test = waiting.popleft()
+            except IndexError:
+                return
+            report.run(test)
+
+    with ThreadPoolExecutor(WORKERS + SPARE) as workers:
+        try:
+            list(workers.map(work, [False] * WORKERS + [True] * SPARE))
+        except KeyboardInterrupt:
+            waiting.clear()
+            raise
+
+
+def _idle_processors(seconds):
+    """How many processors have nothing to do, on average, while `seconds` pass (proc(5), /proc/stat: idle and iowait)."""
+
+    def idle():
+        words = Path("/proc/stat").read_text().split("\n", 1)[0].split()
+        return int(words[4]) + int(words[5])
+
+    before = idle()
+    time.sleep(seconds)
+    return (idle() - before) / os.sysconf("SC_CLK_TCK") / seconds
 
 
 def chosen(args):
