@@ -29,6 +29,8 @@ extern const ArchFacts arch_facts;
 // The end of a boot that was refused, or of a report that failed: the tree may not have been read.
 // The code reaches whoever started the machine if there is any way.
 [[noreturn]] void end_early(uint32_t code);
+// The same by firmware alone, without a device; it returns where there is none.
+void firmware_off();
 // This core does nothing more.
 [[noreturn]] void stop();
 

@@ -40,4 +40,30 @@ void end_refused() {
     end_early(RUMPK_EXIT_PANIC);
 }
 
+void end_faulted(const LastFault& fault, uint32_t before) {
+    static constinit LastFault first{};
+    switch (before) {
+    case 0:
+        first = fault;
+        break;
+    case 1:
+        devices_distrust(); // saying so has faulted
+        break;
+    case 2:
+        firmware_off(); // ending has
+        [[fallthrough]];
+    default:
+        stop();
+    }
+    say("\nrumpk: ");
+    say(first.what);
+    say(first.where);
+    say(", pc ");
+    say_hex(first.pc);
+    say(", address ");
+    say_hex(first.address);
+    say("\n");
+    end_early(RUMPK_EXIT_PANIC);
+}
+
 } // namespace rumpk::hal

@@ -11,6 +11,7 @@ namespace nexus::detail {
 
 namespace {
 
+// Negative: no hexadecimal digit.
 [[nodiscard]] int hex_value(char digit) {
     if (digit >= '0' && digit <= '9') {
         return digit - '0';
@@ -24,8 +25,10 @@ namespace {
 void decode(char* text, const char* end) {
     char* out = text;
     for (const char* in = text; in != end; ++in) {
-        if (*in == '%' && end - in >= 3 && hex_value(in[1]) >= 0 && hex_value(in[2]) >= 0) {
-            *out++ = static_cast<char>(hex_value(in[1]) << 4 | hex_value(in[2]));
+        // Negative if one of both is.
+        const int byte = *in == '%' && end - in >= 3 ? hex_value(in[1]) << 4 | hex_value(in[2]) : -1;
+        if (byte >= 0) {
+            *out++ = static_cast<char>(byte);
             in += 2;
         } else if (*in != '%' || end - text != 1) {
             *out++ = *in;

@@ -152,7 +152,7 @@ void console_flush() {
 void power_off(uint32_t) {
     asm volatile("msr daifset, %0" ::"i"(DAIF_ALL) : "memory");
     console_flush();
-    psci::system_off();
+    firmware_off();
     stop();
 }
 
@@ -161,6 +161,10 @@ void end_early(uint32_t code) {
     const uint8_t frame[] = {RUMPK_CONSOLE_DLE, RUMPK_CONSOLE_EXIT, static_cast<uint8_t>(code)};
     console_put(HAL_CONSOLE_KERNEL, frame, sizeof frame);
     power_off(code);
+}
+
+void firmware_off() {
+    psci::system_off();
 }
 
 void stop() {

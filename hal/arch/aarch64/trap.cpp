@@ -6,7 +6,6 @@
 #include "abi/console.h"
 #include "hal/arch/aarch64/devices.h"
 #include "hal/arch/aarch64/frame.h"
-#include "hal/arch/aarch64/psci.h"
 #include "hal/arch/aarch64/sysreg.h"
 #include "hal/board/arch.h"
 #include "hal/board/clock.h"
@@ -120,41 +119,12 @@ void describe(const TrapFrame& frame, hal_fault& fault) {
     fault.value = frame.x; // sp and status behind them
 }
 
-// A fault that nobody can handle: a line of its own, and off. The line is the first one's, whatever comes of
-// saying it.
 [[noreturn]] void give_up(const char* where, uint64_t pc) {
     static constinit std::atomic<uint32_t> tries = 0;
-    static constinit struct {
-        const char* what;
-        const char* where;
-        uint64_t pc;
-        uint64_t address;
-    } first{};
     // Plain loads and stores: this may be before memory is cached, where exclusives do not work.
-    uint32_t before = tries.load(std::memory_order_relaxed);
+    const uint32_t before = tries.load(std::memory_order_relaxed);
     tries.store(before + 1, std::memory_order_relaxed);
-    switch (before) {
-    case 0:
-        first = {name_of(read_esr()), where, pc, address_of(read_esr())};
-        break;
-    case 1:
-        devices_distrust(); // saying so has faulted
-        break;
-    case 2:
-        psci::system_off(); // ending has
-        [[fallthrough]];
-    default:
-        stop();
-    }
-    say("\nrumpk: ");
-    say(first.what);
-    say(first.where);
-    say(", pc ");
-    say_hex(first.pc);
-    say(", address ");
-    say_hex(first.address);
-    say("\n");
-    end_early(RUMPK_EXIT_PANIC);
+    end_faulted({name_of(read_esr()), where, pc, address_of(read_esr())}, before);
 }
 
 } // namespace

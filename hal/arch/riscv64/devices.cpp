@@ -135,6 +135,10 @@ void end_early(uint32_t code) {
     power_off(code);
 }
 
+void firmware_off() {
+    platform::off(true);
+}
+
 void stop() {
     write_ie(0);
     for (;;) {

@@ -72,38 +72,10 @@ void describe(const TrapFrame& frame, hal_fault& fault) {
     fault.value = frame.x + 1; // and status behind them
 }
 
-// A fault that nobody can handle: a line of its own, and off. The line is the first one's, whatever comes of
-// saying it.
 [[noreturn]] void give_up(const char* where, const TrapFrame& frame) {
     static constinit std::atomic<uint32_t> tries = 0;
-    static constinit struct {
-        const char* what;
-        const char* where;
-        uint64_t pc;
-        uint64_t address;
-    } first{};
-    switch (tries.fetch_add(1, std::memory_order_relaxed)) {
-    case 0:
-        first = {name_of(read_cause()), where, frame.pc, read_tval()};
-        break;
-    case 1:
-        devices_distrust(); // saying so has faulted
-        break;
-    case 2:
-        platform::off(true); // ending has
-        [[fallthrough]];
-    default:
-        stop();
-    }
-    say("\nrumpk: ");
-    say(first.what);
-    say(first.where);
-    say(", pc ");
-    say_hex(first.pc);
-    say(", address ");
-    say_hex(first.address);
-    say("\n");
-    end_early(RUMPK_EXIT_PANIC);
+    end_faulted({name_of(read_cause()), where, frame.pc, read_tval()},
+                tries.fetch_add(1, std::memory_order_relaxed));
 }
 
 } // namespace
