@@ -22,8 +22,8 @@ struct LastFault {
     uint64_t address;
 };
 
-// A line of its own, and the end of the machine. `before`: how often this was called before, for both may fault in
-// their turn; the line is the first one's, whatever comes of saying it.
+// A line of its own, and the end of the machine. `before`: how often this was called before, for both may
+// fault in their turn; the line is the first one's, whatever comes of saying it.
 [[noreturn]] void end_faulted(const LastFault& fault, uint32_t before);
 
 // "rumpk: <parts>" and the end of the machine. Parts are texts and numbers.
