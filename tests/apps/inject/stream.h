@@ -29,14 +29,7 @@ class Stream {
             if (message || message.error() != ion::Errno::again) {
                 return message;
             }
-            if (quiet_) {
-                ring();
-            }
-            in_.arm();
-            if (in_.empty() && in_.peer_closed() == ion::Close::open) {
-                (void)nexus::call::yield(RUMPK_CHANNEL_CONSOLE, 0, RUMPK_NEVER, 0);
-            }
-            in_.disarm();
+            wait(in_, [this] { return in_.empty(); });
         }
     }
 
@@ -63,14 +56,7 @@ class Stream {
             if (room.error() != ion::Errno::again) {
                 return false;
             }
-            if (quiet_) {
-                ring();
-            }
-            out_.arm();
-            if (out_.full() && out_.peer_closed() == ion::Close::open) {
-                (void)nexus::call::yield(RUMPK_CHANNEL_CONSOLE, 0, RUMPK_NEVER, 0);
-            }
-            out_.disarm();
+            wait(out_, [this] { return out_.full(); });
         }
     }
 
@@ -105,6 +91,19 @@ class Stream {
     }
 
   private:
+    // Sleeps while there is nothing to do and the other side is there.
+    template <class End, class Nothing>
+    void wait(End& end, Nothing nothing) {
+        if (quiet_) {
+            ring();
+        }
+        end.arm();
+        if (nothing() && end.peer_closed() == ion::Close::open) {
+            (void)nexus::call::yield(RUMPK_CHANNEL_CONSOLE, 0, RUMPK_NEVER, 0);
+        }
+        end.disarm();
+    }
+
     ion::Consumer in_;
     ion::Producer out_;
     uint64_t released_ = 0;

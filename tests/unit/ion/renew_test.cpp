@@ -119,7 +119,9 @@ void mend(Ring& ring, ion::UnderWay kept) {
     }
 }
 
-TEST(Mend, TheProducerLivesOn) {
+// With every number of messages released before, on two laps, and every number of them in the ring.
+template <class Try>
+void with_every_ring(Try attempt) {
     for (uint64_t before = 0; before <= 2 * eight.slots(); ++before) {
         for (uint32_t kept = 0; kept <= eight.slots(); ++kept) {
             SCOPED_TRACE(testing::Message() << before << " released, " << kept << " kept");
@@ -129,51 +131,48 @@ TEST(Mend, TheProducerLivesOn) {
                 ring.take(i);
             }
             ring.fill(before, kept);
-            EXPECT_EQ(ring.out.free(), eight.slots() - kept); // a fresh look, before it is spoilt
-            spoil(ring);
-            mend(ring, {before, kept});
-            auto in = Consumer::resume(ring.memory.base(), eight);
-            ASSERT_TRUE(in);
-            EXPECT_EQ(ring.out.free(), eight.slots() - kept);
-            uint64_t all = before + kept;
-            if (kept < eight.slots()) {
-                ASSERT_TRUE(ring.out.push(1, bytes_of(all++)));
-            }
-            for (uint64_t i = before; i < all; ++i) {
-                auto message = in->peek();
-                ASSERT_TRUE(message);
-                EXPECT_EQ(read_as<uint64_t>(message->payload), i);
-                ASSERT_TRUE(in->release());
-            }
-            EXPECT_EQ(ion_test::why(in->peek()), ion::Errno::again);
+            attempt(ring, before, kept);
         }
     }
 }
 
-TEST(Mend, TheConsumerLivesOn) {
-    for (uint64_t before = 0; before <= 2 * eight.slots(); ++before) {
-        for (uint32_t kept = 0; kept <= eight.slots(); ++kept) {
-            SCOPED_TRACE(testing::Message() << before << " released, " << kept << " kept");
-            Ring ring;
-            for (uint64_t i = 0; i < before; ++i) {
-                ring.push(i);
-                ring.take(i);
-            }
-            ring.fill(before, kept);
-            spoil(ring);
-            mend(ring, {before, kept});
-            auto out = Producer::resume(ring.memory.base(), eight);
-            ASSERT_TRUE(out);
-            EXPECT_EQ(out->position(), before + kept);
-            EXPECT_EQ(out->free(), eight.slots() - kept);
-            for (uint64_t i = before; i < before + kept; ++i) {
-                ring.take(i);
-            }
-            EXPECT_EQ(ion_test::why(ring.in.peek()), ion::Errno::again);
-            ASSERT_TRUE(out->push(1, bytes_of(before + kept)));
-            ring.take(before + kept);
+TEST(Mend, TheProducerLivesOn) {
+    with_every_ring([](Ring& ring, uint64_t before, uint32_t kept) {
+        EXPECT_EQ(ring.out.free(), eight.slots() - kept); // a fresh look, before it is spoilt
+        spoil(ring);
+        mend(ring, {before, kept});
+        auto in = Consumer::resume(ring.memory.base(), eight);
+        ASSERT_TRUE(in);
+        EXPECT_EQ(ring.out.free(), eight.slots() - kept);
+        uint64_t all = before + kept;
+        if (kept < eight.slots()) {
+            ASSERT_TRUE(ring.out.push(1, bytes_of(all++)));
         }
-    }
+        for (uint64_t i = before; i < all; ++i) {
+            auto message = in->peek();
+            ASSERT_TRUE(message);
+            EXPECT_EQ(read_as<uint64_t>(message->payload), i);
+            ASSERT_TRUE(in->release());
+        }
+        EXPECT_EQ(ion_test::why(in->peek()), ion::Errno::again);
+    });
+}
+
+TEST(Mend, TheConsumerLivesOn) {
+    with_every_ring([](Ring& ring, uint64_t before, uint32_t kept) {
+        spoil(ring);
+        mend(ring, {before, kept});
+        auto out = Producer::resume(ring.memory.base(), eight);
+        ASSERT_TRUE(out);
+        EXPECT_EQ(out->position(), before + kept);
+        EXPECT_EQ(out->free(), eight.slots() - kept);
+        for (uint64_t i = before; i < before + kept; ++i) {
+            ring.take(i);
+        }
+        EXPECT_EQ(ion_test::why(ring.in.peek()), ion::Errno::again);
+        ASSERT_TRUE(out->push(1, bytes_of(before + kept)));
+        ring.take(before + kept);
+    });
 }
 
 TEST(Mend, TheProducerGoesOnBetweenTwoSteps) {
