@@ -21,7 +21,7 @@ struct qemu_plugin_insn; // an instruction in it; both are valid during the call
 // May a callback look at registers? Not here.
 enum qemu_plugin_cb_flags { QEMU_PLUGIN_CB_NO_REGS = 0 };
 // Loads, stores, or both.
-enum qemu_plugin_mem_rw { QEMU_PLUGIN_MEM_RW = 3 };
+enum qemu_plugin_mem_rw { QEMU_PLUGIN_MEM_W = 2, QEMU_PLUGIN_MEM_RW = 3 };
 using qemu_plugin_meminfo_t = uint32_t; // of an access
 
 using qemu_plugin_translated = void (*)(qemu_plugin_id_t, qemu_plugin_tb*);
@@ -42,6 +42,10 @@ void qemu_plugin_register_vcpu_insn_exec_cb(qemu_plugin_insn*, qemu_plugin_execu
 // Called after each access of the instruction's to memory.
 void qemu_plugin_register_vcpu_mem_cb(qemu_plugin_insn*, qemu_plugin_accessed, qemu_plugin_cb_flags,
                                       qemu_plugin_mem_rw, void* data);
+// Where that access went to, of the callback's alone; null where it is not known.
+struct qemu_plugin_hwaddr;
+qemu_plugin_hwaddr* qemu_plugin_get_hwaddr(qemu_plugin_meminfo_t, uint64_t address);
+bool qemu_plugin_hwaddr_is_io(const qemu_plugin_hwaddr*);
 // The binary logarithm of its bytes.
 unsigned qemu_plugin_mem_size_shift(qemu_plugin_meminfo_t);
 // Called when the emulator ends.

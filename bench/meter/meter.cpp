@@ -8,7 +8,7 @@
 //   firmware=BASE-END     code below the kernel, hexadecimal as all that follows
 //   entry=ADDRESS         the first instruction of the kernel's trap entry
 //   mark=ADDRESS          the first instruction of what an interrupt wakes
-//   send=ADDRESS          the first instruction of what wakes another core with the firmware's help
+//   send=ADDRESS          the first instruction of what wakes another core
 //
 // A stretch is what a core executes from the instruction that masks (its own, or the trap entry's first) up
 // to and with the one that unmasks (its own, or the return from the trap). Firmware is counted as what it is,
@@ -18,8 +18,9 @@
 // and not by returning: it switched to the fiber that comes to the mark. Where none does, with the last trap
 // before the mark.
 //
-// Across cores a wake-up has two parts: on the one what it executes from `send` until the firmware that it
-// calls has returned, on the other what that executes from its wait (WFI) to the mark.
+// Across cores a wake-up has two parts: on the one what it executes from `send` up to and with the first
+// store to a device, its own or the firmware's that it calls; on the other what that executes from its wait
+// (WFI) to the mark.
 #include "bench/meter/decode.h"
 #include "bench/meter/emulator.h"
 
@@ -85,8 +86,7 @@ struct Core {
     std::vector<uint64_t> way; // since that trap, until the mark
     // Across cores.
     bool sends = false;
-    bool called = false;         // the firmware, since then
-    std::vector<uint64_t> sent;  // since then, until it returned
+    std::vector<uint64_t> sent;  // since then
     std::vector<uint64_t> awake; // since its last wait
 };
 
@@ -186,7 +186,6 @@ void reach_mark(Core& core) {
 
 void send(Core& core) {
     core.sends = true;
-    core.called = false;
     core.sent.clear();
     meter.across = {};
     meter.under_way = true;
@@ -210,11 +209,6 @@ void come_across(std::vector<uint64_t>& part, std::vector<uint64_t>& path) {
 
 // Before the instruction does what it does.
 void follow_across(Core& core, const Instruction& at) {
-    if (core.sends && core.called && !at.firmware) {
-        core.sends = false;
-        come_across(meter.across.sender, core.sent);
-    }
-    core.called = core.called || at.firmware;
     if (at.kind == Kind::mark) {
         come_across(meter.across.sleeper, core.awake);
     }
@@ -223,6 +217,19 @@ void follow_across(Core& core, const Instruction& at) {
     }
     if (core.sends && core.sent.size() < longest_path) {
         core.sent.push_back(at.address);
+    }
+}
+
+// After a store.
+void stored(unsigned index, qemu_plugin_meminfo_t access, uint64_t address, void*) {
+    Core& core = meter.cores[index];
+    if (!core.sends) {
+        return;
+    }
+    const qemu_plugin_hwaddr* const where = qemu_plugin_get_hwaddr(access, address);
+    if (where != nullptr && qemu_plugin_hwaddr_is_io(where)) {
+        core.sends = false;
+        come_across(meter.across.sender, core.sent);
     }
 }
 
@@ -307,6 +314,10 @@ void translated(qemu_plugin_id_t, qemu_plugin_tb* block) {
             known = &meter.instructions.back();
         }
         qemu_plugin_register_vcpu_insn_exec_cb(instruction, execute, QEMU_PLUGIN_CB_NO_REGS, known);
+        if (meter.options.send != ~uint64_t{0}) {
+            qemu_plugin_register_vcpu_mem_cb(instruction, stored, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_W,
+                                             nullptr);
+        }
     }
 }
 

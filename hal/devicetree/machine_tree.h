@@ -7,7 +7,7 @@
 // Sources: Devicetree Specification 0.4 chapters 2 and 3 (cells, reg, ranges,
 // status, interrupts, /memory, /reserved-memory, /chosen, /cpus); the Linux
 // bindings riscv/cpus, riscv,cpu-intc, sifive,plic-1.0.0, ns16550a,
-// google,goldfish-rtc, arm/cpus, arm/psci, arm,gic-v3, arm,pl011, arm,pl031, virtio,mmio.
+// google,goldfish-rtc, riscv,aclint-sswi, arm/cpus, arm/psci, arm,gic-v3, arm,pl011, arm,pl031, virtio,mmio.
 #pragma once
 
 #include "abi/hal.h"
@@ -23,8 +23,10 @@ struct TreeHart {
     uint32_t context = 0;    // its context at the PLIC, of the mode in which the kernel runs
 };
 
-// Of RISC-V: the cause by which the tree names that context. The architecture's, who knows the mode.
+// Of RISC-V: the causes by which the tree names that context, and a hart's word at the bells. The
+// architecture's, who knows the mode; 0: this kernel does not look for bells.
 extern const uint32_t tree_external_cause;
+extern const uint32_t tree_bell_cause;
 
 struct TreeDevice {
     AddressRange registers; // size 0: the machine has none
@@ -62,6 +64,10 @@ struct MachineTree {
     AddressRange redistributors; // likewise
     uint32_t gic_phandle = 0;
     bool firmware_by_smc = false; // by hvc otherwise
+
+    // Of RISC-V, in kernels of several cores: a store of 1 to a hart's word is its software interrupt.
+    TreeDevice bells;
+    uint32_t bell_of[HAL_MAX_CORES] = {}; // by hart: which word, counted from 1; 0: it has none
 };
 
 // "node: property what", to be read in this order; what == nullptr: nothing is wrong.

@@ -144,6 +144,8 @@ class TreeReader {
     [[nodiscard]] bool check(); // that all fits together
     [[nodiscard]] bool check_devices();
     [[nodiscard]] bool resolve_contexts();
+    [[nodiscard]] bool read_bells(const Level& level, const Level& parent);
+    [[nodiscard]] bool resolve_bells();
 
     // Of the node that is being read.
     [[nodiscard]] bool cell(PropertyId id, uint32_t most, uint32_t& value);
@@ -160,6 +162,7 @@ class TreeReader {
     Property properties_[property_count]; // ... by PropertyId
     Property contexts_;                   // the PLIC's interrupts-extended
     Level levels_[deepest_node + 1];      // written when a node is entered
+    Property bells_;                      // the bells' interrupts-extended
 };
 
 } // namespace rumpk::hal

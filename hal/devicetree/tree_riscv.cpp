@@ -65,8 +65,9 @@ bool TreeReader::read_device(const Level& level, const Level& parent) {
         return read_transport(level, parent);
     case Kind::hart_controller:
     case Kind::firmware:
-    case Kind::unknown:
         break;
+    case Kind::unknown:
+        return tree_bell_cause == 0 || compatible("riscv,aclint-sswi", 1) != 0 || read_bells(level, parent);
     }
     return true;
 }
@@ -89,6 +90,19 @@ bool TreeReader::read_lines(const Level& level, const Level& parent) {
     return contexts_.length % 8 == 0 || fail("interrupts-extended has a bad length");
 }
 
+bool TreeReader::read_bells(const Level& level, const Level& parent) {
+    TreeDevice& bells = machine_.bells;
+    if (bells.present()) {
+        return true;
+    }
+    if (!read_registers(level, parent, 4, bells)) {
+        return false;
+    }
+    bells_ = properties_[property_extended];
+    return (bells.registers.base % 4 == 0 || fail(property_reg)) &&
+           (bells_.length % 8 == 0 || fail("interrupts-extended has a bad length"));
+}
+
 bool TreeReader::check() {
     const char* missing = machine_.memory.size() == 0  ? "no memory"
                           : !boot_hart_seen_           ? "the hart that runs is not in it"
@@ -98,7 +112,8 @@ bool TreeReader::check() {
                           : machine_.plic_phandle == 0 ? "no phandle of the interrupt controller"
                           : !machine_.serial.present() ? "no serial port (ns16550a)"
                                                        : nullptr;
-    return (missing == nullptr || fail(missing)) && resolve_contexts() && check_devices();
+    return (missing == nullptr || fail(missing)) && resolve_contexts() && check_devices() &&
+           (tree_bell_cause == 0 || resolve_bells());
 }
 
 // interrupts-extended: pairs of a hart's local controller and a cause. A pair's
@@ -118,10 +133,25 @@ bool TreeReader::resolve_contexts() {
     uint64_t contexts = (machine_.plic.registers.size - first_context) / context_size;
     for (const TreeHart& hart : machine_.harts) {
         if (hart.context >= contexts) {
-            return fail("a hart has no place at the interrupt controller");
+            return fail("a hart has no place at the PLIC");
         }
     }
     return true;
+}
+
+// ACLINT specification 1.0, chapter 4: likewise, of words. A hart that has none is rung by firmware. Each has
+// a controller, or it would have no context.
+bool TreeReader::resolve_bells() {
+    const AddressRange& registers = machine_.bells.registers;
+    for (uint32_t word = 0; word < bells_.length / 8 && word < registers.size / 4; ++word) {
+        for (uint32_t hart = 0; hart < machine_.harts.size(); ++hart) {
+            if (bells_.u32(8 * word) == machine_.harts[hart].controller &&
+                bells_.u32(8 * word + 4) == tree_bell_cause) {
+                machine_.bell_of[hart] = word + 1;
+            }
+        }
+    }
+    return !in_memory(registers) || fail("device registers in memory");
 }
 
 bool TreeReader::check_devices() {

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from tools.cli import backtrace, bare, bench_boot, bench_fibers, build, machines, meter, run  # noqa: E402
+from tools.cli import backtrace, bare, bench_boot, bench_fibers, bench_rings, build, machines, meter, run  # noqa: E402
 
 
 class Known:
@@ -72,6 +72,20 @@ class AcrossCores(unittest.TestCase):
         # From the wait, up to and without the handler, there is the firmware's way to hand the interrupt on, and nothing else.
         self.assertTrue(all(address in range(*machine.firmware) for address in report.sleeper))
         self.assertGreater(len(report.sleeper), 100)
+
+
+class Parked(unittest.TestCase):
+    """From a publish to the first instruction of the consumer that is parked on another core."""
+
+    def test_the_kernel_rings_itself_where_the_machine_has_bells(self):
+        machine = machines.load("qemu-riscv64")
+        for one, rings in ((machine, False), (bench_rings.without_bells(machine), True)):
+            built = build.application("park", one.name)
+            report, _ = meter.of_application(one, built, (), "park_mark", 2, send="park_publish")
+            in_firmware = any(address in range(*machine.firmware) for address in (*report.sender, *report.sleeper))
+            self.assertEqual(in_firmware, rings)
+            self.assertGreaterEqual(report.across.count, 1000)
+            self.assertLessEqual(report.across.median, 1500 if rings else 800)
 
 
 class Promised(unittest.TestCase):

@@ -42,6 +42,7 @@ set(RUMPK_ARCH_SOURCES
     trap.cpp)
 set(RUMPK_ARCH_USER_SOURCES user.S)
 set(RUMPK_ARCH_VIEW_SOURCES "")
+set(RUMPK_ARCH_CORES_SOURCES "")
 set(RUMPK_HAL_SOURCES
     board/boot.cpp
     board/copy.cpp
@@ -59,5 +60,7 @@ else()
     list(APPEND RUMPK_ARCH_SOURCES supervisor/entry.S supervisor/page_format.cpp supervisor/platform.cpp supervisor/sbi.cpp
         supervisor/translation.cpp)
     set(RUMPK_ARCH_VIEW_SOURCES supervisor/views.cpp)
+    set(RUMPK_ARCH_CORES_SOURCES supervisor/bells.cpp)
+    set(RUMPK_ARCH_ONE_CORE_SOURCES supervisor/no_bells.cpp)
     list(APPEND RUMPK_HAL_SOURCES board/memory.cpp board/page_tables.cpp)
 endif()

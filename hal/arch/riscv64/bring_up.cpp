@@ -38,9 +38,6 @@ void core_wake(uint32_t core) {
     if (cores[core].rung.exchange(1, std::memory_order_release) != 0) {
         return;
     }
-    // Pairs with the fence of the software interrupt's handler (trap.cpp): without it the
-    // interrupt, which travels through a device, could overtake the caller's stores.
-    asm volatile("fence rw, rw" ::: "memory");
     platform::ring(cores[core]);
 }
 

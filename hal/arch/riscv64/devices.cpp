@@ -38,7 +38,8 @@ const char* devices_begin(const MachineTree& tree) {
     uint64_t serial_registers = 0;
     uint64_t plic_registers = 0;
     bool mapped = map_registers(tree.finisher, finisher) && map_registers(tree.serial, serial_registers) &&
-                  map_registers(tree.plic, plic_registers) && map_registers(tree.rtc, rtc);
+                  map_registers(tree.plic, plic_registers) && map_registers(tree.rtc, rtc) &&
+                  platform::bells_begin(tree);
     if (!mapped) {
         return "devices do not fit into the address space";
     }

@@ -22,7 +22,9 @@ void timer_program(uint64_t ticks);
 
 // Has the core begin in hal_secondary_main. What it will read has been written (core_bring_up).
 [[nodiscard]] int start(Core& core);
-// A software interrupt of that core.
+// Of the devices that the tree names: what it takes to ring cores. False: they fit nowhere. [boot]
+[[nodiscard]] bool bells_begin(const MachineTree& tree);
+// A software interrupt of that core, who then sees what this one has stored before.
 void ring(const Core& core);
 // This core has taken its software interrupt: the next ring raises another. [masked]
 void bell_taken();

@@ -184,7 +184,7 @@ extern "C" void hal_trap_interrupt(uint64_t cause) {
     case cause_software:
         // First cleared, then served: a bell from here on raises it again.
         platform::bell_taken();
-        // Pairs with the fence of core_wake: without it the handler could load what was there
+        // Pairs with the fence of platform::ring: without it the handler could load what was there
         // before the bell. A CSR write is ordered as device output (unprivileged specification,
         // 9.1): a later bell must not be cleared after the handler has looked.
         asm volatile("fence iorw, iorw" ::: "memory");

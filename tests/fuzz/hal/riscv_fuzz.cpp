@@ -4,6 +4,7 @@
 using namespace rumpk::hal;
 
 const uint32_t rumpk::hal::tree_external_cause = 9;
+const uint32_t rumpk::hal::tree_bell_cause = 1;
 
 void check_machine(const MachineTree& machine) {
     require(machine.plic.present());
@@ -14,6 +15,9 @@ void check_machine(const MachineTree& machine) {
     }
     for (const TreeHart& hart : machine.harts) {
         require(0x200000 + 0x1000 * (uint64_t{hart.context} + 1) <= machine.plic.registers.size);
+    }
+    for (const uint32_t bell : machine.bell_of) {
+        require(machine.bells.registers.base % 4 == 0 && 4 * uint64_t{bell} <= machine.bells.registers.size);
     }
     require(machine.timebase >= 1000 && machine.timebase <= 1000000000);
 }

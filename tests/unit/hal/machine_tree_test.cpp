@@ -12,6 +12,7 @@
 using namespace rumpk::hal;
 
 const uint32_t rumpk::hal::tree_external_cause = 9; // as in supervisor mode
+const uint32_t rumpk::hal::tree_bell_cause = 1;
 using namespace hal_test;
 
 namespace {
@@ -254,17 +255,61 @@ TEST(MachineTree, RefusesContradictions) {
               "/: the serial port's interrupt goes nowhere");
     EXPECT_EQ(
         changed([](Node& root) { root.at("soc/plic@c000000").set("interrupts-extended", words({1, 9})); }),
-        "/: a hart has no place at the interrupt controller");
+        "/: a hart has no place at the PLIC");
     EXPECT_EQ(changed([](Node& root) {
                   root.at("soc/plic@c000000").set("reg", words({0, 0xc000000, 0, 0x203000}));
               }),
-              "/: a hart has no place at the interrupt controller");
+              "/: a hart has no place at the PLIC");
     EXPECT_EQ(changed([](Node& root) {
                   root.add("memory@84000000")
                       .set("device_type", text("memory"))
                       .set("reg", words({0, 0x84000000, 0, 0x1000}));
               }),
               "memory@84000000: memory overlaps memory");
+}
+
+// `virt` of those harts, the first boots, with bells at that place and of that size, for those controllers.
+Node with_bells(std::initializer_list<uint32_t> harts, uint32_t base, uint32_t size, Bytes pairs) {
+    Node root = virt(harts);
+    root.at("soc")
+        .add("sswi@2f00000")
+        .set("compatible", text("riscv,aclint-sswi"))
+        .set("reg", words({0, base, 0, size}))
+        .set("interrupts-extended", std::move(pairs));
+    return root;
+}
+
+TEST(MachineTree, TheOrderOfTheBellsIsTheTreesAndNotTheHarts) {
+    // Controllers 1 and 2 are those of harts 4 and 7; 3 is nobody's, and at 11 are no supervisor software
+    // interrupts.
+    Outcome outcome = read(with_bells({4, 7}, 0x2f00000, 0x4000, words({3, 1, 2, 1, 0, 1, 1, 1, 1, 11})), 4);
+    ASSERT_EQ(outcome.problem.what, nullptr);
+    EXPECT_EQ(outcome.machine.bells.registers.base, 0x2f00000);
+    EXPECT_EQ(outcome.machine.bells.registers.size, 0x4000);
+    EXPECT_EQ(outcome.machine.bell_of[0], 4U);
+    EXPECT_EQ(outcome.machine.bell_of[1], 2U);
+    EXPECT_EQ(outcome.machine.bell_of[2], 0U);
+}
+
+TEST(MachineTree, AHartWithoutABellHasNone) {
+    EXPECT_FALSE(read(virt({0, 1})).machine.bells.present());
+    Outcome beyond =
+        read(with_bells({0, 1}, 0x2f00000, 7, words({2, 1, 1, 1}))); // one word, and a part of one
+    ASSERT_EQ(beyond.problem.what, nullptr);
+    EXPECT_EQ(beyond.machine.bell_of[0], 0U);
+    EXPECT_EQ(beyond.machine.bell_of[1], 1U);
+    Outcome unnamed = read(with_bells({0}, 0x2f00000, 0x4000, {}));
+    ASSERT_EQ(unnamed.problem.what, nullptr);
+    EXPECT_EQ(unnamed.machine.bell_of[0], 0U);
+}
+
+TEST(MachineTree, RefusesBellsThatCannotBe) {
+    const Bytes pair = words({1, 1});
+    EXPECT_EQ(problem_of(with_bells({0}, 0x2f00000, 3, pair)), "sswi@2f00000: reg is too small");
+    EXPECT_EQ(problem_of(with_bells({0}, 0x2f00002, 0x4000, pair)), "sswi@2f00000: reg has a bad value");
+    EXPECT_EQ(problem_of(with_bells({0}, 0x2f00000, 0x4000, words({1, 1, 2}))),
+              "sswi@2f00000: interrupts-extended has a bad length");
+    EXPECT_EQ(problem_of(with_bells({0}, 0x80001000, 0x4000, pair)), "/: device registers in memory");
 }
 
 TEST(MachineTree, VirtioSlotsThatCannotWorkAreLeftOut) {

@@ -19,6 +19,7 @@ namespace rumpk::hal {
 
 // Its contexts at the interrupt controller: machine external interrupts.
 constinit const uint32_t tree_external_cause = cause_external;
+constinit const uint32_t tree_bell_cause = 0; // they are where the clock is
 
 namespace platform {
 
@@ -43,6 +44,10 @@ const char* timer_begin(const MachineTree&) {
 
 void timer_program(uint64_t ticks) {
     clint().set_timer(this_core().id, ticks);
+}
+
+bool bells_begin(const MachineTree&) {
+    return true;
 }
 
 // The hart looks at hal_loaded when it is rung.

@@ -62,10 +62,6 @@ int start(Core& core) {
     return result.error == 0 ? 0 : result.error == sbi::already_available ? -RUMPK_EEXIST : -RUMPK_EIO;
 }
 
-void ring(const Core& core) {
-    sbi::send_ipi({1, core.id});
-}
-
 void bell_taken() {
     clear_ip(interrupt_bit(cause_software));
 }
