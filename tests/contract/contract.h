@@ -128,8 +128,9 @@ extern struct hal_fault caught;
 extern uint64_t gate_calls[RUMPK_CALL_COUNT];
 uint64_t gate_function(uint64_t number);
 
-// Runs a program that reads a word of place_user_data over and over, until it is told to go on. Does it
-// return? It faults if not. On any core, one at a time. Masked.
+// Once it is prepared: runs a program that reads a word of place_user_data over and over, until it is told to
+// go on. Does it return? It faults if not. On any core, one at a time. Masked.
+void program_prepare_waiting();
 bool program_waits();
 bool program_has_begun();
 void program_go_on();

@@ -164,13 +164,16 @@ void timers_are_apart() {
 // Without a bell from the other, but not for longer than that.
 template <typename Condition>
 bool sleep_until(uint64_t when, Condition condition) {
-    while (!condition() && machine->now() < when) {
+    while (!condition()) {
+        if (machine->now() >= when) {
+            return false;
+        }
         machine->timer_set(machine->now() + 100 * microsecond);
         machine->interrupts_wait();
         machine->interrupts_restore(1);
         machine->interrupts_mask();
     }
-    return condition();
+    return true;
 }
 
 // The program on the other core is not disturbed by anything but that its memory is taken away. With two
@@ -183,6 +186,8 @@ void rights_are_taken_on_every_core() {
     constexpr uint32_t rights = HAL_MAP_READ | HAL_MAP_WRITE | HAL_MAP_USER;
     const auto answer = [] { return load(asked) == 0; };
     for (int i = 0; i < 10; i++) {
+        program_prepare_waiting(); // before the other core is asked: it has not begun then, whatever it did
+                                   // before
         store(asked, 1);
         machine->core_wake(other);
         EXPECT(sleep_until(machine->now() + 10000 * millisecond, program_has_begun));

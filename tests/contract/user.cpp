@@ -333,13 +333,16 @@ bool program_reads(const Program& one, uint64_t address) {
     return how == Ended::returned;
 }
 
-bool program_waits() {
-    kernel_stack = 4; // cores.cpp runs on the others
+void program_prepare_waiting() {
     // Its code stands since the first test.
     rumpk_probe_user_script wanted{};
     wanted.at_entry = 1;
     wanted.then = 2;
     script() = wanted;
+}
+
+bool program_waits() {
+    kernel_stack = 4; // cores.cpp runs on the others
     const bool returned = run() == Ended::returned;
     kernel_stack = 1;
     return returned;
