@@ -11,6 +11,7 @@ uint64_t gate_function(uint64_t) {
 const Test tests_of_user[] = {{nullptr, nullptr}};
 
 // Nobody asks.
+void program_prepare_waiting() {}
 bool program_waits() {
     return false;
 }
