@@ -50,9 +50,6 @@ Scheduler* make_scheduler(CoreId core, const Wanted& wanted) {
                  boot_memory().take_objects<DeadlineStorage::Block>(blocks, "deadlines"),
                  boot_memory().take_objects<DeadlineStorage::Block*>(
                      DeadlineStorage::pointers_for(blocks, tier_count), "deadlines"));
-    if (parts::supervisors()) {
-        made.give_spare(kernel_stack(size, "interrupt stacks"));
-    }
     if (wanted.budgets) {
         made.expect_budgets();
     }

@@ -63,6 +63,10 @@ class Cell {
     // Masked. Of a capability, by who manages it: a slot that held one may be empty now.
     [[nodiscard]] bool deprived() const { return parts::managers && deprived_; }
     void deprive() { deprived_ = true; }
+    // Masked, on the home core. It has ended, and not all of its fibers have been forgotten yet: none of them
+    // is given the core. Begun by its supervisor, with Scheduler::cell_stops().
+    [[nodiscard]] bool stopping() const { return parts::supervisors() && stopping_; }
+    void stop() { stopping_ = true; }
     // As user privilege is given it.
     [[nodiscard]] uint64_t view() const { return parts::views ? view_ : 0; }
     [[nodiscard]] uint32_t fiber_slots() const { return static_cast<uint32_t>(fibers_.size()); }
@@ -240,6 +244,7 @@ class Cell {
     Tier home_tier_ = Tier::gravity;
     Tier tier_ceiling_ = Tier::gravity;
     bool deprived_ = false;
+    bool stopping_ = false;
     CoreId home_core_{};
     uint64_t core_set_ = 0;
     VirtAddr entry_{};

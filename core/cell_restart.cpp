@@ -36,8 +36,14 @@ void Cell::forget_fibers() {
             this_scheduler().forget(fiber);
         }
         give_fiber(fiber);
+        this_scheduler().yield();
     }
     ensure(live_ == 0);
+    const InterruptsMasked masked;
+    stopping_ = false;
+    if (std::ranges::none_of(cells(), &Cell::stopping)) {
+        this_scheduler().cells_have_stopped();
+    }
 }
 
 void Cell::restore(const BootCell& description) {

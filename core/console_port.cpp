@@ -22,7 +22,7 @@ Fiber* ConsolePort::last_driver() const {
         return nullptr;
     }
     Cell& cell = *in_->ends[0].cell;
-    return cell.live_fibers() != 0 ? &cell.first_fiber() : nullptr;
+    return cell.live_fibers() != 0 && !cell.stopping() ? &cell.first_fiber() : nullptr;
 }
 
 // What is not one byte is no message of a driver's.

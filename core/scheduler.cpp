@@ -52,19 +52,21 @@ inline void Scheduler::follow_tier() {
     }
 }
 
-// The idle context. It runs only while nothing is ready: whatever readies a
+// The idle context. It waits only while nothing is ready: whatever readies a
 // fiber on this core is an interrupt, and an interrupt switches away when it
 // returns. There is no window in which a wake-up could be lost: interrupts stay
 // masked from the decision to wait (in attend_to or here) up to the wait
 // itself, and interrupts_wait ends at once if one came pending in between.
 void Scheduler::run() {
-    if (!ready_.empty()) {
-        attend_to(nullptr, Why::waits, machine().context_switch);
-    }
+    attend_to(nullptr, Why::waits, machine().context_switch);
     for (;;) {
-        machine().interrupts_wait();
-        machine().interrupts_restore(1); // what ended the wait is taken here
+        machine().interrupts_restore(1); // what ended the wait, or has come pending, is taken here
         (void)machine().interrupts_mask();
+        if (parts::supervisors() && attends(Attention::higher)) { // after pass_over_dead()
+            attend_to(nullptr, Why::waits, machine().context_switch);
+        } else {
+            machine().interrupts_wait();
+        }
     }
 }
 
@@ -164,6 +166,9 @@ inline Fiber* Scheduler::choose() {
         choose_only();
     } else {
         ready_.select();
+        if (attends(Attention::dead)) [[unlikely]] {
+            pass_over_dead();
+        }
     }
     return running();
 }

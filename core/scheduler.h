@@ -26,6 +26,8 @@ namespace rumpk {
 
 // Tiers, and one more for the idle context.
 inline constexpr size_t interrupt_stacks = RUMPK_TIER_COUNT + 1;
+// Of none of these is the stack that the HAL knows.
+inline constexpr auto untold = static_cast<Tier>(interrupt_stacks);
 
 // What makes a switch more than a switch. The fast path tests whether there is any.
 enum class Attention : uint32_t {
@@ -35,6 +37,7 @@ enum class Attention : uint32_t {
     forgotten = 1U << 3, // the running fiber has ended; the core still has to leave it
     tracing = 1U << 4,   // events are recorded
     budgets = 1U << 5,   // some fibers of the image have one
+    dead = 1U << 6,      // fibers of a cell that has ended may be ready, see cell_stops()
 };
 
 // Why the core goes from one to another, as a trace says it.
@@ -180,6 +183,14 @@ class Scheduler {
         count_switch(next);
         machine().context_leave(&next.context);
     }
+    // A cell has ended: from now on none of its fibers is given the core. Whose turn comes is taken out, one
+    // at a time, and whoever is behind it has waited for that instead of the turn.
+    void cell_stops() {
+        attend(Attention::dead);
+        attend(Attention::higher); // who runs may be one of them
+    }
+    // And no fiber of any such cell is known any more.
+    void cells_have_stopped() { attend_no_more(Attention::dead); }
     // From now on only this fiber, of the kernel, is given the core; and, while it waits, that one.
     void run_only(Fiber& fiber, Fiber* meanwhile = nullptr) {
         only_ = &fiber;
@@ -187,11 +198,6 @@ class Scheduler {
             meanwhile_ = meanwhile;
         }
         attend(Attention::only);
-    }
-    // And from now on whoever is ready again. By that fiber.
-    void run_all() {
-        only_ = nullptr;
-        attend_no_more(Attention::only);
     }
     // The running fiber, one of the kernel's, goes on in another tier, at its end.
     void go_on_in(Tier tier);
@@ -218,11 +224,9 @@ class Scheduler {
     // not.
     void watch_at(Instant moment);
 
-    // Boot only. A stack as those of interrupts; without it keep_interrupt_stack() does nothing.
-    void give_spare(AddressRange stack) { spare_ = stack; }
-    // In an event: what lies on the interrupt stack stays there until the next time, for the running fiber's
-    // tier has another one from now on.
-    void keep_interrupt_stack();
+    // In an event: what lies on the interrupt stack stays there, for the running fiber's tier has this one
+    // from now on. Returns that.
+    [[nodiscard]] AddressRange keep_interrupt_stack(AddressRange spare);
 
     // Events, on the interrupt stack.
     void timer_event();
@@ -240,7 +244,9 @@ class Scheduler {
     }
     // In this kernel, by its parts.
     [[nodiscard]] static bool possible(Attention what) {
-        return (what != Attention::budgets || parts::budgets) && (what != Attention::tracing || parts::trace);
+        return (what != Attention::budgets || parts::budgets) &&
+               (what != Attention::tracing || parts::trace) &&
+               (what != Attention::dead || parts::supervisors());
     }
     void attend(Attention what) { attention_ |= static_cast<uint32_t>(what); }
     void attend_no_more(Attention what) { attention_ &= ~static_cast<uint32_t>(what); }
@@ -288,6 +294,7 @@ class Scheduler {
     void attend_to(Fiber* previous, Why why, Switch how);
     Fiber* choose();
     [[gnu::noinline]] void choose_only();
+    void pass_over_dead();
     [[gnu::noinline]] void exit_elsewhere();
     void count_times(Fiber* previous, Why why, Fiber* next);
     [[noreturn]] void leave(Switch how);
@@ -323,7 +330,6 @@ class Scheduler {
     Instant counts_since_{};
     std::array<AddressRange, interrupt_stacks> interrupts_{};
     AddressRange calls_{};
-    AddressRange spare_{};
     bool calls_busy_ = false;
     DeadlineNode watch_{}; // pending while watch_at() has a moment; in the highest tier's
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a scheduler does for fibers with budgets and for cells that end. Apart from the rest because
 // it is seldom run and need not be fast: no image comes here that has neither.
+#include "core/cell.h"
 #include "core/heartbeat.h"
 #include "core/remote.h"
 #include "core/scheduler.h"
@@ -63,10 +64,20 @@ void Scheduler::watch_at(Instant moment) {
     program_timer();
 }
 
-void Scheduler::keep_interrupt_stack() {
-    if (!spare_.empty()) {
-        std::swap(spare_, interrupts_[static_cast<size_t>(interrupts_of_)]);
-        interrupts_of_ = no_tier; // to be told to the HAL before anybody runs
+AddressRange Scheduler::keep_interrupt_stack(AddressRange spare) {
+    std::swap(spare, interrupts_[static_cast<size_t>(interrupts_of_)]);
+    interrupts_of_ = untold; // to be told to the HAL before anybody runs, or the core idles
+    return spare;
+}
+
+// Whose turn it is may be of a cell that has ended. Then the idle context is given the core: it takes what is
+// pending, and chooses anew. Nothing comes back to what of that fiber lies on its tier's interrupt stack.
+void Scheduler::pass_over_dead() {
+    Fiber* const fiber = running();
+    if (fiber != nullptr && fiber->cell != nullptr && fiber->cell->stopping()) {
+        ready_.deselect();
+        forget(*fiber);
+        attend(Attention::higher);
     }
 }
 

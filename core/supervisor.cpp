@@ -44,6 +44,7 @@ void Supervisor::prepare(Cell& cell, const BootCell& description, const rumpk_bo
     if (restarts()) {
         restarted_ = boot_memory().take_objects<Instant>(policy.limit, "supervisor");
     }
+    spare_ = kernel_stack(this_scheduler().interrupt_stack_ranges().front().size, "interrupt stacks");
     fiber_ = boot_memory().take_objects<Fiber>(1, "supervisor").data();
     fiber_->tier = Tier::photon;
     fiber_->core = cell.home_core();
@@ -65,7 +66,7 @@ void Supervisor::end_by_fault(const hal_fault& fault, Fiber& fiber) {
     noted.told = &fault;
     noted.fiber = &fiber;
     if (here.is(cell_->home_core())) {
-        here.keep_interrupt_stack(); // run() comes next, and copies it with interrupts on
+        spare_ = here.keep_interrupt_stack(spare_); // run() copies it with interrupts on
         end_with(fiber, CellEnd::by_fault);
     } else {
         keep(noted);
@@ -99,15 +100,13 @@ void Supervisor::ended(CellEnd how, CoreId core, int64_t code) {
     if (ending()) {
         return; // two cores, or a fiber's end that was on its way
     }
-    if (parts::cores) {
-        ending_ = true;
-    }
     how_ = how;
     next_look_ = Instant::never();
     core_ = core;
     code_ = code;
     Scheduler& here = this_scheduler();
-    here.run_only(*fiber_);
+    cell_->stop();
+    here.cell_stops();
     fiber_->latched |= ended_bit;
     // As a bell, in fewer steps: a fault does this masked. While the cell lives its supervisor has no
     // deadline.
@@ -117,7 +116,7 @@ void Supervisor::ended(CellEnd how, CoreId core, int64_t code) {
 }
 
 Result<void> Supervisor::end_from_outside(const Cell& by, uint64_t reason) {
-    if (state() != RUMPK_MANAGED_LIVES || killer_ != nullptr) {
+    if (state() != RUMPK_MANAGED_LIVES) {
         return error(Errno::srch);
     }
     killer_ = &by;
@@ -137,9 +136,7 @@ Result<void> Supervisor::begin_from_outside() {
 }
 
 rumpk_managed_state Supervisor::state() const {
-    return waits_                      ? RUMPK_MANAGED_WAITS
-           : cell_->live_fibers() != 0 ? RUMPK_MANAGED_LIVES
-                                       : RUMPK_MANAGED_ENDED;
+    return waits_ ? RUMPK_MANAGED_WAITS : ending() ? RUMPK_MANAGED_ENDED : RUMPK_MANAGED_LIVES;
 }
 
 void Supervisor::run() {
@@ -160,6 +157,13 @@ void Supervisor::run() {
         if (parts::managers && (woken & ended_bit) == 0) {
             continue;
         }
+        const uint64_t restarts = restarts_in_window();
+        const bool again = covered() && restarts < policy_.limit;
+        const bool image_goes_on = again || cell_->ends_alone();
+        if (image_goes_on) {
+            const InterruptsMasked masked;
+            here.go_on_in(cell_->home_tier());
+        }
         if (how_ == CellEnd::by_fault && core_ == here.core()) {
             keep(faults_[core_.value()]);
         }
@@ -168,13 +172,8 @@ void Supervisor::run() {
             const InterruptsMasked masked;
             stop_elsewhere(here, *cell_);
         }
-        const uint64_t restarts = restarts_in_window();
-        const bool again = covered() && restarts < policy_.limit;
-        if (again || cell_->ends_alone()) {
+        if (image_goes_on) {
             cell_->forget_fibers();
-            const InterruptsMasked masked;
-            here.run_all();
-            here.go_on_in(cell_->home_tier());
         }
         report();
         if (again) {
@@ -201,12 +200,12 @@ void Supervisor::report() const {
 
 // Who it was the fault's fiber's block says only as long as the cell has not begun anew.
 void Supervisor::tell_end() {
-    static_assert(RUMPK_CELL_ENDED_BY_ITSELF == 2 * (1 + static_cast<uint32_t>(CellEnd::by_itself)) &&
-                  RUMPK_CELL_ENDED_BY_FAULT == 2 * (1 + static_cast<uint32_t>(CellEnd::by_fault)) &&
-                  RUMPK_CELL_ENDED_BY_KERNEL == 2 * (1 + static_cast<uint32_t>(CellEnd::by_kernel)) &&
-                  RUMPK_CELL_ENDED_BY_HEARTBEAT == 2 * (1 + static_cast<uint32_t>(CellEnd::by_heartbeat)));
+    static_assert(RUMPK_CELL_ENDED_BY_ITSELF == 2 * static_cast<uint32_t>(CellEnd::by_itself) &&
+                  RUMPK_CELL_ENDED_BY_FAULT == 2 * static_cast<uint32_t>(CellEnd::by_fault) &&
+                  RUMPK_CELL_ENDED_BY_KERNEL == 2 * static_cast<uint32_t>(CellEnd::by_kernel) &&
+                  RUMPK_CELL_ENDED_BY_HEARTBEAT == 2 * static_cast<uint32_t>(CellEnd::by_heartbeat));
     rumpk_telemetry_cell told{.window = told_.window,
-                              .state = 2 * (1 + static_cast<uint32_t>(how_)),
+                              .state = 2 * static_cast<uint32_t>(how_),
                               .restarts = restarts_,
                               .ended_ns = machine().now(),
                               .code = how_ == CellEnd::by_itself ? code_ : 0,
@@ -273,7 +272,7 @@ void Supervisor::restart(uint64_t restarts) {
     restarted_[restarts_++ % restarted_.size()] = Instant{machine().now()};
     {
         const InterruptsMasked masked;
-        ending_ = false;
+        how_ = CellEnd::none;
         killer_ = nullptr;
         cell_->begin_again(description_.first_budget); // runs when this fiber next waits: they have one tier
         if (parts::views) {

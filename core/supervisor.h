@@ -2,9 +2,9 @@
 // What becomes of a cell that has ended: a fiber of the kernel says what the cell has done wrong, and lets it
 // begin anew, if its manifest wants that and it has not happened too often; else the image ends.
 //
-// From the end on this fiber alone is given the core, until no fiber of the cell is left. It is of the
-// highest tier then: nothing of whoever was interrupted lies on that tier's interrupt stack. What takes long
-// it does in the tier that is the cell's own.
+// From the end on no fiber of the cell is given the core; everybody else is, as ever. This fiber waits in the
+// highest tier, where none of the cell's keeps the core from it; what an end takes it does in the tier that
+// is the cell's own.
 #pragma once
 
 #include <array>
@@ -30,6 +30,7 @@ struct CellFault {
 
 // Why a cell has ended.
 enum class CellEnd : uint8_t {
+    none, // it has not
     by_itself,
     by_fault,  // of its own code
     by_kernel, // which ended its first or its last fiber, and has said so
@@ -44,14 +45,14 @@ class Supervisor {
     // In the fault, on the core where it came, which runs the fiber: ends that, and the cell. To be followed
     // by leave_event().
     void end_by_fault(const hal_fault& fault, Fiber& fiber);
-    // Masked, on the home core: the cell has ended, and no other of its fibers runs from now on. The running
-    // one has ended, or is forgotten before the core is left. `core`: where a fault has been noted; `code`:
+    // Masked, on the home core: the cell has ended. None of its fibers is given that core from now on; the
+    // running one, if it is one of them, does not get it back. `core`: where a fault has been noted; `code`:
     // with which it has ended by itself.
     void ended(CellEnd how, CoreId core, int64_t code = 0);
 
     // Masked, on the home core. Has it ended, and not begun anew yet? Nothing that comes from another core is
     // about it any more.
-    [[nodiscard]] bool ending() const { return parts::restart && parts::cores && ending_; }
+    [[nodiscard]] bool ending() const { return how_ != CellEnd::none; }
 
     // Masked, on the home core; another cell's fiber runs, of a cell that manages this one. What becomes of
     // it then is as when the kernel ends it. ESRCH: it does not live.
@@ -101,15 +102,15 @@ class Supervisor {
     Fiber* fiber_ = nullptr;
     BootCell description_;
     rumpk_boot_supervisor policy_{};
-    std::span<CellFault> faults_;  // by core
+    std::span<CellFault> faults_; // by core
+    AddressRange spare_; // for the interrupt stack on which lies what the HAL tells of a fault at home
     std::span<Instant> restarted_; // when, the last `limit` times; the n-th is at n % limit
     uint64_t restarts_ = 0;
 
-    // The end that is being dealt with. Written by ended() while the fiber waits for one.
+    // The end that is being dealt with, until the cell begins anew. Written by ended().
     CellEnd how_{};
     CoreId core_{};
     int64_t code_ = 0;
-    bool ending_ = false;          // until it begins anew
     const Cell* killer_ = nullptr; // who has ended it from outside, and why
     uint64_t kill_reason_ = 0;
     bool waits_ = false; // to begin for the first time

@@ -407,6 +407,24 @@ TEST(Scheduler, RemovedFibersNeverRun) {
     }
 }
 
+// What lies on a stack that is kept stays there, whoever is given the core next: here nobody.
+TEST(Scheduler, NoInterruptRunsOnAStackThatIsKept) {
+    for (const Tier tier : {Tier::photon, Tier::gravity}) {
+        Machine machine(1);
+        const AddressRange spare{VirtAddr{0x100'000}, 4096};
+        bool came = false;
+        machine.scheduler.make_ready(machine.fiber(tier, [&] {
+            const InterruptsMasked masked;
+            const AddressRange kept = this_scheduler().keep_interrupt_stack(spare);
+            machine.interrupt_later(
+                [&came, &machine, kept] { came = machine.interrupt_stack != kept.pointer(); });
+            EXPECT_EQ(this_scheduler().wait(0, later(100'000)), 0U);
+        }));
+        ASSERT_TRUE(machine.run(steps));
+        EXPECT_TRUE(came);
+    }
+}
+
 // Times are counted from the first question on, and of every kind of switch.
 TEST(Scheduler, CountsTimesWhenAsked) {
     for (const bool asked : {false, true}) {

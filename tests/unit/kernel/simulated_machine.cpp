@@ -171,7 +171,7 @@ Machine::Machine(uint64_t seed) {
     world->table.interrupts_mask = interrupts_mask;
     world->table.interrupts_restore = interrupts_restore;
     world->table.interrupts_wait = interrupts_wait;
-    world->table.interrupt_stack = [](void*, uint64_t) {};
+    world->table.interrupt_stack = [](void* base, uint64_t) { world->machine->interrupt_stack = base; };
     world->table.now = [] { return ++world->now; };
     world->table.ticks = [] { return ++world->now / ns_per_tick; };
     world->table.ticks_ns = [](uint64_t ticks) { return ticks * ns_per_tick; };
@@ -179,7 +179,11 @@ Machine::Machine(uint64_t seed) {
         world->deadline = when;
         ++world->machine->timer_sets;
     };
+    // Named, and never used.
     std::array<AddressRange, interrupt_stacks> stacks{};
+    for (size_t i = 0; i < stacks.size(); ++i) {
+        stacks[i] = {VirtAddr{(i + 1) * 4096}, 4096};
+    }
     scheduler.prepare(CoreId{0}, stacks, {}, deadlines, deadline_pointers);
     scheduler.enter();
 }

@@ -41,6 +41,7 @@ class Machine {
         deadline_pointers{};
     Scheduler scheduler;
     uint64_t timer_sets = 0;
+    const void* interrupt_stack = nullptr; // as the scheduler has told
     std::vector<Fiber*> ended_by_budget;
     std::deque<Budget> accounts;
 };

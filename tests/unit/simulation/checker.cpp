@@ -76,6 +76,7 @@ Queue queue_of(Scheduler& scheduler) {
 // Of those that were there before and have not run since, none has overtaken another.
 void check_order(const Queue& queue, const Fiber* running, uint32_t core) {
     struct Seen {
+        const Fiber* fiber;
         uint64_t id, switches;
         bool operator==(const Seen&) const = default;
     };
@@ -85,7 +86,7 @@ void check_order(const Queue& queue, const Fiber* running, uint32_t core) {
         std::vector<Seen> now;
         for (const Fiber* fiber : queue[tier]) {
             if (fiber != running) {
-                now.push_back({FiberId{fiber->id}.value(), fiber->switches});
+                now.push_back({fiber, FiberId{fiber->id}.value(), fiber->switches});
             }
         }
         size_t at = 0; // in the old order
@@ -110,9 +111,14 @@ void check_queued(const Fiber& fiber, uint32_t core, size_t tier) {
 }
 
 // The cell has ended, and not begun anew yet.
-bool ending() {
-    const Supervisor* const supervisor = cells()[0].supervisor();
+bool ending(const Cell& cell) {
+    const Supervisor* const supervisor = cell.supervisor();
     return supervisor != nullptr && supervisor->ending();
+}
+
+// Its cell has ended, and so it is given the core no more. Other cores hear of that.
+bool is_dead(const Fiber& fiber) {
+    return fiber.cell != nullptr && fiber.cell->stopping() && CoreId{fiber.core} == fiber.cell->home_core();
 }
 
 // A fiber that its core owns is in exactly the place that its state says.
@@ -138,10 +144,13 @@ void check_core(uint32_t core) {
         }
     }
     check_order(queue, scheduler.running(), core);
-    for (const Fiber& fiber : cells()[0].fibers()) {
-        const bool ended = ending() && fiber.state == FiberState::free; // it is given back with the others
-        if (fiber.owned && CoreId{fiber.core}.value() == core && !ended) {
-            check_state(fiber, scheduler);
+    for (Cell& cell : cells()) {
+        for (const Fiber& fiber : cell.fibers()) {
+            // Else it is given back with the others.
+            const bool ended = ending(cell) && fiber.state == FiberState::free;
+            if (fiber.owned && CoreId{fiber.core}.value() == core && !ended) {
+                check_state(fiber, scheduler);
+            }
         }
     }
     if ((scheduler.*reach(Attends{}) & static_cast<uint32_t>(Attention::forgotten)) != 0) {
@@ -175,8 +184,7 @@ void check_usual(const Fiber& fiber) {
 }
 
 // On the home core: what is free, and what is not.
-void check_slots() {
-    Cell& cell = cells()[0];
+void check_slots(Cell& cell) {
     std::set<uint32_t> slots;
     for (const Fiber* free = cell.*reach(Free{}); free != nullptr; free = free->next_free) {
         check(slots.insert(cell.slot_of(*free)).second, "a slot is free twice");
@@ -217,20 +225,24 @@ void look(uint32_t core) {
         return; // before the first fiber, or after the cell's end, which nobody tidies up
     }
     check_core(core);
-    if (cells()[0].home_core().value() == core) {
-        check_slots();
+    for (Cell& cell : cells()) {
+        if (cell.home_core().value() == core && cell.live_fibers() != 0) { // else it begins anew
+            check_slots(cell);
+        }
     }
 }
 
 void went_on(uint32_t core) {
     const Looking looking;
     Scheduler& scheduler = *scheduler_of(core);
-    if (console().finishing() || ending()) {
-        return; // the console's fiber, or on the home core the supervisor, alone is given the core
+    if (console().finishing()) {
+        return; // the console's fiber alone is given the core
     }
     RunQueue& ready = scheduler.*reach(Ready{});
     const bool at_once = scheduler.*reach(Programmed{}) == Instant{};
-    check(at_once || (scheduler.running() == nullptr ? ready.empty() : !ready.ready_above()),
+    const bool passes_over =
+        (scheduler.*reach(Attends{}) & static_cast<uint32_t>(Attention::dead)) != 0; // and goes on at once
+    check(at_once || (scheduler.running() == nullptr ? ready.empty() || passes_over : !ready.ready_above()),
           "a fiber of a higher tier is ready, and does not run");
 }
 
@@ -261,12 +273,28 @@ void* stack_of(uint64_t id) {
 
 bool will_go_on(const hal_context* context) {
     const Looking looking;
-    if (console().finishing() || ending()) {
-        return false; // but for the console's fiber, or the supervisor
+    if (console().finishing()) {
+        return false; // but for the console's fiber
     }
-    return std::ranges::any_of(cells()[0].fibers(), [&](const Fiber& fiber) {
-        return &fiber.context == context && fiber.owned && fiber.run.queued();
-    });
+    const auto goes_on = [&](const Fiber& fiber) {
+        return &fiber.context == context && fiber.owned && fiber.run.queued() && !is_dead(fiber);
+    };
+    return (console().attached() && goes_on(console().fiber())) ||
+           std::ranges::any_of(cells(), [&](Cell& cell) {
+               const Supervisor* const supervisor = cell.supervisor();
+               return std::ranges::any_of(cell.fibers(), goes_on) ||
+                      (supervisor != nullptr && goes_on(*(supervisor->*reach(ItsFiber{}))));
+           });
+}
+
+void goes_to(const hal_context* context) {
+    const Looking looking;
+    for (Cell& cell : cells()) {
+        for (const Fiber& fiber : cell.fibers()) {
+            check(&fiber.context != context || !is_dead(fiber),
+                  "a fiber is given the core whose cell has ended");
+        }
+    }
 }
 
 std::string describe_fibers() {
@@ -281,11 +309,13 @@ std::string describe_fibers() {
             static_cast<unsigned long long>(fiber.latched), static_cast<unsigned long long>(fiber.waits_for));
         text += line;
     };
-    add(console().fiber(), 98);
-    if (Supervisor* const supervisor = cells()[0].supervisor(); supervisor != nullptr) {
-        add(*(supervisor->*reach(ItsFiber{})), 99);
+    if (console().attached()) {
+        add(console().fiber(), 98);
     }
     for (const Cell& cell : cells()) {
+        if (Supervisor* const supervisor = cell.supervisor(); supervisor != nullptr) {
+            add(*(supervisor->*reach(ItsFiber{})), 99);
+        }
         for (const Fiber& fiber : const_cast<Cell&>(cell).fibers()) {
             add(fiber, cell.slot_of(fiber));
         }

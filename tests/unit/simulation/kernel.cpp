@@ -4,6 +4,7 @@
 #include <link.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
@@ -61,16 +62,50 @@ copy_words(std::byte* to, const std::byte* from, size_t size) {
     }
 }
 
-using Body = void (*)(uint64_t);
 constexpr uint64_t text = RUMPK_WINDOW_A;
 constexpr uint64_t entry = text + 0x40; // before it a place where nothing says what type a function has
 constexpr uint64_t vector = text + 0x1000;
 constexpr size_t entry_size = 128;
 
-// The only code in the window: goes on in the test's own. Copied there byte by byte, so it names nothing
-// by distance.
+// The only code in a window: goes on in the test's own. Copied there byte by byte, so it names nothing by
+// distance.
+template <uint64_t window>
 [[gnu::noinline, clang::no_sanitize("address", "undefined", "coverage")]] void enter(uint64_t argument) {
-    (*reinterpret_cast<Body*>(vector))(argument);
+    (*reinterpret_cast<Body*>(vector + window * RUMPK_WINDOW_SIZE))(argument);
+}
+constexpr std::array<Body, 2> entries{&enter<0>, &enter<1>};
+
+constexpr size_t page = 4096;
+
+// The program of the cell in this window, in the file.
+std::vector<std::byte> make_program(uint32_t window, Body body) {
+    const uint64_t shift = window * RUMPK_WINDOW_SIZE;
+    core_test::ElfImage elf(2, 0x2008);
+    elf.load(0, 5, 0x1000, text + shift, entry - text + entry_size, entry - text + entry_size);
+    elf.load(1, 6, 0x2000, vector + shift, sizeof(Body), sizeof(Body));
+    elf.set<uint64_t>(24, entry + shift).set<Body>(0x2000, body);
+    std::vector<std::byte> file(elf.bytes().size());
+    std::ranges::copy(elf.bytes(), file.begin());
+    copy_words(file.data() + 0x1000 + (entry - text), reinterpret_cast<const std::byte*>(entries[window]),
+               entry_size);
+    return file;
+}
+
+void describe(rumpk_boot_cell& cell, uint32_t window, const CellPlan& plan) {
+    std::memcpy(cell.name, window == 0 ? "simulated" : "beside", window == 0 ? 10 : 7);
+    cell.window = window;
+    cell.memory = window == 0 ? 256 << 10 : 32 << 10;
+    cell.map_memory = window == 0 ? map_pages * page : 0;
+    cell.home_tier = plan.home_tier;
+    cell.tier_ceiling = plan.tier_ceiling;
+    cell.cores = plan.cores;
+    cell.fibers = plan.fibers;
+    cell.main_stack = 8192;
+    cell.fiber_stack = plan.fiber_stack;
+    if (plan.restarts) {
+        cell.supervisor = {RUMPK_RESTART_ALWAYS, 0, RUMPK_RESTARTS_MAX, 1, 0, 0, 0};
+    }
+    cell.supervisor.manager = window == 0 ? 0 : 1;
 }
 
 } // namespace
@@ -98,27 +133,23 @@ uint64_t entry_address() {
     return entry;
 }
 
-std::span<const std::byte> make_image(const CellPlan& plan, Body body) {
-    constexpr size_t table_size = 4096;
-    core_test::ElfImage elf(2, 0x2008);
-    elf.load(0, 5, 0x1000, text, entry - text + entry_size, entry - text + entry_size);
-    elf.load(1, 6, 0x2000, vector, sizeof(Body), sizeof(Body));
-    elf.set<uint64_t>(24, entry).set<Body>(0x2000, body);
+std::span<const std::byte> make_image(std::span<const CellPlan> plans) {
+    std::vector<std::vector<std::byte>> programs;
+    size_t size = page; // of the table
+    for (uint32_t window = 0; window < plans.size(); ++window) {
+        programs.push_back(make_program(window, plans[window].body));
+        size += (programs.back().size() + page - 1) / page * page;
+    }
     static std::vector<std::byte> memory;
-    memory.assign(3 * table_size + elf.bytes().size(), std::byte{0});
-    std::byte* const base =
-        memory.data() + (table_size - reinterpret_cast<uintptr_t>(memory.data()) % table_size);
-    std::byte* const file = base + table_size;
-    std::ranges::copy(elf.bytes(), file);
-    copy_words(file + 0x1000 + (entry - text), reinterpret_cast<const std::byte*>(&enter), entry_size);
+    memory.assign(page + size, std::byte{0});
+    std::byte* const base = memory.data() + (page - reinterpret_cast<uintptr_t>(memory.data()) % page);
     auto& table = *reinterpret_cast<rumpk_boot_table*>(base);
-    auto& cell = *reinterpret_cast<rumpk_boot_cell*>(base + sizeof(rumpk_boot_table));
     table = {.magic = RUMPK_BOOT_TABLE_MAGIC,
              .version = RUMPK_BOOT_TABLE_VERSION,
-             .size = table_size + elf.bytes().size(),
+             .size = size,
              .checksum = 0,
-             .flags = RUMPK_IMAGE_FUSED,
-             .cells = 1,
+             .flags = plans.size() == 1 ? RUMPK_IMAGE_FUSED : 0U,
+             .cells = static_cast<uint32_t>(plans.size()),
              .console = 0,
              .channels_offset = 0,
              .channels = 0,
@@ -127,19 +158,14 @@ std::span<const std::byte> make_image(const CellPlan& plan, Body body) {
              .shares_offset = 0,
              .shares = 0,
              .reserved = {}};
-    std::memcpy(cell.name, "simulated", 10);
-    cell.elf_offset = table_size;
-    cell.elf_size = elf.bytes().size();
-    cell.memory = 256 << 10;
-    cell.map_memory = map_pages * 4096;
-    cell.home_tier = plan.home_tier;
-    cell.tier_ceiling = plan.tier_ceiling;
-    cell.cores = 64;
-    cell.fibers = plan.fibers;
-    cell.main_stack = 8192;
-    cell.fiber_stack = plan.fiber_stack;
-    if (plan.restarts) {
-        cell.supervisor = {RUMPK_RESTART_ALWAYS, 0, RUMPK_RESTARTS_MAX, 1, 0, 0, 0};
+    auto* const cells = reinterpret_cast<rumpk_boot_cell*>(base + sizeof(rumpk_boot_table));
+    uint64_t offset = page;
+    for (uint32_t window = 0; window < plans.size(); ++window) {
+        describe(cells[window], window, plans[window]);
+        cells[window].elf_offset = offset;
+        cells[window].elf_size = programs[window].size();
+        copy_words(base + offset, programs[window].data(), programs[window].size());
+        offset += (programs[window].size() + page - 1) / page * page;
     }
     const std::span<std::byte> all(base, table.size);
     table.checksum = crc32(all.subspan(sizeof(rumpk_boot_table)));

@@ -8,8 +8,12 @@
 
 namespace rumpk::simulated {
 
-// What a seed decides of the cell.
+using Body = void (*)(uint64_t);
+
+// What a seed decides of a cell.
 struct CellPlan {
+    Body body = nullptr;
+    uint32_t cores = 64;
     uint32_t fibers = 8;
     uint32_t fiber_stack = 0; // 1024, 2048; 0: a page, guarded
     uint32_t home_tier = 2;
@@ -28,9 +32,10 @@ struct Variables {
     size_t size = 0;
 };
 extern Variables kernel_variables;
-// An image with one cell, whose first fiber calls body(0). Valid until the next.
-[[nodiscard]] std::span<const std::byte> make_image(const CellPlan& plan, void (*body)(uint64_t));
-// Where spawned fibers begin: inside the cell's window.
+// An image of cells, each in the next window, whose first fibers call their body(0). The first one has the
+// console and manages the others. Valid until the next.
+[[nodiscard]] std::span<const std::byte> make_image(std::span<const CellPlan> plans);
+// Where spawned fibers begin: inside the first cell's window, and at the same place in each other's.
 [[nodiscard]] uint64_t entry_address();
 
 } // namespace rumpk::simulated

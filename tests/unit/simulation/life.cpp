@@ -7,6 +7,7 @@
 
 #include "abi/console.h"
 #include "core/calls.h"
+#include "tests/unit/simulation/beside.h"
 #include "tests/unit/simulation/books.h"
 #include "tests/unit/simulation/kernel.h"
 #include "tests/unit/simulation/machine.h"
@@ -183,6 +184,16 @@ void wrong_calls(uint64_t self) {
         -RUMPK_EINVAL, [&] { return rumpk_call_spawn(scratch_address(&args)); }, "a core that is not there");
 }
 
+// Which knows of the first cell's home core alone.
+void end_other(uint64_t self) {
+    if (the_books().plan.beside && this_core() == the_books().home_core) {
+        (void)in_call(self, "kill", [] {
+            end_beside();
+            return 0;
+        });
+    }
+}
+
 void break_the_pledge(uint64_t self) {
     Books& books = the_books();
     if (!books.plan.pledged) {
@@ -253,7 +264,7 @@ void one_turn(uint64_t self) {
     case 18:
         return wrong_calls(self);
     case 19:
-        return draw(4) == 0 ? break_the_pledge(self) : void();
+        return draw(4) == 0 ? break_the_pledge(self) : end_other(self);
     default:
         for (uint64_t left = draw(30); left > 0; --left) {
             point();

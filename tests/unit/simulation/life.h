@@ -26,6 +26,7 @@ struct LifePlan {
     uint32_t cores = 1;
     uint32_t restarts = 0; // of End::anew
     bool pledged = false;  // who calls unveil ends
+    bool beside = false;   // there is another cell
     std::string input;     // what the first fiber must get
 };
 

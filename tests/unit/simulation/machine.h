@@ -63,7 +63,7 @@ void check(bool holds, const char* what);
 [[nodiscard]] bool is_off();
 
 // Bytes of the machine's memory, for the kernel's own table of it.
-inline constexpr uint64_t memory_size = 4U << 20;
+inline constexpr uint64_t memory_size = 6U << 20;
 inline constexpr uint64_t physical_base = 0x8000'0000;
 
 // While one lives nothing moves, although the kernel's own functions are called.
@@ -88,6 +88,8 @@ void check_pages(uint64_t most_held);
 [[nodiscard]] void* stack_of(uint64_t id);
 // Does the context belong to a fiber that will go on?
 [[nodiscard]] bool will_go_on(const hal_context* context);
+// The core goes there now.
+void goes_to(const hal_context* context);
 // A fiber goes on after an interrupt: nothing of a higher tier may be ready.
 void went_on(uint32_t core);
 

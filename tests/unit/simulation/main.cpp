@@ -8,6 +8,7 @@
 //      simulation_test --long          many more
 #include <sanitizer/common_interface_defs.h>
 
+#include <array>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -16,6 +17,7 @@
 #include <string_view>
 
 #include "abi/console.h"
+#include "tests/unit/simulation/beside.h"
 #include "tests/unit/simulation/kernel.h"
 #include "tests/unit/simulation/life.h"
 #include "tests/unit/simulation/machine.h"
@@ -88,15 +90,30 @@ std::string draw_input(std::mt19937_64& random) {
     return input;
 }
 
+CellPlan draw_beside(std::mt19937_64& random) {
+    const auto home_tier = static_cast<uint32_t>(random() % 4);
+    const CellPlan drawn{.body = live_beside,
+                         .cores = 1,
+                         .fibers = 2 + static_cast<uint32_t>(random() % 8),
+                         .fiber_stack = 1024,
+                         .home_tier = home_tier,
+                         .tier_ceiling = static_cast<uint32_t>(random() % (home_tier + 1)),
+                         .restarts = true};
+    plan_beside(drawn.home_tier, drawn.tier_ceiling);
+    return drawn;
+}
+
 struct Totals {
-    uint64_t points, lives, killed, broken, halted, panics, anew;
+    uint64_t points, lives, killed, broken, halted, panics, anew, beside;
 } totals;
 
 void one_run(uint64_t seed) {
     seed_now = seed;
     std::mt19937_64 random(seed);
     const auto below = [&](uint64_t limit) { return static_cast<uint32_t>(random() % limit); };
-    CellPlan cell;
+    std::array<CellPlan, 2> cells;
+    CellPlan& cell = cells[0];
+    cell.body = live;
     cell.fibers = 3 + below(14);
     cell.fiber_stack = std::array<uint32_t, 3>{0, 1024, 2048}[below(3)];
     cell.home_tier = below(4);
@@ -117,6 +134,9 @@ void one_run(uint64_t seed) {
     lives.cores = below(8) == 0 ? 1 + below(8) : 1 + below(4);
     lives.pledged = lives.end == End::panics || (below(2) == 0 && lives.end != End::anew); // which halts
     lives.input = draw_input(random);
+    // A pledge has no promise to end another cell.
+    lives.beside = below(2) == 0 && !lives.pledged;
+    cells[1] = draw_beside(random);
     set_kernel_back();
     plan_lives(lives);
     Plan plan;
@@ -126,7 +146,7 @@ void one_run(uint64_t seed) {
     plan.one_cause_each = below(2) == 0;
     plan.pauses = below(2) == 0 ? 3000 : 200;
     plan.framed = true;
-    plan.image = make_image(cell, live);
+    plan.image = make_image(std::span(cells).first(lives.beside ? 2 : 1));
     plan.input =
         lives.input + static_cast<char>(RUMPK_CONSOLE_DLE) + static_cast<char>(RUMPK_CONSOLE_END_OF_INPUT);
     run(plan, [&](const Ending& end) {
@@ -146,6 +166,7 @@ void one_run(uint64_t seed) {
         check(panic == std::string::npos || end.line.find('\n', panic) + 4 == end.line.size(),
               "something comes between a panic and the end");
         totals.anew += report.anew;
+        totals.beside += lives.beside ? begun_beside() : 0;
         if (lives.end == End::all_done || lives.end == End::anew) {
             check(lines.out == report.output, "the output is not what was written");
         } else {
@@ -181,8 +202,9 @@ int main(int argc, char** argv) {
     const auto number = [](uint64_t what) { return static_cast<unsigned long long>(what); };
     std::printf(
         "%llu seeds from %llu: all well; %llu points, %llu fibers, %llu killed, %llu broken pledges, %llu "
-        "cells ended in the midst, %llu begun anew, %llu panics\n",
+        "cells ended in the midst, %llu begun anew, %llu lives beside, %llu panics\n",
         number(count), number(first), number(totals.points), number(totals.lives), number(totals.killed),
-        number(totals.broken), number(totals.halted), number(totals.anew), number(totals.panics));
+        number(totals.broken), number(totals.halted), number(totals.anew), number(totals.beside),
+        number(totals.panics));
     return 0;
 }

@@ -120,6 +120,7 @@ void context_switch(hal_context* from, const hal_context* to) {
     point();
     Core& core = here();
     check(core.masked, "context_switch with interrupts unmasked");
+    goes_to(to);
     Flow& left = world->contexts[from];
     Flow& next = world->contexts[to];
     check(next.waits(), "a context is gone to that runs already, or never was");
