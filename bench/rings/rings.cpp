@@ -16,6 +16,8 @@ using namespace bench;
 
 constexpr uint64_t round_trips = 10000;
 constexpr uint64_t parked_trips = 200;
+constexpr int parked_pairs =
+    5; // a round: how long the host takes to wake somebody changes from one moment to the next
 constexpr uint64_t same_core_messages = 200000;
 constexpr uint64_t least_messages = 200000;
 constexpr uint32_t small = 1024;
@@ -189,8 +191,10 @@ void one_round(Duel& duel, int argc, char** argv) {
         grid<SameCores>(duel);
     }
     if (wanted(argc, argv, "park_wake")) {
-        parked<ParkedIon>(duel, "park_wake");
-        parked<BareFutex>(duel, "park_wake");
+        for (int i = 0; i < parked_pairs; ++i) {
+            parked<ParkedIon>(duel, "park_wake");
+            parked<BareFutex>(duel, "park_wake");
+        }
     }
     if (wanted(argc, argv, "pipe")) {
         parked<Pipe>(duel, "pipe");

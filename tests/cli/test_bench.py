@@ -133,6 +133,19 @@ class Rings(unittest.TestCase):
         self.assertEqual({key.near: by for key, by in cells.items()}, {"near": {"ion": [5]}, "far": {"ion": [50]}})
         self.assertEqual(floors, {"near": [100, 101], "far": [560, 561]})
 
+    def test_neighbours_in_time_are_compared(self):
+        """The host is slow in one pair, and quick in the others: no sample of ours is held against another pair's."""
+        pairs = ((10, 20), (500, 900), (12, 20), (11, 10), (30, 40))
+        lines = [self.sample(who, ns, race="park_wake") for pair in pairs for who, ns in zip(("ion", "futex"), pair)]
+        lines[-1]["undisturbed"] = False
+        lines.insert(2, self.sample("ion", 1))  # of another race
+        taken = bench_rings.in_pairs(lines, "park_wake")
+        self.assertEqual(taken, list(pairs[:-1]))
+        figure = bench_rings.of_pairs("a", taken, "futex", 1.1)
+        self.assertEqual((figure.value, figure.peer_value, figure.min, figure.max), (500, 900, 10, 500))
+        self.assertFalse(figure.missed)
+        self.assertIsNone(bench_rings.of_pairs("a", [], "futex", 1.1).value)
+
     def test_best_of_the_others_and_what_is_behind(self):
         lines = [self.sample(who, ns) for who, ns in (("ion", 6), ("boost", 5), ("dpdk", 9)) for _ in range(3)]
         lines += [self.sample("moodycamel", 1)]  # too few samples to count

@@ -10,7 +10,7 @@ import subprocess
 from typing import NamedTuple
 
 from . import bare, build, common, framing, machines, meter, run, scenarios, setup
-from .bench import exact, of_runs
+from .bench import exact, missing, of_runs
 
 # figure -> the races that bench/rings/rings.cpp runs for it
 FIGURES = {
@@ -69,12 +69,12 @@ def measure(runs, only):
     samples = take(build_program(), runs, races)
     facts = {line["race"]: line for line in samples if line["race"] in ("submit", "memory")}
     cells, floors = grouped([line for line in samples if "floors" in line])
-    for figure in figures(wants, cells, floors, facts):
+    for figure in figures(wants, cells, floors, facts, in_pairs(samples, "park_wake")):
         if only is None or scenarios.wanted(figure.name, only):
             yield figure
 
 
-def figures(wants, cells, floors, facts):
+def figures(wants, cells, floors, facts, parked):
     if "ring.floor.2core" in wants:
         for near, values in floors.items():
             yield of_runs(f"ring.floor.2core/{near}", HOST, values, "ns")
@@ -89,8 +89,7 @@ def figures(wants, cells, floors, facts):
     if "ring.memory" in wants:
         yield exact("ring.memory", HOST, facts["memory"]["bytes"], "bytes", target=MEMORY_TARGET)
     if "ring.park_wake.host" in wants:
-        ours, futex = merged(cells, "park_wake", "ion"), merged(cells, "park_wake", "futex")
-        yield beside("ring.park_wake.host", ours, "futex", futex, PARK_TARGET)
+        yield of_pairs("ring.park_wake.host", parked, "futex", PARK_TARGET)
     if "ring.vs_pipe" in wants:
         yield from pipes(cells)
 
@@ -174,6 +173,22 @@ def grouped(samples):
 def beside(name, ours, peer, theirs, target, unit="ns"):
     figure = of_runs(name, HOST, ours, unit, target=target)
     return figure._replace(peer=peer, peer_value=statistics.median(theirs))
+
+
+def in_pairs(samples, race):
+    """(ours, theirs) of samples that were taken one right after the other, where neither was disturbed."""
+    lines = [line for line in samples if line["race"] == race]
+    return [(ours["ns"], theirs["ns"]) for ours, theirs in zip(lines[::2], lines[1::2])
+            if ours["undisturbed"] and theirs["undisturbed"]]
+
+
+def of_pairs(name, pairs, peer, target):
+    """The pair whose ratio is the middle one: what the host does meanwhile changes, and two neighbours have it in common."""
+    if not pairs:
+        return missing(name, HOST, "ns", "the host took a processor away in each pair of samples")
+    ours, theirs = sorted(pairs, key=lambda pair: pair[0] / pair[1])[(len(pairs) - 1) // 2]
+    figure = of_runs(name, HOST, [each for each, _ in pairs], "ns", target=target)
+    return figure._replace(value=ours, peer=peer, peer_value=theirs)
 
 
 def of_race(cells, race):
