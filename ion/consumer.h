@@ -227,7 +227,9 @@ class BasicConsumer : public Endpoint<Fence, Words, Shape, Role::consumer> {
 
     // Several came in a row and now there is none: the producer is at work on the slot that is looked at, and
     // each look takes the cache line away from it. Left alone for a moment it gets ahead, and lines
-    // move once. A consumer that gets one message at a time never comes here. Bounded; is there one now?
+    // move once. The more room there is, the further it may get before it would find the ring full: in a
+    // small ring a quarter of the rest has to do. A consumer that gets one message at a time never comes
+    // here. Bounded; is there one now?
     [[nodiscard]] bool rest() {
         if constexpr (Fence::rest == 0) {
             return false;
@@ -237,10 +239,16 @@ class BasicConsumer : public Endpoint<Fence, Words, Shape, Role::consumer> {
             return false;
         }
         ran_dry_at_ = head_;
-        for (uint32_t i = 0; i < Fence::rest; ++i) {
+        for (uint32_t left = breaths(); left != 0; --left) {
             this->relax();
         }
         return here();
+    }
+
+    [[nodiscard]] uint32_t breaths() const {
+        constexpr uint32_t least = Fence::rest / 4;
+        const uint32_t room = this->geometry().slots() / 8;
+        return room < least ? least : room < Fence::rest ? room : Fence::rest;
     }
 
     // How many of at most `limit` slots that lie at one stride hold a message that may be looked at.

@@ -42,8 +42,8 @@ struct AtomicWords {
 // lost. `light` stands between the worker's write and read, once a publish; `heavy` between the
 // sleeper's, once a park. A policy makes the two together into a full barrier on both sides.
 
-// `one_core`: the ends cannot run at the same time. `rest`: how many breaths a consumer takes before it
-// looks again when it has just caught up with a producer in full flow (BasicConsumer::last_look).
+// `one_core`: the ends cannot run at the same time. `rest`: how many breaths a consumer takes at most before
+// it looks again when it has just caught up with a producer in full flow (BasicConsumer::rest).
 
 // Both ends run on one core, which never reorders against itself: the compiler alone is held back.
 struct SameCore {
@@ -60,7 +60,7 @@ struct SameCore {
 template <class Barrier>
 struct CrossCore {
     static constexpr bool one_core = false;
-    static constexpr uint32_t rest = 32;
+    static constexpr uint32_t rest = 128;
     [[no_unique_address]] Barrier barrier{};
 
     [[gnu::always_inline]] void light() const { std::atomic_signal_fence(std::memory_order_seq_cst); }

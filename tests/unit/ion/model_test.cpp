@@ -97,7 +97,7 @@ struct ModelRing {
 
     struct Fence {
         static constexpr bool one_core = false;
-        static constexpr uint32_t rest = 1;
+        static constexpr uint32_t rest = 4; // of which one is taken in a small ring
         void relax() const { rl::yield(1, $); }
         // Across cores the worker has no fence: the sleeper's barrier is an interrupt on its core.
         void light() const {

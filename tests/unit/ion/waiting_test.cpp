@@ -48,6 +48,42 @@ TEST(Waiting, TheSleeperPaysTheBarrierAndThePublisherDoesNot) {
     EXPECT_EQ(in_calls, 1);
 }
 
+struct CountedBreaths {
+    uint32_t* breaths;
+    void operator()() const {}
+    void relax() const { ++*breaths; }
+};
+
+// Breaths that a consumer of so many slots takes when it has caught up after so many messages.
+uint32_t rests(uint32_t slots, uint32_t messages) {
+    const ion::Geometry geometry = *ion::Geometry::make(slots, 32);
+    Shared memory(geometry);
+    uint32_t breaths = 0;
+    using Fence = ion::CrossCore<CountedBreaths>;
+    ion::BasicProducer<Fence> out(memory.base(), geometry, Fence{{&breaths}});
+    ion::BasicConsumer<Fence> in(memory.base(), geometry, Fence{{&breaths}});
+    for (uint32_t i = 0; i < messages; ++i) {
+        EXPECT_TRUE(out.push(1, {}));
+        EXPECT_TRUE(in.peek());
+        EXPECT_TRUE(in.release());
+    }
+    EXPECT_EQ(breaths, 0u);
+    EXPECT_EQ(why(in.peek()), Errno::again);
+    const uint32_t first = breaths;
+    EXPECT_EQ(why(in.peek()), Errno::again);
+    EXPECT_EQ(breaths, first); // once, and not at each look
+    return first;
+}
+
+TEST(Resting, TakesSomeBreathsInFullFlowAndMoreWhereThereIsMoreRoom) {
+    EXPECT_EQ(rests(8, 3), 0u);
+    EXPECT_EQ(rests(8, 4), 32u);
+    EXPECT_EQ(rests(256, 5), 32u);
+    EXPECT_EQ(rests(512, 5), 64u);
+    EXPECT_EQ(rests(1024, 5), 128u);
+    EXPECT_EQ(rests(4096, 5), 128u);
+}
+
 TEST(Statistics, StandInOnesOwnLine) {
     Ring ring;
     ring.out.count_wait();
