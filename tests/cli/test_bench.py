@@ -156,6 +156,17 @@ class Rings(unittest.TestCase):
         self.assertEqual(figures["ring.throughput.2core/cells_behind"].value, 100)
         self.assertTrue(figures["ring.throughput.2core/worst_ratio"].missed)
 
+    def test_what_is_behind_is_asked_where_most_cells_are(self):
+        """The processors were near each other for one cell, where we are behind, and far apart for two."""
+        lines = [self.sample("ion", 9), self.sample("boost", 5)]
+        for payload in (8, 64):
+            lines += [self.sample(who, ns, (560, 561), payload=payload) for who, ns in (("ion", 10), ("boost", 20))]
+        cells, _ = bench_rings.grouped(lines * 3)
+        figures = {figure.name: figure for figure in bench_rings.throughputs(cells)}
+        self.assertEqual(len(figures), 5)
+        self.assertEqual(figures["ring.throughput.2core/cells_behind"].value, 0)
+        self.assertEqual(figures["ring.throughput.2core/worst_ratio"].value, 0.5)
+
 
 def recording(*events, version=instructions.VERSION):
     return struct.pack(">IQ", version, 0) + b"".join(events)
