@@ -196,7 +196,7 @@ void come_across(std::vector<uint64_t>& part, std::vector<uint64_t>& path) {
     if (!meter.under_way || !part.empty()) {
         return;
     }
-    part = std::move(path);
+    part.swap(path); // which begins anew
     if (meter.across.sender.empty() || meter.across.sleeper.empty()) {
         return;
     }
