@@ -151,6 +151,7 @@ Result<void> ring_one(const Caller& who, uint64_t address, bool watch) {
 }
 
 int64_t wait_for(const Caller& who, uint64_t channels, Instant deadline) {
+    breathe(); // to wait takes as much as may be done masked
     const bool first = &who.fiber == &who.cell.first_fiber();
     const bool console_slot = (channels & RUMPK_CHANNEL_CONSOLE) != 0;
     if (console_slot || (first && who.cell.has_console() && (channels & RUMPK_CHANNEL_RX) != 0)) {

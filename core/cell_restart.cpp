@@ -27,16 +27,23 @@ void let_others_run() {
 // Whoever had ended when the cell did is known to the scheduler no more, but still has its name.
 void Cell::forget_fibers() {
     for (Fiber& fiber : fibers_) {
-        const InterruptsMasked masked;
         if (fiber.id == FiberId::none()) {
             continue;
         }
-        fiber.owned = false;
-        if (fiber.state != FiberState::free) {
-            this_scheduler().forget(fiber);
+        {
+            const InterruptsMasked masked;
+            fiber.owned = false;
+            if (fiber.state != FiberState::free) {
+                this_scheduler().forget(fiber);
+            }
         }
-        give_fiber(fiber);
-        this_scheduler().yield();
+        {
+            const InterruptsMasked masked;
+            if (fiber.id != FiberId::none()) { // else another core's kill has come in between
+                give_fiber(fiber);
+            }
+        }
+        let_others_run();
     }
     ensure(live_ == 0);
     const InterruptsMasked masked;

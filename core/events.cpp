@@ -48,7 +48,7 @@ void fault_event(const hal_fault* fault) {
         panic_fault(*fault);
     }
     fiber->cell->supervisor()->end_by_fault(*fault, *fiber);
-    this_scheduler().leave_event();
+    this_scheduler().leave_fault();
 }
 
 } // namespace

@@ -2,6 +2,7 @@
 #include "core/fiber_start.h"
 
 #include "abi/console.h"
+#include "core/calls.h"
 #include "core/cell.h"
 #include "core/console.h"
 #include "core/log.h"
@@ -63,6 +64,7 @@ static void run_condemned(void* argument) {
 
 // The same at user privilege. The context is the kernel's own, on the fiber's stack for calls.
 void run_apart(void* argument) {
+    breathe(); // the switch to here has been masked
     const Fiber& self = *static_cast<Fiber*>(argument);
     const Cell& cell = *self.cell;
     const uint32_t slot = cell.slot_of(self);

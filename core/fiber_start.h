@@ -63,11 +63,14 @@ void say_broken_pledge(const Fiber& fiber, const char* call);
 void say_overrun(const Fiber& fiber);
 
 // Masked, by the running fiber. `end` ends it, and runs on the core's kernel stack,
-// for once it has ended its own may be another's.
+// for once it has ended its own may be another's. What is pending is taken before the core goes on: an
+// interrupt that comes there does not come back, and no event needs that stack.
 template <typename End>
 [[noreturn]] void leave_for_ever(End&& end) {
     (void)this_scheduler().on_kernel_stack([&]() -> int64_t {
         end();
+        machine().interrupts_restore(1);
+        (void)machine().interrupts_mask();
         this_scheduler().leave();
     });
     __builtin_unreachable();

@@ -165,8 +165,8 @@ class Scheduler {
     void abandon(Fiber& fiber);
     // After either of these: the core goes on elsewhere.
     [[noreturn]] void leave() { leave(machine().context_switch); }
-    // The same at the end of an event.
-    [[noreturn]] void leave_event() { leave(machine().context_preempt); }
+    // The same at the end of a fault, in fewer steps: the idle context takes what is pending, and chooses.
+    [[noreturn]] void leave_fault();
     // The same of the running fiber in two steps, where another of its tier is ready and a switch is no more
     // than that: forgets it and returns who is next, to be gone on with at once. nullptr: not so, nothing has
     // been done.

@@ -70,6 +70,17 @@ AddressRange Scheduler::keep_interrupt_stack(AddressRange spare) {
     return spare;
 }
 
+void Scheduler::leave_fault() {
+    attend_no_more(Attention::forgotten);
+    attend(Attention::higher);
+    timer_stale_ = true;
+    since_ = machine().ticks();
+    note(RUMPK_TRACE_SWITCH, nullptr, static_cast<uint32_t>(Why::ended));
+    set_interrupt_stack();
+    machine().context_preempt(&nobodys_, &idle_);
+    __builtin_trap(); // nobody gives it the core
+}
+
 // Whose turn it is may be of a cell that has ended. Then the idle context is given the core: it takes what is
 // pending, and chooses anew. Nothing comes back to what of that fiber lies on its tier's interrupt stack.
 void Scheduler::pass_over_dead() {

@@ -64,7 +64,7 @@ inline bool Scheduler::serve_deadlines(Instant at) {
             continue;
         }
         if (queue.wants_closing()) {
-            if (attends(Attention::higher)) {
+            if (attends(Attention::higher) || attends(Attention::forgotten)) {
                 return true; // a switch is due as well: first that
             }
             queue.close_gap();

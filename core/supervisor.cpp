@@ -109,8 +109,9 @@ void Supervisor::ended(CellEnd how, CoreId core, int64_t code) {
     here.cell_stops();
     fiber_->latched |= ended_bit;
     // As a bell, in fewer steps: a fault does this masked. While the cell lives its supervisor has no
-    // deadline.
+    // deadline, and so may be put into another tier.
     if (fiber_->state == FiberState::waiting && (fiber_->waits_for & ended_bit) != 0) {
+        fiber_->tier = restarts() || cell_->ends_alone() ? cell_->home_tier() : Tier::photon;
         here.make_ready(*fiber_);
     }
 }
@@ -160,7 +161,7 @@ void Supervisor::run() {
         const uint64_t restarts = restarts_in_window();
         const bool again = covered() && restarts < policy_.limit;
         const bool image_goes_on = again || cell_->ends_alone();
-        if (image_goes_on) {
+        if (image_goes_on && fiber_->tier != cell_->home_tier()) { // it was busy when the cell ended
             const InterruptsMasked masked;
             here.go_on_in(cell_->home_tier());
         }

@@ -43,7 +43,7 @@ class Supervisor {
     void prepare(Cell& cell, const BootCell& description, const rumpk_boot_supervisor& policy);
 
     // In the fault, on the core where it came, which runs the fiber: ends that, and the cell. To be followed
-    // by leave_event().
+    // by leave_fault().
     void end_by_fault(const hal_fault& fault, Fiber& fiber);
     // Masked, on the home core: the cell has ended. None of its fibers is given that core from now on; the
     // running one, if it is one of them, does not get it back. `core`: where a fault has been noted; `code`:

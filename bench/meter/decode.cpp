@@ -12,6 +12,12 @@ bool loads_pages(uint32_t code, uint32_t into) {
     return (lui || compressed_lui) && (code >> 7 & 31) == into;
 }
 
+// The same, 2.4, ADDI to x0 (the assembler's LI): a small constant without that bit, in that register.
+bool loads_without(uint32_t code, uint32_t into, uint32_t bit) {
+    constexpr uint32_t operation_and_source = 0xff07f;
+    return (code & operation_and_source) == 0x13 && (code >> 7 & 31) == into && (code >> 20 & bit) == 0;
+}
+
 // Privileged specification 1.12: 2.1, 3.1.6.1 and 3.3.2, with the CSR instructions of Zicsr. Supervisor's
 // enable bit is looked at in sstatus, machine mode's in mstatus: a kernel runs in one of both.
 Kind riscv(uint32_t code, uint32_t before) {
@@ -46,8 +52,10 @@ Kind riscv(uint32_t code, uint32_t before) {
         return (source & enable) != 0 ? Kind::mask : Kind::plain;
     case 1: // CSRRW: the trap's return, where the enable bit of what it writes is clear as it is already
         return Kind::plain;
-    default: // a register says what is set or cleared; x0 nothing, and no enable bit is in whole pages
-        return source == 0 || loads_pages(before, source) ? Kind::plain : Kind::unclear;
+    default: // a register says what is set or cleared; x0 nothing, and no enable bit is in what is known
+        return source == 0 || loads_pages(before, source) || loads_without(before, source, enable)
+                   ? Kind::plain
+                   : Kind::unclear;
     }
 }
 

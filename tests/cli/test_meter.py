@@ -121,6 +121,18 @@ class BeginningAnew(unittest.TestCase):
         self.assertLessEqual(report.masked, self.MOST, "\n".join(meter.describe(report, machine, symbols)))
 
 
+class BesideACellThatEnds(unittest.TestCase):
+    """Another cell of 2,000 fibers faults and begins anew, again and again: nobody else notices."""
+
+    def test_wakes_meanwhile(self):
+        said = []
+        found = {name: values[0] for name, values in
+                 bench_fibers.latency_in("crowd", machines.load(bench_fibers.EMULATED), said.append, wakes=4000).items()}
+        self.assertGreaterEqual(found["wake.crowd.lives"], 3)
+        for name, most in (("wake.crowd.instructions.max", 640), ("irq_off.crowd.instructions.max", 620), ("wake.crowd.late.max", 1400)):
+            self.assertLessEqual(found[name], most, "\n".join(said))
+
+
 class Parsing(unittest.TestCase):
     WAKE = "wake 0 0 0 0 0\n"
 

@@ -60,7 +60,17 @@ METERED = {
     "wake.masked.instructions.max": None,
     "irq_off.instructions.max": 500,
 }
-FIGURES = (*HOSTED, *BYTES, *COUNTED, *METERED, *bench_idle.FIGURES)
+# Beside cells that are kept apart, one of which begins anew all the time: the application of tests/apps, so many wake-ups,
+# and the machine's memory. The second takes minutes: only where it is asked for by name.
+CROWDS = {"crowd": (WAKES, 128 << 20), "crowds": (WAKES, 512 << 20)}
+CROWDED = {
+    f"{name}.{crowd}.{what}": target
+    for crowd in CROWDS
+    for name, what, target in (
+        ("wake", "instructions.max", 1000), ("wake", "instructions.median", None), ("wake", "instructions.spread", 1.5),
+        ("wake", "late.max", None), ("wake", "lives", None), ("irq_off", "instructions.max", 500))
+}
+FIGURES = (*HOSTED, *BYTES, *COUNTED, *METERED, *CROWDED, *bench_idle.FIGURES)
 
 
 def measure(runs, only):
@@ -75,6 +85,9 @@ def measure(runs, only):
         yield from instructions(wants)
     if any(name in METERED for name in wants):
         yield from metered(wants)
+    for crowd in CROWDS:
+        if any(f".{crowd}." in name for name in wants) and (crowd == "crowd" or only):
+            yield from crowded(crowd, wants)
     yield from bench_idle.measure(wants)
 
 
@@ -218,3 +231,33 @@ def metered(wants):
         if name in wants:
             unit = "" if name.endswith("spread") else "instructions"
             yield Figure(name, EMULATED, values[0], unit, *values[1:], target=METERED[name])
+
+
+def crowded(crowd, wants):
+    machine = machines.load(EMULATED)
+    for name, values in latency_in(crowd, machine, common.say).items():
+        if name in wants:
+            unit = "" if name.endswith(("spread", "lives")) else "instructions"
+            yield Figure(name, EMULATED, values[0], unit, *values[1:], target=CROWDED[name])
+
+
+def latency_in(crowd, machine, say=lambda _line: None, wakes=None):
+    """As latency(), of that image."""
+    usual, memory = CROWDS[crowd]
+    built = build.application(crowd, machine.name)
+    try:
+        report, said = meter.of_application(machine, built, [str(wakes or usual)], "wake_mark", memory=memory)
+    except meter.MeterError as error:
+        common.fail(f"{crowd} on {machine.name}: {error}")
+    for line in meter.describe(report, machine, backtrace.Symbols(built.kernel_elf, built.app_elf, windows=machine.windows)):
+        say(line)
+    late, lives = (int(re.search(rb"^%s (\d+)$" % word, said, re.MULTILINE)[1]) for word in (b"late", b"lives"))
+    wake = report.wake
+    return {
+        f"wake.{crowd}.instructions.max": (wake.most, wake.least, wake.most, wake.count),
+        f"wake.{crowd}.instructions.median": (wake.median, wake.least, wake.most, wake.count),
+        f"wake.{crowd}.instructions.spread": (wake.ratio, wake.ratio, wake.ratio, 1),
+        f"wake.{crowd}.late.max": (late, late, late, 1),
+        f"wake.{crowd}.lives": (lives, lives, lives, 1),
+        f"irq_off.{crowd}.instructions.max": (report.masked, report.masked, report.masked, 1),
+    }

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from . import backtrace, build, common, framing, run
 
 HOST = "host"  # the preset that builds the plugin
-ENTRY = "hal_trap_entry"  # where the kernel takes traps
+ENTRY, ENTRY_APART = "hal_trap_entry", "user_trap_entry"  # where a kernel takes traps, and one that keeps cells apart
 SECONDS = 900
 WAY = 60  # steps of a stretch that are shown
 
@@ -69,6 +69,14 @@ def symbol(elf, name):
     raise MeterError(f"{elf} has no symbol {name}")
 
 
+def entry_of(kernel):
+    """The first instruction of the traps that come once a program runs."""
+    try:
+        return symbol(kernel, ENTRY_APART)
+    except MeterError:
+        return symbol(kernel, ENTRY)
+
+
 def count(machine, command, entry, mark=None, given=subprocess.DEVNULL, send=None):
     """Runs the machine's emulator with the plugin. Returns (report, what came over the line)."""
     with tempfile.TemporaryDirectory(prefix="rumpk-meter-") as folder:
@@ -103,11 +111,11 @@ def parse(text):
     return Report(wake, stretches, paths["way"], across, paths["sender"], paths["sleeper"])
 
 
-def of_application(machine, built, arguments, mark=None, cores=1, given=subprocess.DEVNULL, send=None):
-    """The same of an application's image. Returns (report, its standard output)."""
-    command = run.emulator_command(machine, built.image, machine.memory_default, cores, arguments)
+def of_application(machine, built, arguments, mark=None, cores=1, given=subprocess.DEVNULL, send=None, memory=None):
+    """The same of an application's image, of several cells the first one's. Returns (report, its standard output)."""
+    command = run.emulator_command(machine, built.image, memory or machine.memory_default, cores, arguments)
     places = [symbol(built.app_elf, name) if name else None for name in (mark, send)]
-    report, line = count(machine, command, symbol(built.kernel_elf, ENTRY), places[0], given, places[1])
+    report, line = count(machine, command, entry_of(built.kernel_elf), places[0], given, places[1])
     said = b"".join(data for channel, data in framing.Decoder().feed(line) if channel == framing.STDOUT)
     return report, said
 
