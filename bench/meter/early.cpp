@@ -13,10 +13,12 @@
 #include "bench/meter/emulator.h"
 
 #include <array>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -33,18 +35,20 @@ struct Core {
 };
 
 struct Instruction {
-    uint64_t address;
-    bool forbidden;
-    bool turns_on;
-    bool executed = false; // while an MMU was off
+    bool forbidden = false;
+    bool turns_on = false;
+    std::atomic<bool> executed = false; // while an MMU was off, by any core
 };
 
-// Made when the plugin is loaded and never destroyed, since the emulator may end in the middle of it.
+// Made when the plugin is loaded and never destroyed, since the emulator may end in the middle of it. Each
+// core is a thread of the emulator's, which translates for itself: `cores` is each one's own, `instructions`
+// is found under the lock and then stays where it is.
 struct Early {
     std::string out;
     std::vector<uint64_t> until;
     std::array<Core, most_cores> cores{};
-    std::map<uint64_t, Instruction> instructions;
+    std::mutex lock;
+    std::map<uint64_t, Instruction> instructions; // by address
 };
 Early& early = *new Early;
 
@@ -65,7 +69,7 @@ void execute(unsigned index, void* data) {
     ++core.instructions;
     core.forbidden += at.forbidden ? 1 : 0;
     core.on = at.turns_on;
-    at.executed = true;
+    at.executed.store(true, std::memory_order_relaxed);
 }
 
 void access(unsigned index, qemu_plugin_meminfo_t info, uint64_t address, void*) {
@@ -75,6 +79,16 @@ void access(unsigned index, qemu_plugin_meminfo_t info, uint64_t address, void*)
     }
     ++core.accesses;
     core.unaligned += (address & ((uint64_t{1} << qemu_plugin_mem_size_shift(info)) - 1)) != 0 ? 1 : 0;
+}
+
+Instruction& known(uint64_t address, bool is_forbidden, bool turns_on) {
+    const std::scoped_lock locked(early.lock);
+    const auto [place, is_new] = early.instructions.try_emplace(address);
+    if (is_new) {
+        place->second.forbidden = is_forbidden;
+        place->second.turns_on = turns_on;
+    }
+    return place->second;
 }
 
 void translated(qemu_plugin_id_t, qemu_plugin_tb* block) {
@@ -87,11 +101,8 @@ void translated(qemu_plugin_id_t, qemu_plugin_tb* block) {
         for (const uint64_t until : early.until) {
             turns_on = turns_on || address == until;
         }
-        auto [known, is_new] = early.instructions.try_emplace(address);
-        if (is_new) {
-            known->second = {address, forbidden(code), turns_on};
-        }
-        qemu_plugin_register_vcpu_insn_exec_cb(instruction, execute, QEMU_PLUGIN_CB_NO_REGS, &known->second);
+        qemu_plugin_register_vcpu_insn_exec_cb(instruction, execute, QEMU_PLUGIN_CB_NO_REGS,
+                                               &known(address, forbidden(code), turns_on));
         qemu_plugin_register_vcpu_mem_cb(instruction, access, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW,
                                          nullptr);
     }
@@ -111,8 +122,9 @@ void report(qemu_plugin_id_t, void*) {
         }
     }
     std::fputs("executed", file);
+    const std::scoped_lock locked(early.lock);
     for (const auto& [address, instruction] : early.instructions) {
-        if (instruction.executed) {
+        if (instruction.executed.load(std::memory_order_relaxed)) {
             std::fprintf(file, " %lx", address);
         }
     }

@@ -29,8 +29,8 @@ def early(image, until, cores):
         options = ",".join([f"out={out}", *(f"until={address:x}" for address in until)])
         command = [*run.emulator_command(MACHINE, image, MACHINE.memory_default, cores), "-plugin", f"{plugin},{options}"]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
+        assert done.returncode == 0 and out.is_file(), (done.returncode, done.stdout[-500:], done.stderr)
         lines = out.read_text().splitlines()
-    assert done.returncode == 0, done.stderr
     counts = {words[1]: tuple(map(int, words[2:])) for words in map(str.split, lines) if words[0] == "core"}
     return counts, [int(word, 16) for word in lines[-1].split()[1:]]
 

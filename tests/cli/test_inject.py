@@ -63,6 +63,28 @@ class Checked(unittest.TestCase):
         self.cell.say(b"\x01S %d 3 4 1000 0\n" % life)
 
 
+class Stopped(Checked):
+    """A machine that stood still: the heartbeat is before the budget. Now and then, and of no other kind."""
+
+    HEARTBEAT = b"rumpk: cell inject: fiber runaway: no call for 100 ms; the cell ends\n"
+
+    def lives(self, kinds):
+        self.checker = inject.Checker(len(kinds), random.Random(1))
+        self.cell = Cell(self.checker)
+        for life, kind in enumerate(kinds, 1):
+            self.cell.begin(life, kind)
+            if life == 1:
+                self.cell.say(b"\x01S 1 3 4 1000 0\n")
+            self.cell.ends(self.HEARTBEAT)
+        self.last(len(kinds) + 1)
+        self.checker.finish(0)
+
+    def test_now_and_then(self):
+        self.lives([b"budget"] * 2)
+        self.wrong("3 of 3 used up their budget", self.lives, [b"budget"] * 3)
+        self.wrong(r"of life 1 \(exit\)", self.lives, [b"exit"])
+
+
 class Good(Checked):
     def test_all_that_may_be(self):
         cell = self.cell

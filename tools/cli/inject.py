@@ -62,6 +62,8 @@ REPORTS = {
     "rings": r"fiber inject: .*; the cell ends",
     "any-time": r"(fiber killer: .*; the cell ends)?",
 }
+# Where this machine stops the emulated one for long, time passes there and nothing runs: the heartbeat is first.
+_STOPPED = r"fiber runaway: no call for 100 ms; the cell ends"
 _SAID = re.compile(rb"\x01([BTRCYSX]) (\d+)(?: ([^\n\x01]*))?\n")
 _REPORT = re.compile(r"rumpk: cell inject: (.*)")
 _RESTART = re.compile(r"restart 1 of \d+, after 0 us")
@@ -95,6 +97,7 @@ class Checker:
         self.known = None  # what the first survey found
         self.kinds, self.exempt, self.dropped, self.messages = Counter(), 0, 0, 0
         self.restarts = 0
+        self.stopped = 0  # lives that the heartbeat has ended in place of their budget
         self.ended, self.reports, self.report = deque(), deque(), []
         self._text, self._errors = b"", ""
 
@@ -248,10 +251,14 @@ class Checker:
         """Each end with what was said of it, whichever came first."""
         while self.ended and self.reports:
             (life, kind), report = self.ended.popleft(), self.reports.popleft()
-            if not re.fullmatch(REPORTS[kind], report):
+            if kind == "budget" and re.fullmatch(_STOPPED, report):
+                self.stopped += 1
+            elif not re.fullmatch(REPORTS[kind], report):
                 raise Wrong(f"of life {life} ({kind}) the kernel says {report!r}")
 
     def finish(self, code):
+        if self.stopped > 2 + self.kinds["budget"] // 10:
+            raise Wrong(f"{self.stopped} of {self.kinds['budget']} used up their budget and went on for 100 ms")
         if code != 0 or self.kind != "last":
             raise Wrong(f"the machine ended with {code} in life {self.life} ({self.kind})")
         injected = sum(self.kinds.values())
