@@ -296,6 +296,17 @@ Result<uint64_t> meta(const Caller& who, uint64_t op, uint64_t buffer, uint64_t 
     }
 }
 
+// The same in two steps, on the caller's own stack: at user privilege that is the kernel's and large enough.
+[[gnu::noinline]] int64_t fiber_in_steps(const Caller& who, uint64_t buffer, uint64_t length, uint64_t id) {
+    const auto found = fiber_by(who, id);
+    if (!found) {
+        return to_call(found.error());
+    }
+    const rumpk_meta_fiber told = describe_fiber(**found);
+    breathe();
+    return to_call(give(who, buffer, length, told));
+}
+
 } // namespace
 } // namespace rumpk
 
@@ -310,8 +321,10 @@ using namespace rumpk;
     // Who takes no more than the front, up to the name, does not ask for times.
     if (op == RUMPK_META_FIBER && length > offsetof(rumpk_meta_fiber, wake_max_ns)) {
         count_time_everywhere(who.scheduler);
-        machine().interrupts_restore(1);
-        (void)machine().interrupts_mask();
+        breathe();
+    }
+    if (parts::cells && op == RUMPK_META_FIBER) {
+        return fiber_in_steps(who, buffer, length, index);
     }
     return who.scheduler.on_kernel_stack(
         [&]() -> int64_t { return to_call(meta(who, op, buffer, length, index)); });

@@ -29,7 +29,7 @@ Shared<bool> times_wanted{false};
 constexpr int heavy = 4;
 constexpr int light = 1;
 constexpr int most_at_once = 4;
-constexpr uint32_t stopped_at_once = 32; // slots that are looked at in one message
+constexpr uint64_t looked_at_once = 8; // slots, in one message that stops a fiber
 
 void send(Scheduler& here, CoreId to, RequestKind kind, const FiberName& target, uint64_t value) {
     for (;;) {
@@ -110,15 +110,19 @@ bool is_ending(const Cell& cell) {
 }
 
 // Away from home, of a cell that has ended: whoever runs here, or waits, does so no more. Whose block it is
-// the home core knows, and gives all of them back when every core has answered.
-void stop_fibers_here(Scheduler& here, Cell& cell, uint64_t first) {
-    const std::span<Fiber> from = cell.fibers().subspan(first);
-    for (Fiber& fiber : from.first(std::min<size_t>(from.size(), stopped_at_once))) {
+// the home core knows, and gives all of them back when every core has answered. One at a time, for this is
+// masked; returns where the next message goes on.
+int64_t stop_fiber_here(Scheduler& here, Cell& cell, uint64_t first) {
+    const uint64_t end = std::min<uint64_t>(first + looked_at_once, cell.fiber_slots());
+    for (uint64_t slot = first; slot < end; ++slot) {
+        Fiber& fiber = cell.fibers()[slot];
         if (here.is(fiber.core) && fiber.owned) {
             fiber.owned = false;
             here.forget(fiber);
+            return static_cast<int64_t>(slot + 1);
         }
     }
+    return static_cast<int64_t>(end);
 }
 
 // From the home core it cannot have come before the fiber itself.
@@ -168,8 +172,7 @@ int handle(Scheduler& here, CoreId from, RequestKind kind, const Request& reques
         return light;
     case RequestKind::stop:
         if (parts::restart) {
-            stop_fibers_here(here, *fiber->cell, request.value);
-            reply(here, request.requester, 0);
+            reply(here, request.requester, stop_fiber_here(here, *fiber->cell, request.value));
         }
         return heavy;
     }
@@ -386,12 +389,13 @@ void message_event() {
 void stop_elsewhere(Scheduler& here, Cell& cell) {
     for (uint32_t core = 0; core < machine().boot->cores; ++core) {
         const bool its = here.mailbox().reaches(CoreId{core}) && (cell.core_set() >> core & 1) != 0;
-        for (uint32_t slot = 0; its && slot < cell.fiber_slots(); slot += stopped_at_once) {
-            (void)ask_and_wait(here, CoreId{core}, RequestKind::stop, [&](Request& request) -> Result<void> {
-                request.target = {&cell.first_fiber(), {}};
-                request.value = slot;
-                return {};
-            });
+        for (uint64_t slot = 0; its && slot < cell.fiber_slots();) {
+            slot = static_cast<uint64_t>(
+                ask_and_wait(here, CoreId{core}, RequestKind::stop, [&](Request& request) -> Result<void> {
+                    request.target = {&cell.first_fiber(), {}};
+                    request.value = slot;
+                    return {};
+                }));
         }
     }
 }

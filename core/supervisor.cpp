@@ -168,11 +168,11 @@ void Supervisor::run() {
         if (how_ == CellEnd::by_fault && core_ == here.core()) {
             keep(faults_[core_.value()]);
         }
-        tell_end();
         if (parts::restart && parts::cores) {
             const InterruptsMasked masked;
-            stop_elsewhere(here, *cell_);
+            stop_elsewhere(here, *cell_); // from here on no other core notes a fault of this cell
         }
+        tell_end();
         if (image_goes_on) {
             cell_->forget_fibers();
         }
