@@ -203,7 +203,7 @@ class Scheduler {
     void go_on_in(Tier tier);
 
     // Runs a function on this core's kernel stack; it must neither switch, but with
-    // leave(), nor unmask, nor come here again.
+    // leave(), nor unmask, but right before that, nor come here again.
     template <typename Function>
     int64_t on_kernel_stack(Function&& function) {
         auto thunk = [](void* f) -> int64_t {

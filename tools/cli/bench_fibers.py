@@ -61,7 +61,7 @@ METERED = {
     "irq_off.instructions.max": 500,
 }
 # Beside cells that are kept apart, one of which begins anew all the time: the application of tests/apps, so many wake-ups,
-# and the machine's memory. The second takes minutes: only where it is asked for by name.
+# and the machine's memory. The second takes much of that: only where it is asked for by name.
 CROWDS = {"crowd": (WAKES, 128 << 20), "crowds": (WAKES, 512 << 20)}
 CROWDED = {
     f"{name}.{crowd}.{what}": target
