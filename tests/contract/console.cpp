@@ -39,8 +39,8 @@ bool write_all(uint32_t channel, const uint8_t* bytes, uint64_t size) {
         }
         bytes += done;
         size -= static_cast<uint64_t>(done);
-        if (size > 0 && !spin_until(machine->now() + 5000 * millisecond,
-                                    [before] { return load(console_interrupts) != before; })) {
+        if (size > 0 &&
+            !spin_until(machine->now() + patience, [before] { return load(console_interrupts) != before; })) {
             return false;
         }
     }

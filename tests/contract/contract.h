@@ -107,6 +107,9 @@ extern const unsigned common_interrupts; // that last one's number
 
 constexpr uint64_t microsecond = 1000;
 constexpr uint64_t millisecond = 1000 * microsecond;
+// How long something is waited for that has to come. An emulator fires a timer from a thread of its own,
+// which on a busy host may not run for tens of milliseconds: only what never comes may fail by this.
+constexpr uint64_t patience = 10000 * millisecond;
 
 // Lets interrupts in for that long, or until `condition` holds. Masked before and after.
 void spin_until(uint64_t when);

@@ -108,16 +108,14 @@ void core_wake_reaches_the_caller() {
     }
     EXPECT_EQUAL(load(own_messages), before); // masked
     machine->interrupts_wait();               // it is pending, or comes
-    EXPECT(
-        spin_until(machine->now() + 1000 * millisecond, [before] { return load(own_messages) != before; }));
+    EXPECT(spin_until(machine->now() + patience, [before] { return load(own_messages) != before; }));
     EXPECT(load(own_messages) <= before + 10);
     // Unmasked it comes by itself.
     before = load(own_messages);
     machine->interrupts_restore(1);
     machine->core_wake(machine->core_index());
     machine->interrupts_mask();
-    EXPECT(
-        spin_until(machine->now() + 1000 * millisecond, [before] { return load(own_messages) != before; }));
+    EXPECT(spin_until(machine->now() + patience, [before] { return load(own_messages) != before; }));
 }
 
 // To and fro, each side waiting for the other: a lost bell stops here for ever.
@@ -190,9 +188,9 @@ void rights_are_taken_on_every_core() {
                                    // before
         store(asked, 1);
         machine->core_wake(other);
-        EXPECT(sleep_until(machine->now() + 10000 * millisecond, program_has_begun));
+        EXPECT(sleep_until(machine->now() + patience, program_has_begun));
         EXPECT_EQUAL(machine->unmap(place_user_data, page), 0);
-        EXPECT(sleep_until(machine->now() + 1000 * millisecond, answer));
+        EXPECT(sleep_until(machine->now() + patience, answer));
         program_go_on();
         wait_until(answer);
         EXPECT_EQUAL(answered, 0); // it has faulted

@@ -28,8 +28,7 @@ void masked_nothing_comes_and_nothing_is_lost() {
         while (machine->now() < deadline + 30 * microsecond) {
         }
         EXPECT_EQUAL(load(counts.timer), before);
-        EXPECT(spin_until(machine->now() + 1000 * millisecond,
-                          [before] { return load(counts.timer) != before; }));
+        EXPECT(spin_until(machine->now() + patience, [before] { return load(counts.timer) != before; }));
         EXPECT_EQUAL(load(counts.timer), before + 1);
     }
 }
@@ -43,8 +42,7 @@ void unmasking_loses_nothing() {
         machine->timer_set(deadline);
         while (machine->now() < deadline + i * 13 % 4000) {
         }
-        bool came =
-            spin_until(deadline + 1000 * millisecond, [before] { return load(counts.timer) != before; });
+        bool came = spin_until(deadline + patience, [before] { return load(counts.timer) != before; });
         EXPECT(came);
         if (!came) {
             return;
@@ -72,7 +70,7 @@ void handlers_do_not_nest() {
         counts.timer = 0;
         hooks.timer = nested_timer;
         machine->timer_set(machine->now() + 5 * microsecond);
-        EXPECT(spin_until(machine->now() + 1000 * millisecond, [] { return load(counts.timer) == 2; }));
+        EXPECT(spin_until(machine->now() + patience, [] { return load(counts.timer) == 2; }));
     }
 }
 
@@ -87,8 +85,7 @@ void interrupt_exit_comes_once_and_last() {
         uint64_t before = load(counts.interrupt_exit);
         uint64_t fired = load(counts.timer);
         machine->timer_set(machine->now() + 5 * microsecond);
-        EXPECT(
-            spin_until(machine->now() + 1000 * millisecond, [fired] { return load(counts.timer) != fired; }));
+        EXPECT(spin_until(machine->now() + patience, [fired] { return load(counts.timer) != fired; }));
         EXPECT_EQUAL(exits_at_event, before);
         EXPECT_EQUAL(load(counts.interrupt_exit), before + 1);
     }
@@ -110,8 +107,7 @@ void interrupts_run_on_their_stack() {
         use_interrupt_stack(wanted_stack);
         uint64_t before = load(counts.timer);
         machine->timer_set(i % 2 == 0 ? machine->now() + 10 * microsecond : 0);
-        EXPECT(spin_until(machine->now() + 1000 * millisecond,
-                          [before] { return load(counts.timer) != before; }));
+        EXPECT(spin_until(machine->now() + patience, [before] { return load(counts.timer) != before; }));
     }
     EXPECT_EQUAL(stack_misses, 0);
     use_interrupt_stack(stack(common_interrupts));

@@ -193,8 +193,7 @@ void life_goes_on_while_a_context_is_preempted() {
     for (int i = 0; i < 100; i++) {
         uint64_t before = load(counts.timer);
         machine->timer_set(machine->now() + 5 * microsecond);
-        EXPECT(spin_until(machine->now() + 1000 * millisecond,
-                          [before] { return load(counts.timer) != before; }));
+        EXPECT(spin_until(machine->now() + patience, [before] { return load(counts.timer) != before; }));
     }
     EXPECT(!spinners[0].done);
     spinners_end();
