@@ -51,7 +51,8 @@ struct message_figures {
 };
 struct message_figures ours_message(uint64_t trips, int parks);
 
-double peer_switch(uint64_t switches);
+/* One of the two contexts has raised these exception flags, the other none. */
+double peer_switch(uint64_t switches, int raised);
 double peer_yield(uint32_t fibers, uint64_t rounds);
 double peer_pingpong(uint64_t rounds);
 double peer_pingpong_cores(uint64_t rounds); /* wall-clock time, two processors */

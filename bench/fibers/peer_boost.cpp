@@ -4,6 +4,7 @@
 #include <boost/context/detail/fcontext.hpp>
 #include <boost/fiber/all.hpp>
 #include <boost/fiber/pooled_fixedsize_stack.hpp>
+#include <cfenv>
 #include <vector>
 
 #include "bench/fibers/bench.h"
@@ -27,10 +28,12 @@ double ns_each(uint64_t begun, uint64_t ended, double count) {
 
 } // namespace
 
-double peer_switch(uint64_t switches) {
+double peer_switch(uint64_t switches, int raised) {
     alignas(64) static char stack[16384];
+    std::feclearexcept(FE_ALL_EXCEPT);
     context::transfer_t other{context::make_fcontext(stack + sizeof stack, sizeof stack, returns), nullptr};
     other = context::jump_fcontext(other.fctx, nullptr);
+    std::feraiseexcept(raised);
     const uint64_t begun = bench_now();
     for (uint64_t i = 0; i < switches / 2; ++i) {
         other = context::jump_fcontext(other.fctx, nullptr);

@@ -37,6 +37,7 @@ SPINNING, PARKED = "smp.message.spinning", "smp.message.parked"  # two cores, on
 HOSTED = {
     "fiber.switch": Row(peer=FCONTEXT, target=0.5),
     "fiber.switch.fpcw": Row(peer=FCONTEXT, target=1.0),
+    "fiber.switch.flags": Row(peer=FCONTEXT),
     "fiber.yield.2": Row(peer=FIBER, target=0.12),
     COUNTED_YIELD: Row(peer=FIBER),
     "fiber.yield.10000": Row(peer=FIBER, target=0.55),
