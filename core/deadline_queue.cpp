@@ -89,23 +89,22 @@ void DeadlineQueue::prepare(DeadlineStorage& storage) {
     put(*there, place, what);
 }
 
-// The place is free; of those below the earliest moves up, and so on below it, as long as they are before
-// the entry.
-[[gnu::noinline]] void DeadlineQueue::sink(uint32_t place, Entry what) {
+// Of those below the place the earliest moves up, and so on below that. Returns the place that is free then,
+// which has nothing below.
+[[gnu::noinline]] uint32_t DeadlineQueue::vacate(uint32_t place) {
     Block* const* const blocks = blocks_;
     const uint32_t end = end_;
     Entry* there = at(place);
     for (uint32_t first = first_below(place); first < end; first = first_below(place)) {
         Entry* const family = blocks[first / block_size]->entries.data() + first % block_size;
         Entry* const earliest = earliest_of(family);
-        if (before(what, *earliest)) {
-            break;
-        }
-        put(*there, place, *earliest);
+        const Entry up = *earliest;
+        put(*there, place, up);
         place = first + static_cast<uint32_t>(earliest - family);
         there = earliest;
     }
-    put(*there, place, what);
+    *there = {Instant::never(), nullptr};
+    return place;
 }
 
 void DeadlineQueue::insert(DeadlineNode& node, Instant when) {
@@ -125,14 +124,19 @@ void DeadlineQueue::insert(DeadlineNode& node, Instant when) {
     rise(place, {when, &node});
 }
 
+// The last place is free.
+[[gnu::always_inline]] inline void DeadlineQueue::drop_last() {
+    --end_;
+    if (end_ % block_size == 0) {
+        storage_->give(blocks_[end_ / block_size]);
+    }
+}
+
 // Not the top. With the last place goes the hole, if that is the one before.
 [[gnu::noinline]] DeadlineQueue::Entry DeadlineQueue::take_last() {
     const Entry last = std::exchange(*at(end_ - 1), {Instant::never(), nullptr});
     for (;;) {
-        --end_;
-        if (end_ % block_size == 0) {
-            storage_->give(blocks_[end_ / block_size]);
-        }
+        drop_last();
         if (hole_ != end_ - 1) {
             return last;
         }
@@ -157,8 +161,22 @@ void DeadlineQueue::insert(DeadlineNode& node, Instant when) {
     return node;
 }
 
+// Brings up one entry a level, and leaves a hole. Where there is one already that is filled before; in a deep
+// heap that is a step of its own.
 [[gnu::noinline]] void DeadlineQueue::close_gap() {
-    sink(top, take_last());
+    constexpr uint32_t deep = first_below(first_below(first_below(first_below(top))));
+    if (const uint32_t place = std::exchange(hole_, 0); place != 0) {
+        rise(place, take_last());
+        if (end_ > deep) {
+            return;
+        }
+    }
+    const uint32_t place = vacate(top);
+    if (place == end_ - 1) {
+        drop_last();
+    } else {
+        hole_ = place;
+    }
 }
 
 [[gnu::noinline]] DeadlineNode* DeadlineQueue::take_below_gap() {
@@ -166,6 +184,9 @@ void DeadlineQueue::insert(DeadlineNode& node, Instant when) {
         return nullptr; // it is never
     }
     close_gap();
+    if (gap()) {
+        close_gap();
+    }
     return take_top();
 }
 
@@ -176,26 +197,22 @@ DeadlineNode* DeadlineQueue::pop_due(Instant now) {
     return gap() ? take_below_gap() : take_top();
 }
 
-// Where nothing is below it stays free, if no other place does. Else the last entry goes there, or above or
-// below that.
+// The place that is free then stays so, if no other does. Else the last entry goes there, or above.
 void DeadlineQueue::cancel(DeadlineNode& node) {
-    const uint32_t place = node.place;
+    uint32_t place = node.place;
     ensure(place < end_ && at(place)->node == &node); // nobody is at not_pending
     node.place = DeadlineNode::not_pending;
     if (place == top) {
         (void)take_top();
         return;
     }
-    if (hole_ == 0 && place != end_ - 1 && first_below(place) >= end_) {
-        *at(place) = {Instant::never(), nullptr};
+    place = vacate(place);
+    if (place == end_ - 1) {
+        (void)take_last();
+    } else if (hole_ == 0) {
         hole_ = place;
-    } else if (const Entry last = take_last(); place < end_) {
-        const Entry& parent = *at(above(place));
-        if (parent.node != nullptr && before(last, parent)) {
-            rise(place, last);
-        } else {
-            sink(place, last);
-        }
+    } else {
+        rise(place, take_last());
     }
     if (gap()) {
         (void)take_top();

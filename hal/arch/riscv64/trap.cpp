@@ -153,7 +153,8 @@ void timer_set(uint64_t when) {
         return;
     }
     set_ie(interrupt_bit(cause_timer)); // masked: an old compare value disturbs nobody
-    platform::timer_program(clock.ticks(when));
+    // 0, at once, follows something long.
+    platform::timer_program(when != 0 ? clock.ticks(when) : 0);
 }
 
 } // namespace rumpk::hal
