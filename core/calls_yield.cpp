@@ -158,9 +158,11 @@ int64_t wait_for(const Caller& who, uint64_t channels, Instant deadline) {
         console().open_input();
     }
     if (parts::views) {
+        who.fiber.waits_for = channels; // by this its end finds what follows
         if (auto alone = await_channels(who.fiber, channels); !alone) {
             return to_call(alone);
         }
+        breathe(); // a bell that comes now is latched
     }
     if (console_slot) {
         who.cell.console_wait_enter(who.fiber);

@@ -131,7 +131,7 @@ void Scheduler::attend_to(Fiber* previous, Why why, Switch how) {
     if (budgets && previous != nullptr && why != Why::interrupted) {
         demote_if_due(*previous);
     }
-    Fiber* const next = choose();
+    Fiber* const next = choose(previous);
     follow_tier();
     if (next == previous && why != Why::ended) {
         return;
@@ -159,15 +159,16 @@ void Scheduler::attend_to(Fiber* previous, Why why, Switch how) {
     how(from, next != nullptr ? &next->context : &idle_);
 }
 
-// Who is given the core. nullptr: nobody, it idles.
-inline Fiber* Scheduler::choose() {
+// Who is given the core by `previous`. nullptr: nobody, it idles.
+inline Fiber* Scheduler::choose(const Fiber* previous) {
     attend_no_more(Attention::higher);
+    attend_no_more(Attention::again);
     if (attends(Attention::only)) [[unlikely]] {
         choose_only();
     } else {
         ready_.select();
         if (attends(Attention::dead)) [[unlikely]] {
-            pass_over_dead();
+            pass_over_dead(previous);
         }
     }
     return running();

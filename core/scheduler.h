@@ -38,6 +38,7 @@ enum class Attention : uint32_t {
     tracing = 1U << 4,   // events are recorded
     budgets = 1U << 5,   // some fibers of the image have one
     dead = 1U << 6,      // fibers of a cell that has ended may be ready, see cell_stops()
+    again = 1U << 7,     // the idle context has the core for a moment: it takes such a one out, and chooses
 };
 
 // Why the core goes from one to another, as a trace says it.
@@ -246,7 +247,7 @@ class Scheduler {
     [[nodiscard]] static bool possible(Attention what) {
         return (what != Attention::budgets || parts::budgets) &&
                (what != Attention::tracing || parts::trace) &&
-               (what != Attention::dead || parts::supervisors());
+               ((what != Attention::dead && what != Attention::again) || parts::supervisors());
     }
     void attend(Attention what) { attention_ |= static_cast<uint32_t>(what); }
     void attend_no_more(Attention what) { attention_ &= ~static_cast<uint32_t>(what); }
@@ -292,9 +293,9 @@ class Scheduler {
     void pass_turn(Fiber& self);
     void hand_over(Fiber& previous, Why why, Switch how);
     void attend_to(Fiber* previous, Why why, Switch how);
-    Fiber* choose();
+    Fiber* choose(const Fiber* previous);
     [[gnu::noinline]] void choose_only();
-    void pass_over_dead();
+    void pass_over_dead(const Fiber* previous);
     [[gnu::noinline]] void exit_elsewhere();
     void count_times(Fiber* previous, Why why, Fiber* next);
     [[noreturn]] void leave(Switch how);

@@ -82,13 +82,19 @@ void Scheduler::leave_fault() {
 }
 
 // Whose turn it is may be of a cell that has ended. Then the idle context is given the core: it takes what is
-// pending, and chooses anew. Nothing comes back to what of that fiber lies on its tier's interrupt stack.
-void Scheduler::pass_over_dead() {
+// pending, takes that one out, sets the timer and chooses anew, for `previous` has been masked for long.
+// Nothing comes back to what of such a fiber lies on its tier's interrupt stack.
+void Scheduler::pass_over_dead(const Fiber* previous) {
     Fiber* const fiber = running();
-    if (fiber != nullptr && fiber->cell != nullptr && fiber->cell->stopping()) {
-        ready_.deselect();
+    if (fiber == nullptr || fiber->cell == nullptr || !fiber->cell->stopping()) {
+        return;
+    }
+    ready_.deselect();
+    attend(Attention::higher);
+    if (previous == nullptr) {
         forget(*fiber);
-        attend(Attention::higher);
+    } else {
+        attend(Attention::again);
     }
 }
 

@@ -25,8 +25,8 @@ inline std::span<DeadlineQueue> Scheduler::deadlines_that_matter() {
 // idle core without deadlines takes no timer interrupt. To be called wherever the
 // current tier or such a deadline changes; one that has passed interrupts at once.
 void Scheduler::program_timer() {
-    if (attends(Attention::forgotten)) [[unlikely]] {
-        timer_stale_ = true; // for which tiers it is to be set is not known before leave()
+    if (attends(Attention::forgotten) || attends(Attention::again)) [[unlikely]] {
+        timer_stale_ = true; // for which tiers it is to be set is known when the core goes on, at once
         return;
     }
     timer_stale_ = false;

@@ -153,8 +153,11 @@ void check_core(uint32_t core) {
             }
         }
     }
-    if ((scheduler.*reach(Attends{}) & static_cast<uint32_t>(Attention::forgotten)) != 0) {
-        return; // who ran has ended, and the core goes on elsewhere at once: it sets the timer then
+    constexpr uint32_t goes_on =
+        static_cast<uint32_t>(Attention::forgotten) | static_cast<uint32_t>(Attention::again);
+    if ((scheduler.*reach(Attends{}) & goes_on) != 0) {
+        return; // who ran has ended, or who would run; the core goes on elsewhere at once: it sets the timer
+                // then
     }
     // Of the current tier and those above it; while the core idles, of all.
     const auto current = static_cast<size_t>((scheduler.*reach(Ready{})).current());
