@@ -43,6 +43,9 @@ double ours_spawn_end(uint64_t count);
 double ours_resume(uint64_t resumes);
 double ours_task_bytes(uint32_t count); /* bytes a task */
 uint64_t ours_memory_unused(void);      /* bytes that boot gave to nobody */
+/* Bytes of a core's storage for so many fibers' deadlines. Boot takes it before the program's memory, whose
+ * alignment to a large page swallows it: it does not show in the above. */
+uint64_t ours_deadline_bytes(uint32_t fibers);
 
 /* A round trip to a fiber on another core, which spins or parks until the message is there, and that of a
  * bare cache line between the two, in turns. 0: there is no other core. */

@@ -4,6 +4,7 @@
 //
 //      <figure> <ours> <peer's>            numbers; `-` where there is no peer
 //      <figure> none <why>                 it cannot be measured
+//      memory.unused <bytes> <deadlines>   what boot gave to nobody, and what the core's deadlines take
 //
 // The environment says how often (BENCH_RUNS) and which (BENCH_FIGURES: names, separated by commas).
 #include <cfenv>
@@ -164,7 +165,8 @@ void bench_start(void (*enter)(uint64_t)) {
     const char* const text = std::getenv("BENCH_RUNS");
     const int runs = text != nullptr ? std::atoi(text) : 1;
     if (wanted("memory.unused")) {
-        std::printf("memory.unused %llu -\n", static_cast<unsigned long long>(ours_memory_unused()));
+        std::printf("memory.unused %llu %llu\n", static_cast<unsigned long long>(ours_memory_unused()),
+                    static_cast<unsigned long long>(ours_deadline_bytes(ours_fiber_slots())));
     }
     if (wanted("task.bytes")) {
         std::printf("task.bytes %.6g -\n", ours_task_bytes(10'000));

@@ -76,6 +76,12 @@ double longer(double longest, uint64_t begun) {
 
 } // namespace
 
+uint64_t ours_deadline_bytes(uint32_t fibers) {
+    const size_t count = DeadlineStorage::blocks_for(fibers + 2, rumpk::tier_count); // as boot_cores.cpp
+    return count * sizeof(DeadlineStorage::Block) +
+           DeadlineStorage::pointers_for(count, rumpk::tier_count) * sizeof(DeadlineStorage::Block*);
+}
+
 deadline_figures ours_deadlines(uint32_t pending, const uint64_t* keys, uint32_t operations) {
     if (pending < 2) {
         return {};
