@@ -190,20 +190,23 @@ class BasicConsumer : public Endpoint<Fence, Words, Shape, Role::consumer> {
     template <class Read>
     [[nodiscard, gnu::always_inline]] Result<bool> consume_from(Read&& read) {
         const uint64_t head = head_;
+        const uint64_t next = head + 1;
+        rumpk_ring_line& own = this->own(); // found before the acquire, behind which all is read anew
+        const uint32_t& waiting = Fence::one_core ? this->peer().waiting : own.wanted;
         rumpk_slot_header* slot = this->slot_of_lap(head);
-        if (head >= stop_ || !this->holds(*slot, static_cast<uint32_t>(head + 1))) [[unlikely]] {
+        if (head >= stop_ || !this->holds(*slot, static_cast<uint32_t>(next))) [[unlikely]] {
             if (auto late = last_look(); !late) {
                 return error(late.error());
             }
-            slot = this->slot_of_lap(head);
+            if constexpr (!Base::fixed) {
+                slot = this->slot_of_lap(head);
+            }
         }
-        rumpk_ring_line& own = this->own();
-        const uint32_t& waiting = Fence::one_core ? this->peer().waiting : own.wanted;
         if (!read(*slot)) [[unlikely]] {
             return error(lied());
         }
-        head_ = head + 1;
-        hand_back(own, head + 1);
+        head_ = next;
+        hand_back(own, next);
         return this->wants_bell(waiting);
     }
 
@@ -291,6 +294,12 @@ Result<void> BasicConsumer<Fence, Words, Shape>::last_look() {
     }
     const uint64_t end = head_ < stop_ ? stop_ : this->enter_lap(head_);
     const Close gone = this->peer_closed();
+    // The sequence's line is looked at until it has gone to the producer and come back. With it the
+    // message's other lines are asked for, or they would come only after it.
+    if constexpr (asks_for_lines && !Fence::one_core) {
+        ask_for_the_rest(reinterpret_cast<const std::byte*>(this->slot_of_lap(head_)),
+                         this->geometry().slot_size());
+    }
     if (here() || (gone == Close::open && rest())) {
         stop_ = end;
         this->note_outstanding(1); // what comes one by one; larger batches are noted when they come

@@ -28,8 +28,6 @@ enum class Role : bool { producer, consumer };
 // Shape: Geometry, or a FixedGeometry.
 template <class Fence, class Words, class Shape, Role role>
 class Endpoint {
-    static constexpr bool fixed = !std::is_same_v<Shape, Geometry>;
-
   public:
     [[nodiscard]] const Shape& geometry() const { return geometry_; }
 
@@ -95,6 +93,8 @@ class Endpoint {
     }
 
   protected:
+    static constexpr bool fixed = !std::is_same_v<Shape, Geometry>;
+
     Endpoint(void* base, Shape geometry, Fence fence)
         : header_(static_cast<rumpk_ring_header*>(base)), geometry_(geometry), fence_(fence) {
         epoch_ = Words::load(own().epoch, std::memory_order_relaxed);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 namespace ion {
@@ -36,6 +37,29 @@ struct AtomicWords {
                                                                 std::memory_order_relaxed);
     }
 };
+
+// Asking for cache lines that lie with another core, and going on meanwhile. A hint, no access: it reads
+// nothing, orders nothing, may name any address. Where no processor is aimed at that can be asked for a line
+// to be written (RUMPK_ASKS_FOR_LINES, of the architecture's flags), nothing is asked, and nothing computed.
+#ifdef RUMPK_ASKS_FOR_LINES
+inline constexpr bool asks_for_lines = true;
+#else
+inline constexpr bool asks_for_lines = false;
+#endif
+inline constexpr uint32_t line_asked_for = 64;
+
+// Lines that are going to be written.
+[[gnu::always_inline]] inline void ask_to_write(const std::byte* at, uint32_t bytes) {
+    for (uint32_t i = 0; i < bytes; i += line_asked_for) {
+        __builtin_prefetch(at + i, 1);
+    }
+}
+// Lines behind the first, that are going to be read.
+[[gnu::always_inline]] inline void ask_for_the_rest(const std::byte* at, uint32_t bytes) {
+    for (uint32_t i = line_asked_for; i < bytes; i += line_asked_for) {
+        __builtin_prefetch(at + i);
+    }
+}
 
 // Parking is Dekker's pattern: each side writes its word (the sleeper `waiting`, the worker a sequence
 // or position) and then reads the other's. One of them must see the other's write, or a wake-up is

@@ -16,6 +16,11 @@ struct Claim {
     std::span<std::byte> payload; // all of the slot's capacity, 16-byte aligned
 };
 
+// How many slots beyond the one that is filled a producer asks for: by the time that it gets there they have
+// come, from a consumer that had them last and however far away. Nearer, they come late; further, it is
+// no better.
+inline constexpr uint32_t slots_ahead = 16;
+
 // Some slots in a row, this end's to fill. Each is described, then all are committed together.
 template <class Words>
 class ClaimBatch {
@@ -36,6 +41,12 @@ class ClaimBatch {
         // relaxed: the release in seal orders them before the sequence word.
         Words::store(slot(i).tag, tag, std::memory_order_relaxed);
         Words::store(slot(i).length, static_cast<uint32_t>(length), std::memory_order_relaxed);
+        if constexpr (asks_for_lines) {
+            if (asks_) {
+                const auto* later = reinterpret_cast<const std::byte*>(&slot(i + slots_ahead));
+                ask_to_write(later, geometry_.slot_size());
+            }
+        }
         return {};
     }
 
@@ -43,8 +54,8 @@ class ClaimBatch {
     template <class, class, class>
     friend class BasicProducer;
 
-    ClaimBatch(std::byte* slots, Geometry geometry, uint64_t first, uint32_t size)
-        : slots_(slots), first_(first), size_(size), geometry_(geometry) {}
+    ClaimBatch(std::byte* slots, Geometry geometry, uint64_t first, uint32_t size, bool asks)
+        : slots_(slots), first_(first), size_(size), asks_(asks), geometry_(geometry) {}
 
     [[nodiscard]] rumpk_slot_header& slot(uint32_t i) const {
         const uint64_t index = static_cast<uint32_t>(first_ + i) & (geometry_.slots() - 1);
@@ -54,6 +65,7 @@ class ClaimBatch {
     std::byte* slots_;
     uint64_t first_;
     uint32_t size_;
+    bool asks_; // the slots ahead of all of these are free
     Geometry geometry_;
 };
 
@@ -82,7 +94,9 @@ class BasicProducer : public Endpoint<Fence, Words, Shape, Role::producer> {
                 return error(room.error());
             }
         }
-        return Claim{{this->payload_of(*this->slot_of_lap(tail_)), this->capacity()}};
+        rumpk_slot_header& slot = *this->slot_of_lap(tail_);
+        ask_ahead(slot, tail_);
+        return Claim{{this->payload_of(slot), this->capacity()}};
     }
 
     // The next slots: at least one, at most `most`, as many as are free. Errors as above; EINVAL: 0.
@@ -226,6 +240,22 @@ class BasicProducer : public Endpoint<Fence, Words, Shape, Role::producer> {
         Words::store(slot.length, length, std::memory_order_relaxed);
     }
 
+    // `count` slots from `position` on, and as many ahead of them: are all known to be free, in this lap?
+    // Lines of others are the consumer's to read.
+    [[nodiscard]] bool free_ahead(uint64_t position, uint32_t count) const {
+        return !Fence::one_core && position + slots_ahead + count <= stop_;
+    }
+    // Each write of a line that the consumer has read waits until that core has given it up, and only so many
+    // writes can wait. So lines are asked for while earlier messages are written.
+    [[gnu::always_inline]] void ask_ahead(const rumpk_slot_header& slot, uint64_t position) const {
+        if constexpr (asks_for_lines) {
+            if (free_ahead(position, 1)) {
+                const uint32_t size = this->geometry().slot_size();
+                ask_to_write(reinterpret_cast<const std::byte*>(&slot) + uint64_t{slots_ahead} * size, size);
+            }
+        }
+    }
+
     // What publishing one message is.
     [[gnu::always_inline]] void finish(rumpk_slot_header& slot, uint64_t tail) {
         seal(slot, static_cast<uint32_t>(tail + 1));
@@ -242,6 +272,7 @@ class BasicProducer : public Endpoint<Fence, Words, Shape, Role::producer> {
         const uint64_t tail = tail_;
         rumpk_slot_header& slot = *this->slot_of_lap(tail);
         const uint32_t& waiting = Fence::one_core ? this->peer().waiting : this->own().wanted;
+        ask_ahead(slot, tail);
         write(slot);
         finish(slot, tail);
         return this->wants_bell(waiting);
@@ -261,7 +292,8 @@ class BasicProducer : public Endpoint<Fence, Words, Shape, Role::producer> {
     void tell() { Words::store(this->own().position, tail_, std::memory_order_release); }
 
     [[nodiscard]] ClaimBatch<Words> batch(uint32_t count) const {
-        return {reinterpret_cast<std::byte*>(&this->slot(0)), this->geometry(), tail_, count};
+        return {reinterpret_cast<std::byte*>(&this->slot(0)), this->geometry(), tail_, count,
+                free_ahead(tail_, count)};
     }
 
     // A closed end has no room: the fast path of claim needs no test of its own.
