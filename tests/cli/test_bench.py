@@ -156,6 +156,16 @@ class Rings(unittest.TestCase):
         self.assertEqual(figures["ring.throughput.2core/cells_behind"].value, 100)
         self.assertTrue(figures["ring.throughput.2core/worst_ratio"].missed)
 
+    def test_a_pipe_is_compared_where_ours_was_not_measured_at_every_distance(self):
+        """The processors were far apart for one sample of somebody else's."""
+        lines = [self.sample("ion", 300, race="round_trip", batch=1), self.sample("ion", 4, race="same_core", batch=1)]
+        lines += [self.sample("boost", 900, (560, 561), race=race, batch=1) for race in ("round_trip", "same_core")]
+        lines += [self.sample("pipe", 40_000, race=race) for race in ("pipe", "pipe_one_core")]
+        cells, _ = bench_rings.grouped(lines)
+        figures = {figure.name: figure for figure in bench_rings.pipes(cells)}
+        self.assertEqual(figures["ring.vs_pipe/one_core"].ratio, 8 / 40_000)
+        self.assertEqual(figures["ring.vs_pipe/2core"].ratio, 300 / 40_000)
+
     def test_what_is_behind_is_asked_where_most_cells_are(self):
         """The processors were near each other for one cell, where we are behind, and far apart for two."""
         lines = [self.sample("ion", 9), self.sample("boost", 5)]

@@ -318,8 +318,8 @@ def park_wakes():
 def pipes(cells):
     """Round trips of 64 bytes. On one core the ring's is two messages pushed and popped: what else a switch between
     fibers costs is another suite's."""
-    one = [2 * ns for key, by in cells.items() if key[:3] == ("same_core", 64, 1024) for ns in by["ion"]]
-    two = [ns for key, by in cells.items() if key[:3] == ("round_trip", 64, 1024) for ns in by["ion"]]
+    one = [2 * ns for key, by in cells.items() if key[:3] == ("same_core", 64, 1024) for ns in by.get("ion", ())]
+    two = [ns for key, by in cells.items() if key[:3] == ("round_trip", 64, 1024) for ns in by.get("ion", ())]
     pipe_one, pipe_two = merged(cells, "pipe_one_core", "pipe"), merged(cells, "pipe", "pipe")
     yield beside("ring.vs_pipe/one_core", one, "pipe", pipe_one, PIPE_TARGETS["one_core"])
     yield beside("ring.vs_pipe/2core", two, "pipe", pipe_two, PIPE_TARGETS["2core"])
