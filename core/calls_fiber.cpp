@@ -260,8 +260,9 @@ int64_t kill(const Caller& who, const FiberName& target, uint64_t reason) {
 // The same for another core. EAGAIN: that has no room for the message.
 int64_t spawn_elsewhere(Cell& cell, Fiber& fiber, const Requester& by, const rumpk_spawn_args& args) {
     const FiberId id = fiber_make(fiber, args, by.who.id);
-    if (!this_scheduler().mailbox().ask(fiber.core, RequestKind::adopt,
-                                        {.target = {&fiber, id}, .value = 0, .requester = {}, .spawn = {}})) {
+    Request request;
+    request.target = {&fiber, id};
+    if (!this_scheduler().mailbox().ask(fiber.core, RequestKind::adopt, request)) {
         fiber.next_id = id; // nobody has learned it
         cell.give_fiber(fiber);
         return to_call(Errno::again);
@@ -315,9 +316,10 @@ int64_t spawn_here(const Caller& who, const rumpk_spawn_args& args) {
         breathe();
         return spawn_here(who, args);
     } else {
+        breathe();
         result = ask_and_wait(who.scheduler, who.cell.home_core(), RequestKind::spawn,
                               [&](Request& request) -> Result<void> {
-                                  request.spawn = args;
+                                  copy_words(&request.spawn, &args, sizeof args);
                                   return {};
                               });
         who.scheduler.reschedule();

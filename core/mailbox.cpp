@@ -4,6 +4,7 @@
 #include <bit>
 #include <new>
 
+#include "core/copy.h"
 #include "core/memory.h"
 #include "core/scheduler.h"
 #include "ion/ring.h"
@@ -30,20 +31,28 @@ std::byte* make_ring(ion::Geometry geometry) {
 
 // Nobody closes one of these rings: where there is nothing, there is no more to find out.
 template <typename Ring, typename Use>
-bool take_from(std::optional<Ring>& ring, Use&& use) {
-    if (!ring || ring->empty()) {
+bool take_from(Ring& ring, Use&& use) {
+    if (ring.empty()) {
         return false;
     }
-    const auto taken = ring->consume([&](const ion::Message& next) {
-        use(next.tag, __builtin_assume_aligned(next.payload.data(), alignof(uint64_t)), next.payload.size());
+    const auto taken = ring.consume([&](const ion::Message& next) {
+        use(next.tag, __builtin_assume_aligned(next.payload.data(), alignof(uint64_t)));
     });
     ensure(taken.has_value());
     return true;
 }
 
-void ring(CoreId to) {
-    this_scheduler().note(RUMPK_TRACE_MESSAGE, nullptr, 0, to.value());
-    machine().core_wake(to.value());
+// What there is of each request but a spawn.
+constexpr size_t front_size = offsetof(Request, spawn);
+static_assert(front_size % sizeof(uint64_t) == 0 && sizeof(rumpk_spawn_args) % sizeof(uint64_t) == 0);
+
+// Of a bell's slot that is more than was sent, and nobody looks at it.
+void copy_request(void* to, const void* from, bool whole) {
+    copy_words(to, from, front_size);
+    if (whole) {
+        copy_words(static_cast<std::byte*>(to) + front_size, static_cast<const std::byte*>(from) + front_size,
+                   sizeof(rumpk_spawn_args));
+    }
 }
 
 } // namespace
@@ -61,6 +70,7 @@ void Mailbox::connect_one_way(Mailbox& from, Mailbox& to, uint32_t slots_at_to) 
     std::byte* const answer_ring = make_ring(*answers);
     out.answers_out.emplace(answer_ring, *answers);
     in.answers_in.emplace(answer_ring, *answers);
+    out.sent = &to.sent_[from.self_.value()];
 }
 
 void Mailbox::connect(Mailbox& a, uint32_t slots_at_a, Mailbox& b, uint32_t slots_at_b) {
@@ -72,43 +82,74 @@ bool Mailbox::reaches(CoreId core) const {
     return parts::cores && core.value() < lanes_.size() && lanes_[core.value()].requests_out.has_value();
 }
 
+// Release: who sees the number finds the message.
+void Mailbox::ring(const Lane& lane, CoreId to) {
+    lane.sent->store(lane.sent->load(std::memory_order_relaxed) + 1, std::memory_order_release);
+    machine().core_wake(to.value());
+}
+
 bool Mailbox::ask(CoreId to, RequestKind kind, const Request& request) {
     Lane& lane = lanes_[to.value()];
     if (wants_answer(kind) && lane.open == open_requests) {
         return false;
     }
-    const auto bytes = std::as_bytes(std::span(&request, 1));
-    if (!lane.requests_out->push(static_cast<uint32_t>(kind), bytes)) {
+    const bool whole = kind == RequestKind::spawn;
+    const auto sent =
+        lane.requests_out->produce(static_cast<uint32_t>(kind), whole ? sizeof request : front_size,
+                                   [&](std::byte* payload) { copy_request(payload, &request, whole); });
+    if (!sent) {
         return false;
     }
     lane.open += wants_answer(kind) ? 1 : 0;
-    ring(to);
+    this_scheduler().note(RUMPK_TRACE_MESSAGE, nullptr, 0, to.value());
+    ring(lane, to);
     return true;
 }
 
 bool Mailbox::ask_bell(CoreId to, const FiberName& target, uint64_t channels) {
-    const auto sent = lanes_[to.value()].requests_out->produce(
-        static_cast<uint32_t>(RequestKind::bell), sizeof(Bell),
-        [&](std::byte* payload) { ::new (payload) Bell{target, channels}; });
+    Lane& lane = lanes_[to.value()];
+    const auto sent =
+        lane.requests_out->produce(static_cast<uint32_t>(RequestKind::bell), sizeof(Bell),
+                                   [&](std::byte* payload) { ::new (payload) Bell{target, channels}; });
     if (!sent) {
         return false;
     }
-    machine().core_wake(to.value());
+    ring(lane, to);
     return true;
 }
 
 void Mailbox::answer(CoreId to, AnswerKind kind, const Answer& answer) {
-    const auto bytes = std::as_bytes(std::span(&answer, 1));
-    ensure(lanes_[to.value()].answers_out->push(static_cast<uint32_t>(kind), bytes).has_value());
-    ring(to);
+    Lane& lane = lanes_[to.value()];
+    const auto sent =
+        lane.answers_out->produce(static_cast<uint32_t>(kind), sizeof answer,
+                                  [&](std::byte* payload) { copy_words(payload, &answer, sizeof answer); });
+    ensure(sent.has_value());
+    this_scheduler().note(RUMPK_TRACE_MESSAGE, nullptr, 0, to.value());
+    ring(lane, to);
+}
+
+// Acquire: pairs with ring(). Who sends more behind this has the core interrupted again. What was taken ahead
+// of its turn may not be in the number yet.
+std::optional<CoreId> Mailbox::next_sender(uint32_t cores) {
+    uint32_t sender = sender_;
+    for (uint32_t left = cores; left != 0; --left) {
+        ++sender;
+        sender = sender < cores ? sender : 0;
+        const uint32_t sent = sent_[sender].load(std::memory_order_acquire);
+        if (static_cast<int32_t>(sent - taken_[sender]) > 0) {
+            sender_ = sender;
+            return CoreId{sender};
+        }
+    }
+    return {};
+}
+
+void Mailbox::come_back() {
+    sender_ = sender_ == 0 ? HAL_MAX_CORES : sender_ - 1;
 }
 
 bool Mailbox::take(CoreId from, Bell& bell) {
-    auto& lane = lanes_[from.value()].requests_in;
-    if (!lane) {
-        return false;
-    }
-    auto& ring = *lane;
+    auto& ring = *lanes_[from.value()].requests_in;
     if (ring.empty()) {
         return false;
     }
@@ -118,33 +159,30 @@ bool Mailbox::take(CoreId from, Bell& bell) {
     }
     bell = *static_cast<const Bell*>(__builtin_assume_aligned(next->payload.data(), alignof(Bell)));
     (void)ring.release(); // peeked: cannot fail
+    ++taken_[from.value()];
     return true;
-}
-
-bool Mailbox::holds(CoreId from) const {
-    const Lane& lane = lanes_[from.value()];
-    return (lane.answers_in && !lane.answers_in->empty()) || (lane.requests_in && !lane.requests_in->empty());
 }
 
 bool Mailbox::take(CoreId from, AnswerKind& kind, Answer& answer) {
     Lane& lane = lanes_[from.value()];
-    const bool taken = take_from(lane.answers_in, [&](uint32_t tag, const void* bytes, size_t) {
+    const bool taken = take_from(*lane.answers_in, [&](uint32_t tag, const void* bytes) {
         kind = static_cast<AnswerKind>(tag);
-        __builtin_memcpy(&answer, bytes, sizeof answer);
+        copy_words(&answer, bytes, sizeof answer);
     });
     if (taken) {
         lane.open -= closes_request(kind) ? 1 : 0;
+        ++taken_[from.value()];
     }
     return taken;
 }
 
 bool Mailbox::take(CoreId from, RequestKind& kind, Request& request) {
-    return take_from(lanes_[from.value()].requests_in, [&](uint32_t tag, const void* bytes, size_t length) {
+    const bool taken = take_from(*lanes_[from.value()].requests_in, [&](uint32_t tag, const void* bytes) {
         kind = static_cast<RequestKind>(tag);
-        // Of a bell only the front came; the rest of the message is as it was.
-        __builtin_memcpy(static_cast<void*>(&request), bytes,
-                         length == sizeof(Bell) ? sizeof(Bell) : sizeof request);
+        copy_request(&request, bytes, kind == RequestKind::spawn);
     });
+    taken_[from.value()] += taken ? 1 : 0;
+    return taken;
 }
 
 } // namespace rumpk

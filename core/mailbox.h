@@ -12,6 +12,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <optional>
 
@@ -57,7 +58,7 @@ struct Request {
     FiberName target{};
     uint64_t value = 0;
     Requester requester{};
-    rumpk_spawn_args spawn{};
+    rumpk_spawn_args spawn; // where it is one: else neither set nor sent
 };
 
 // The front of a bell's Request, which is all that travels of it.
@@ -92,15 +93,13 @@ class Mailbox {
     // Sends and rings. There is room.
     void answer(CoreId to, AnswerKind kind, const Answer& answer);
 
-    // Whose messages to look at next: each other core in turn.
-    [[nodiscard]] uint32_t next_sender(uint32_t cores) {
-        sender_ = sender_ + 1 < cores ? sender_ + 1 : 0;
-        return sender_;
-    }
+    // Whose messages to look at next: each in turn of those that have sent what is not taken yet. Empty:
+    // none.
+    [[nodiscard]] std::optional<CoreId> next_sender(uint32_t cores);
+    // The one that next_sender() has named last is the next again.
+    void come_back();
     // Takes the next request of that core if it is a bell; false: it is none, or there is no request.
     [[nodiscard]] bool take(CoreId from, Bell& bell);
-    // Is there anything of that core's to take?
-    [[nodiscard]] bool holds(CoreId from) const;
     // Takes the next answer or request of that core; false: none.
     bool take(CoreId from, AnswerKind& kind, Answer& answer);
     bool take(CoreId from, RequestKind& kind, Request& request);
@@ -116,12 +115,18 @@ class Mailbox {
         std::optional<ion::BasicConsumer<ion::SameCore, ion::AtomicWords, Requests>> requests_in;
         std::optional<ion::Producer> answers_out;
         std::optional<ion::Consumer> answers_in;
-        uint32_t open = 0; // requests whose answer has not been taken
+        uint32_t open = 0;                     // requests whose answer has not been taken
+        std::atomic<uint32_t>* sent = nullptr; // in the other core's sent_
     };
     static void connect_one_way(Mailbox& from, Mailbox& to, uint32_t slots_at_to);
+    static void ring(const Lane& lane, CoreId to);
 
     CoreId self_{};
     uint32_t sender_ = 0;
+    // By sender: how many messages it has sent here, of either kind, and how many of these have been taken.
+    // The first is written by that core alone. So a core that has sent nothing costs a comparison.
+    alignas(RUMPK_RING_LINE_SIZE) std::array<std::atomic<uint32_t>, HAL_MAX_CORES> sent_{};
+    alignas(RUMPK_RING_LINE_SIZE) std::array<uint32_t, HAL_MAX_CORES> taken_{};
     std::array<Lane, HAL_MAX_CORES> lanes_{};
 };
 

@@ -25,19 +25,16 @@ constexpr Nanoseconds stopping_time{100'000'000}; // an emulated core may have t
 // Somebody has asked for fibers' times; every core looks when it is rung.
 Shared<bool> times_wanted{false};
 
-// Messages cost this much of an interrupt's time; one interrupt spends so much.
-constexpr int heavy = 4;
-constexpr int light = 1;
-constexpr int most_at_once = 4;
+constexpr int bells_at_once = 4;       // in one interrupt
 constexpr uint64_t looked_at_once = 8; // slots, in one message that stops a fiber
 
 void send(Scheduler& here, CoreId to, RequestKind kind, const FiberName& target, uint64_t value) {
     for (;;) {
         const int64_t sent = here.on_kernel_stack([&]() -> int64_t {
-            return here.mailbox().ask(to, kind,
-                                      {.target = target, .value = value, .requester = {}, .spawn = {}})
-                       ? 1
-                       : 0;
+            Request request;
+            request.target = target;
+            request.value = value;
+            return here.mailbox().ask(to, kind, request) ? 1 : 0;
         });
         if (sent != 0) {
             return;
@@ -86,7 +83,7 @@ void kill_here(Scheduler& here, const Request& request) {
     here.mailbox().answer(home, AnswerKind::killed, {request.requester, found ? 0 : to_call(Errno::srch)});
 }
 
-int handle(Scheduler& here, CoreId from, RequestKind kind, const Request& request);
+void handle(Scheduler& here, CoreId from, RequestKind kind, const Request& request);
 
 // A fiber's home core gave it to this one before anybody could learn its id. But
 // whoever learned it may be on a third core, and his message may come first: then
@@ -98,7 +95,7 @@ int handle(Scheduler& here, CoreId from, RequestKind kind, const Request& reques
         Request request;
         // An id that has changed says that the life is over: nothing is under way.
         while (!owns(here, name) && name.fiber->id == name.id && here.mailbox().take(home, kind, request)) {
-            (void)handle(here, home, kind, request);
+            handle(here, home, kind, request);
         }
     }
     return owns(here, name);
@@ -133,16 +130,15 @@ int64_t stop_fiber_here(Scheduler& here, Cell& cell, uint64_t first) {
     }
 }
 
-// Returns its cost.
-int handle(Scheduler& here, CoreId from, RequestKind kind, const Request& request) {
+void handle(Scheduler& here, CoreId from, RequestKind kind, const Request& request) {
     Fiber* const fiber = request.target.fiber;
     switch (kind) {
     case RequestKind::bell:
         hear(here, from, request.target, request.value);
-        return light;
+        return;
     case RequestKind::adopt:
         here.begin(*fiber);
-        return light;
+        return;
     case RequestKind::spawn:
         // Who was killed meanwhile makes nobody: nobody would know the id. Nor does a cell that has ended: it
         // is told that no slot is left, until its core stops it.
@@ -151,32 +147,31 @@ int handle(Scheduler& here, CoreId from, RequestKind kind, const Request& reques
                       !is_ending(*request.requester.who.fiber->cell)
                   ? spawn_asked(request.requester, request.spawn)
                   : to_call(Errno::nomem));
-        return heavy;
+        return;
     case RequestKind::kill:
         if (here.is(fiber->cell->home_core())) {
             kill_at_home(here, request);
         } else {
             kill_here(here, request);
         }
-        return heavy;
+        return;
     case RequestKind::end_cell:
         if (fiber->id == request.target.id) { // else it was one of an earlier life
             cell_end(*fiber->cell, static_cast<int64_t>(request.value));
         }
-        return heavy;
+        return;
     case RequestKind::barrier:
         // Taking the interrupt ordered what this core did before against what follows; the
         // fence says so to the compiler and to machines where an interrupt orders nothing.
         std::atomic_thread_fence(std::memory_order_seq_cst);
         reply(here, request.requester, 0);
-        return light;
+        return;
     case RequestKind::stop:
         if (parts::restart) {
             reply(here, request.requester, stop_fiber_here(here, *fiber->cell, request.value));
         }
-        return heavy;
+        return;
     }
-    return light;
 }
 
 void ended_by_kernel(Scheduler& here, Fiber& fiber, int64_t code) {
@@ -207,32 +202,31 @@ bool possible(AnswerKind kind) {
     return false;
 }
 
-int handle(Scheduler& here, AnswerKind kind, const Answer& answer) {
+void handle(Scheduler& here, AnswerKind kind, const Answer& answer) {
     Fiber& fiber = *answer.to.who.fiber;
     if (!possible(kind)) {
-        return light;
+        return;
     }
     switch (kind) {
     case AnswerKind::reply:
     case AnswerKind::killed:
         reply(here, answer.to, answer.value);
-        return light;
+        return;
     case AnswerKind::broke_pledge:
         say_broken_pledge(fiber, reinterpret_cast<const char*>(answer.value));
         ended_by_kernel(here, fiber, to_call(Errno::perm));
-        return heavy;
+        return;
     case AnswerKind::overran:
         say_overrun(fiber);
         ended_by_kernel(here, fiber, RUMPK_END_BUDGET);
-        return heavy;
+        return;
     case AnswerKind::ended:
         fiber.cell->fiber_ended(fiber, answer.value);
-        return heavy;
+        return;
     case AnswerKind::faulted:
         cell_end(*fiber.cell, CellEnd::by_fault, answer.to.core);
-        return heavy;
+        return;
     }
-    return light;
 }
 
 } // namespace
@@ -283,7 +277,7 @@ void end(Fiber& fiber, AnswerKind kind, int64_t value) {
     }
     const Answer answer{{{&fiber, fiber.id}, here.core()}, value};
     if (at_home) {
-        (void)handle(here, kind, answer);
+        handle(here, kind, answer);
     } else {
         here.mailbox().answer(cell.home_core(), kind, answer);
     }
@@ -333,24 +327,25 @@ bool running_here(Scheduler& here, const FiberName& name) {
     return owns(here, name);
 }
 
-// What that core says, answers first, until too much has been spent of this interrupt. Returns what has been.
-[[gnu::noinline]] static int take_all(Scheduler& here, CoreId core, int spent) {
+// What that core says, an answer first.
+[[gnu::noinline]] static void take_one(Scheduler& here, CoreId core) {
     Mailbox& box = here.mailbox();
     Answer answer;
     AnswerKind answered{};
-    while (spent < most_at_once && box.take(core, answered, answer)) {
-        spent += handle(here, answered, answer);
+    if (box.take(core, answered, answer)) {
+        handle(here, answered, answer);
+        return;
     }
     Request request;
     RequestKind asked{};
-    while (spent < most_at_once && box.take(core, asked, request)) {
-        spent += handle(here, core, asked, request);
+    if (box.take(core, asked, request)) {
+        handle(here, core, asked, request);
     }
-    return spent;
 }
 
-// Bells are what most messages are: they come first, without the room that all the rest needs. One that came
-// after something else of its core waits for that.
+// Bells are what most messages are: a few, without the room that all the rest needs. Anything else takes an
+// interrupt of its own, for this is masked, and its core comes first in the next one. A bell that came after
+// it waits for that.
 void message_event() {
     if (!parts::cores) {
         return; // nobody sends any
@@ -366,23 +361,20 @@ void message_event() {
     }
     Mailbox& box = here.mailbox();
     const uint32_t cores = machine().boot->cores;
-    int spent = 0;
-    for (uint32_t i = 0; i < cores && spent < most_at_once; ++i) {
-        const CoreId core{box.next_sender(cores)};
-        if (here.is(core)) {
-            continue; // no rings
-        }
+    int bells = 0;
+    while (const auto core = box.next_sender(cores)) {
         Bell bell;
-        while (spent < most_at_once && box.take(core, bell)) {
-            hear(here, core, bell.target, bell.channels);
-            spent += light;
+        if (bells < bells_at_once && box.take(*core, bell)) {
+            hear(here, *core, bell.target, bell.channels);
+            ++bells;
+        } else if (bells == 0) {
+            take_one(here, *core);
+            bells = bells_at_once;
+        } else {
+            box.come_back();
+            machine().core_wake(here.core().value()); // after whatever else is pending
+            break;
         }
-        if (spent < most_at_once && box.holds(core)) {
-            spent = take_all(here, core, spent);
-        }
-    }
-    if (spent >= most_at_once) {
-        machine().core_wake(here.core().value()); // there may be more: after whatever else is pending
     }
 }
 
@@ -396,6 +388,7 @@ void stop_elsewhere(Scheduler& here, Cell& cell) {
                     request.value = slot;
                     return {};
                 }));
+            breathe();
         }
     }
 }

@@ -44,7 +44,12 @@ void Supervisor::prepare(Cell& cell, const BootCell& description, const rumpk_bo
     if (restarts()) {
         restarted_ = boot_memory().take_objects<Instant>(policy.limit, "supervisor");
     }
-    spare_ = kernel_stack(this_scheduler().interrupt_stack_ranges().front().size, "interrupt stacks");
+    for (uint32_t core = 0; core < faults_.size(); ++core) {
+        if ((cell.core_set() >> core & 1) != 0) {
+            faults_[core].spare =
+                kernel_stack(this_scheduler().interrupt_stack_ranges().front().size, "interrupt stacks");
+        }
+    }
     fiber_ = boot_memory().take_objects<Fiber>(1, "supervisor").data();
     fiber_->tier = Tier::photon;
     fiber_->core = cell.home_core();
@@ -65,11 +70,10 @@ void Supervisor::end_by_fault(const hal_fault& fault, Fiber& fiber) {
     CellFault& noted = faults_[here.core().value()];
     noted.told = &fault;
     noted.fiber = &fiber;
+    noted.spare = here.keep_interrupt_stack(noted.spare); // run() copies what lies there with interrupts on
     if (here.is(cell_->home_core())) {
-        spare_ = here.keep_interrupt_stack(spare_); // run() copies it with interrupts on
         end_with(fiber, CellEnd::by_fault);
     } else {
-        keep(noted);
         fiber_end_by_fault(fiber);
     }
 }
@@ -165,12 +169,12 @@ void Supervisor::run() {
             const InterruptsMasked masked;
             here.go_on_in(cell_->home_tier());
         }
-        if (how_ == CellEnd::by_fault && core_ == here.core()) {
-            keep(faults_[core_.value()]);
-        }
         if (parts::restart && parts::cores) {
             const InterruptsMasked masked;
             stop_elsewhere(here, *cell_); // from here on no other core notes a fault of this cell
+        }
+        if (how_ == CellEnd::by_fault) {
+            keep(faults_[core_.value()]);
         }
         tell_end();
         if (image_goes_on) {

@@ -26,6 +26,7 @@ struct CellFault {
     hal_fault what{};
     std::array<uint64_t, HAL_REGISTERS> registers{};
     const Fiber* fiber = nullptr; // its block says who it was, as long as the cell has not begun anew
+    AddressRange spare{};         // for the interrupt stack on which lies what the HAL tells
 };
 
 // Why a cell has ended.
@@ -102,8 +103,7 @@ class Supervisor {
     Fiber* fiber_ = nullptr;
     BootCell description_;
     rumpk_boot_supervisor policy_{};
-    std::span<CellFault> faults_; // by core
-    AddressRange spare_; // for the interrupt stack on which lies what the HAL tells of a fault at home
+    std::span<CellFault> faults_;  // by core
     std::span<Instant> restarted_; // when, the last `limit` times; the n-th is at n % limit
     uint64_t restarts_ = 0;
 

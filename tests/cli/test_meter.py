@@ -4,6 +4,7 @@ latency, which fails here when a path of the kernel becomes too long."""
 
 import re
 import sys
+import tempfile
 import unittest
 from pathlib import Path
 
@@ -11,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from tools.cli import backtrace, bare, bench_boot, bench_fibers, bench_rings, build, machines, meter, run  # noqa: E402
+from tools.cli import backtrace, bare, bench_boot, bench_fibers, bench_rings, build, machines, meter, run, scenarios  # noqa: E402
 
 
 class Known:
@@ -119,6 +120,23 @@ class BeginningAnew(unittest.TestCase):
         self.assertEqual(said, b"life 1\nlife 2\nlife 3\nlife 4\n")
         symbols = backtrace.Symbols(built.kernel_elf, built.app_elf, windows=machine.windows)
         self.assertLessEqual(report.masked, self.MOST, "\n".join(meter.describe(report, machine, symbols)))
+
+
+class BeginningAnewOnManyCores(unittest.TestCase):
+    """The same of a cell on four cores, that spawns and kills across them: messages do their work one at a time."""
+
+    MOST = 1250
+
+    def test_a_fault(self):
+        (scenario,) = (one for one in scenarios.load(only=["restart/four-cores"]) if one.preset == "qemu-riscv64")
+        build.target(scenario.preset, ["kernels", "images/restart.img"], "a cell on four cores")
+        with tempfile.TemporaryDirectory() as folder:
+            path = scenarios.repacked(scenario, folder)
+            built = build.Built(path, path.with_suffix(".elf"), path.with_suffix(".kernel.elf"), scenario.machine)
+            report, said = meter.of_application(scenario.machine, built, ("cores", "1"), cores=4)
+            symbols = backtrace.Symbols(built.kernel_elf, built.app_elf, windows=scenario.machine.windows)
+            self.assertEqual(said.split(b"\nok")[0], b"life 1\nlife 2")
+            self.assertLessEqual(report.masked, self.MOST, "\n".join(meter.describe(report, scenario.machine, symbols)))
 
 
 class BesideACellThatEnds(unittest.TestCase):
