@@ -66,7 +66,7 @@ class Checked(unittest.TestCase):
 class Stopped(Checked):
     """A machine that stood still: the heartbeat is before the budget. Now and then, and of no other kind."""
 
-    HEARTBEAT = b"rumpk: cell inject: fiber runaway: no call for 100 ms; the cell ends\n"
+    HEARTBEAT = b"rumpk: cell inject: fiber runaway: no call for 250 ms; the cell ends\n"
 
     def lives(self, kinds):
         self.checker = inject.Checker(len(kinds), random.Random(1))

@@ -53,8 +53,8 @@ REPORTS = {
     "stack": r"fiber inject: stack overflow, .*; the cell ends",
     "pledge": r"fiber inject broke its pledge with random; the fiber ends",
     "budget": r"fiber runaway used up three times its budget runaway, \d+ us; the fiber ends",
-    "hang": r"fiber inject: no call for 100 ms; the cell ends",
-    "other-hang": r"fiber other: no call for 100 ms; the cell ends",
+    "hang": r"fiber inject: no call for 250 ms; the cell ends",
+    "other-hang": r"fiber other: no call for 250 ms; the cell ends",
     "exit": "",
     "other-load": r"fiber other: .*; the cell ends",
     "other-stack": r"fiber other: stack overflow, .*; the cell ends",
@@ -63,7 +63,7 @@ REPORTS = {
     "any-time": r"(fiber killer: .*; the cell ends)?",
 }
 # Where this machine stops the emulated one for long, time passes there and nothing runs: the heartbeat is first.
-_STOPPED = r"fiber runaway: no call for 100 ms; the cell ends"
+_STOPPED = r"fiber runaway: no call for 250 ms; the cell ends"
 _SAID = re.compile(rb"\x01([BTRCYSX]) (\d+)(?: ([^\n\x01]*))?\n")
 _REPORT = re.compile(r"rumpk: cell inject: (.*)")
 _RESTART = re.compile(r"restart 1 of \d+, after 0 us")
