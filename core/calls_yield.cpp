@@ -37,6 +37,10 @@ struct Peer {
     uint64_t channel = 0;
 };
 
+uint64_t bell_of(rumpk_fiber_id entry) {
+    return (entry & RUMPK_PEER_TX) != 0 ? RUMPK_CHANNEL_TX : RUMPK_CHANNEL_RX;
+}
+
 // ESRCH.
 Result<Peer> peer_at(Cell& cell, AddressRange ids, uint64_t index) {
     rumpk_fiber_id entry = 0;
@@ -46,7 +50,7 @@ Result<Peer> peer_at(Cell& cell, AddressRange ids, uint64_t index) {
     if (!fiber) {
         return error(fiber.error());
     }
-    return Peer{*fiber, (entry & RUMPK_PEER_TX) != 0 ? RUMPK_CHANNEL_TX : RUMPK_CHANNEL_RX};
+    return Peer{*fiber, bell_of(entry)};
 }
 
 // Looks every peer up before any is rung, so that a wrong one changes nothing. Many take long; what the
@@ -249,12 +253,6 @@ using namespace rumpk;
     return wait_for(who, wait, Instant{deadline});
 }
 
-// Rings a fiber of another core. False: it is none, or that core has no room for the message just now.
-static bool ring_elsewhere(Scheduler& here, const FiberName& peer, uint64_t bell) {
-    const CoreId core = peer.fiber->core;
-    return !here.is(core) && here.mailbox().reaches(core) && here.mailbox().ask_bell(core, peer, bell);
-}
-
 // Masked. Waits for own channels, without a deadline, and unmasks.
 static int64_t wait_for_own(Scheduler& here, uint64_t channels) {
     const uint64_t taken = here.wait(channels, Instant::never());
@@ -262,43 +260,64 @@ static int64_t wait_for_own(Scheduler& here, uint64_t channels) {
     return static_cast<int64_t>(taken);
 }
 
+// Masked. What ring_and_wait() cannot do; apart from it, which so keeps its arguments where they are.
+[[gnu::noinline]] static int64_t ring_and_wait_in_full(uint64_t wait, uint64_t peers) {
+    machine().interrupts_restore(1);
+    return yield_in_full(wait, 0, RUMPK_NEVER, 0, peers, 1);
+}
+
+// Masked. The peer is on another core.
+[[gnu::noinline]] static int64_t ring_elsewhere_and_wait(uint64_t wait, uint64_t peers, Scheduler& here,
+                                                         Fiber& peer, FiberId id, uint64_t bell) {
+    const CoreId core = peer.core;
+    if (here.mailbox().reaches(core) && here.mailbox().ask_bell(core, {&peer, id}, bell)) {
+        return wait_for_own(this_scheduler(), wait);
+    }
+    return ring_and_wait_in_full(wait, peers); // that core has no room for the message just now
+}
+
 // A message sent and another waited for: one peer, and own channels without a deadline. Where the peer is
 // named on the caller's own stack and runs next anyway, the core goes straight to it; where it is on another
 // core, a message goes there. The first fiber's wait may have to open the console's input before.
-[[gnu::noinline]] static int64_t ring_and_wait(uint64_t wait, uint64_t, uint64_t, uint64_t, uint64_t peers) {
+[[gnu::noinline]] static int64_t ring_and_wait(uint64_t wait, uint64_t peers) {
     (void)machine().interrupts_mask();
     Scheduler& here = this_scheduler();
     Fiber& self = *here.running();
     const uint64_t above = peers - self.stack.base.value(); // of what lies below the stack: huge
-    if (!parts::cells && above <= self.stack.size - sizeof(rumpk_fiber_id) &&
-        peers % alignof(rumpk_fiber_id) == 0) {
-        const rumpk_fiber_id entry = *reinterpret_cast<const rumpk_fiber_id*>(static_cast<uintptr_t>(peers));
-        const uint64_t bell = (entry & RUMPK_PEER_TX) != 0 ? RUMPK_CHANNEL_TX : RUMPK_CHANNEL_RX;
-        const auto peer = self.cell->find(FiberId::from_call(entry & ~RUMPK_PEER_TX));
-        if (peer && (&self != &self.cell->first_fiber() || console().input_open())) {
-            // Who waits on the only core waits on this one.
-            if ((!parts::cores || owns(here, *peer)) && here.leads_to(self, *peer->fiber, bell, wait)) {
-                return here.ring_and_wait(*peer->fiber, bell, wait);
+    if (parts::cells || above > self.stack.size - sizeof(rumpk_fiber_id) ||
+        peers % alignof(rumpk_fiber_id) != 0) {
+        return ring_and_wait_in_full(wait, peers);
+    }
+    const rumpk_fiber_id entry = *reinterpret_cast<const rumpk_fiber_id*>(static_cast<uintptr_t>(peers));
+    const FiberId id = FiberId::from_call(entry & ~RUMPK_PEER_TX);
+    const std::span<Fiber> fibers = self.cell->fibers();
+    if (id.slot() >= fibers.size() || (&self == fibers.data() && !console().input_open())) {
+        return ring_and_wait_in_full(wait, peers);
+    }
+    Fiber& peer = fibers.data()[id.slot()];
+    if (peer.id == id) {
+        if (parts::cores && !here.is(peer.core)) {
+            if (id != FiberId::none()) {
+                return ring_elsewhere_and_wait(wait, peers, here, peer, id, bell_of(entry));
             }
-            if (parts::cores && ring_elsewhere(here, *peer, bell)) {
-                return wait_for_own(here, wait);
-            }
+        } else if ((!parts::cores || peer.owned) && here.leads_to(self, peer, bell_of(entry), wait)) {
+            return here.ring_and_wait(peer, bell_of(entry), wait); // who waits is somebody
         }
     }
-    machine().interrupts_restore(1);
-    return yield_in_full(wait, 0, RUMPK_NEVER, 0, peers, 1);
+    return ring_and_wait_in_full(wait, peers);
 }
 
 // Ending one's turn is what most calls are: it comes first, without the registers
 // that all the rest needs.
 extern "C" int64_t rumpk_call_yield(uint64_t wait, uint64_t bell, uint64_t deadline, uint64_t flags,
                                     uint64_t peers, uint64_t count) {
-    if ((wait | bell | deadline | flags | count) == 0) [[likely]] {
+    const uint64_t rest = bell | flags;
+    if ((rest | wait | deadline | count) == 0) [[likely]] {
         (void)machine().interrupts_mask();
         return this_scheduler().end_turn();
     }
-    if (((count ^ 1) | bell | flags | ~deadline) == 0 && wait - 1 < own_channels) { // some, and no others
-        return ring_and_wait(wait, bell, deadline, flags, peers);
+    if ((rest | ~deadline | (count ^ 1)) == 0 && wait - 1 < own_channels) { // some, and no others
+        return ring_and_wait(wait, peers);
     }
     return yield_in_full(wait, bell, deadline, flags, peers, count);
 }

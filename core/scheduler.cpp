@@ -318,9 +318,9 @@ int64_t Scheduler::ring_and_wait(Fiber& other, uint64_t bell, uint64_t channels)
     other.state = FiberState::ready;
     self.state = FiberState::waiting;
     self.waits_for = channels;
-    ++statistics_.wakes;
     ready_.replace(self.run, other.run);
-    count_switch(other);
+    ++handed_over_;
+    other.switches.add(1);
     machine().context_switch(&self.context, &other.context);
     const uint64_t taken = self.take(self.waits_for);
     machine().interrupts_restore(1);

@@ -96,7 +96,12 @@ class Scheduler {
     }
     // nullptr: the idle context. Any core may look.
     [[nodiscard]] Fiber* running() const { return reinterpret_cast<Fiber*>(ready_.first()); }
-    [[nodiscard]] const SchedulerStatistics& statistics() const { return statistics_; }
+    [[nodiscard]] SchedulerStatistics statistics() const {
+        SchedulerStatistics all = statistics_;
+        all.switches += handed_over_;
+        all.wakes += handed_over_;
+        return all;
+    }
 
     // Fibers' times are counted from the first time that somebody wants to know them, for
     // a look at the clock may cost more than a switch.
@@ -311,6 +316,7 @@ class Scheduler {
     RunQueue ready_;
     Shared<uint64_t> since_{0}; // ticks: when who runs was given the core; kept while that is counted
     SchedulerStatistics statistics_;
+    uint64_t handed_over_ = 0; // ring_and_wait(): a wake and a switch each
 
     CoreId core_{};
     Trace trace_;           // of Attention::tracing

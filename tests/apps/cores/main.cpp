@@ -225,6 +225,24 @@ void kills(uint32_t core) {
     test::check("and is gone", soon([&] { return gone(sleeper.id()); }));
 }
 
+// A bell for the last fiber of a slot in which another lives now, and a wait: nobody is waited for.
+void rings_the_dead(uint32_t core) {
+    const auto sleeps = [](uint64_t) { nexus::sleep_until(nexus::never); };
+    const auto dead = *spawn_on(core, sleeps, 0);
+    test::check("a sleeper elsewhere is killed", nexus::kill(dead, 9) && soon([&] { return gone(dead); }));
+    const auto next = *spawn_on(core, sleeps, 0);
+    const uint64_t slots = std::to_underlying(dead) ^ std::to_underlying(next);
+    test::check("another has its slot", static_cast<uint32_t>(slots) == 0 && dead != next);
+    auto rings = *nexus::spawn([dead] {
+        const uint64_t peer = std::to_underlying(dead); // on this fiber's stack
+        const auto rung = nexus::call::yield(RUMPK_CHANNEL_RX, 0, RUMPK_NEVER, 0, std::span(&peer, 1));
+        test::check("to ring the first and wait is ESRCH", rung == error(Errno::srch));
+    });
+    (void)rings.join();
+    (void)nexus::kill(next, 9);
+    test::check("and is gone", soon([&] { return gone(next); }));
+}
+
 // Spawns on the core after its own, and the last one tells.
 void chain(uint64_t left) {
     if (left == 0) {
@@ -293,6 +311,7 @@ int main(int argc, char** argv) {
         bells(core, 20'000);
         rings(core, 5000);
         kills(core);
+        rings_the_dead(core);
     }
     chains(100);
     return test::result();
