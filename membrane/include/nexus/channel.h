@@ -140,12 +140,15 @@ class channel {
 
     // The same without waiting: EAGAIN.
     [[nodiscard]] Result<T> try_receive() {
-        bool wants_bell = false;
-        Result<T> value = take(wants_bell);
-        if (wants_bell) {
+        Room room;
+        const Result<bool> wants_bell = take(room);
+        if (!wants_bell) {
+            return error(wants_bell.error());
+        }
+        if (*wants_bell) {
             detail::ring_other(consumer_, sender_);
         }
-        return value;
+        return out_of(room);
     }
 
     // Waits for a value until the deadline, then takes as many as are there, up to `most`, where they lie:
@@ -207,6 +210,14 @@ class channel {
         return consumer_.empty() && consumer_.peer_closed() == ion::Close::open;
     }
 
+    // For a value that may come. Not a Result that is an error until then: as the error's number stands in
+    // the value's place, compilers move values in pieces that no store buffer forwards.
+    union Room {
+        Room() {}
+        ~Room() {}
+        T value;
+    };
+
     // A slot's payload is this channel's own memory, and the value in it the receiver's to change.
     [[nodiscard]] static T* stored_in(std::byte* payload) {
         return std::launder(reinterpret_cast<T*>(payload));
@@ -215,20 +226,18 @@ class channel {
         return stored_in(const_cast<std::byte*>(message.payload.data()));
     }
 
-    // Moves the oldest value out of its slot, and says whether the sender wants a bell. EAGAIN, EPIPE. Into
-    // its callers, as `place`: the way of every message, and shorter there than what a call saves and
-    // restores.
-    [[nodiscard, gnu::always_inline]] Result<T> take(bool& wants_bell) {
-        Result<T> value = error(Errno::again);
-        const auto taken = consumer_.consume_alike([&value](std::byte* payload) {
+    // Moves the oldest value out of its slot. True: the sender wants a bell. EAGAIN, EPIPE. Into its callers,
+    // as `place`: the way of every message, and shorter there than what a call saves and restores.
+    [[nodiscard, gnu::always_inline]] Result<bool> take(Room& room) {
+        return consumer_.consume_alike([&room](std::byte* payload) {
             T* const stored = stored_in(payload);
-            value.emplace(std::move(*stored));
+            std::construct_at(&room.value, std::move(*stored));
             std::destroy_at(stored);
         });
-        if (!taken) {
-            return error(taken.error());
-        }
-        wants_bell = *taken;
+    }
+    [[nodiscard, gnu::always_inline]] static Result<T> out_of(Room& room) {
+        Result<T> value(std::move(room.value));
+        std::destroy_at(&room.value);
         return value;
     }
 

@@ -39,16 +39,16 @@ class dialogue {
         if (*wants_bell) [[likely]] {
             ring_and_wait(out_, in);
         }
-        bool rings = false;
-        Result<R> answer = in.take(rings);
-        if (rings) [[unlikely]] {
-            detail::ring_other(in.consumer_, in.sender_);
-        }
+        typename channel<R, M>::Room room;
+        const Result<bool> rings = in.take(room);
         // Nothing: the other side is at work, it was another bell, or it was killed in its sleep.
-        if (!answer && answer.error() == Errno::again) [[unlikely]] {
+        if (!rings) [[unlikely]] {
             return in.receive();
         }
-        return answer;
+        if (*rings) [[unlikely]] {
+            detail::ring_other(in.consumer_, in.sender_);
+        }
+        return in.out_of(room);
     }
     [[nodiscard]] Result<R> exchange(const S& value, Instant deadline = never) {
         return exchange(S(value), deadline);

@@ -145,14 +145,12 @@ struct Receive {
         from.receiving_ = nullptr;
     }
     [[nodiscard]] Result<T> result(tasks& executor, Result<void>) {
-        bool wants_bell = false; // ring looks again
-        Result<T> value = from.take(wants_bell);
-        if (value) {
-            ChannelAccess::ring(executor, from.consumer_, from.sender_, from.sending_);
-        } else if (value.error() == Errno::again) {
-            return error(Errno::timedout);
+        typename channel<T, N>::Room room;
+        if (const auto taken = from.take(room); !taken) {
+            return error(taken.error() == Errno::again ? Errno::timedout : taken.error());
         }
-        return value;
+        ChannelAccess::ring(executor, from.consumer_, from.sender_, from.sending_); // looks for itself
+        return from.out_of(room);
     }
 };
 
