@@ -93,8 +93,7 @@ class Mailbox {
     // Sends and rings. There is room.
     void answer(CoreId to, AnswerKind kind, const Answer& answer);
 
-    // Whose messages to look at next: each in turn of those that have sent what is not taken yet. Empty:
-    // none.
+    // Whose messages to look at next: in turn those that have sent what is not taken yet. Empty: nobody.
     [[nodiscard]] std::optional<CoreId> next_sender(uint32_t cores);
     // The one that next_sender() has named last is the next again.
     void come_back();

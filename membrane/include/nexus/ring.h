@@ -17,10 +17,15 @@
 
 namespace nexus {
 
+namespace detail {
+void breathe(); // tells the core that it waits for another: for some cycles it does nothing
+}
+
 // The heavy barrier of a side that parks where the other one runs on another core: the kernel makes every
 // core pass one.
 struct AllCores {
     void operator()() const { (void)call::yield(0, 0, 0, RUMPK_YIELD_NOWAIT | RUMPK_YIELD_BARRIER); }
+    void relax() const { detail::breathe(); }
 };
 using AcrossCores = ion::CrossCore<AllCores>;
 
