@@ -120,13 +120,13 @@ class Mailbox {
     static void connect_one_way(Mailbox& from, Mailbox& to, uint32_t slots_at_to);
     static void ring(const Lane& lane, CoreId to);
 
+    // By sender: how many messages it has sent here, of either kind. Written by that core alone; so a core
+    // that has sent nothing costs a comparison.
+    std::array<std::atomic<uint32_t>, HAL_MAX_CORES> sent_{};
+    std::array<Lane, HAL_MAX_CORES> lanes_{};     // between what others write and what only this core does
+    std::array<uint32_t, HAL_MAX_CORES> taken_{}; // of those sent
     CoreId self_{};
     uint32_t sender_ = 0;
-    // By sender: how many messages it has sent here, of either kind, and how many of these have been taken.
-    // The first is written by that core alone. So a core that has sent nothing costs a comparison.
-    alignas(RUMPK_RING_LINE_SIZE) std::array<std::atomic<uint32_t>, HAL_MAX_CORES> sent_{};
-    alignas(RUMPK_RING_LINE_SIZE) std::array<uint32_t, HAL_MAX_CORES> taken_{};
-    std::array<Lane, HAL_MAX_CORES> lanes_{};
 };
 
 } // namespace rumpk
