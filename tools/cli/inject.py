@@ -258,7 +258,7 @@ class Checker:
 
     def finish(self, code):
         if self.stopped > 2 + self.kinds["budget"] // 10:
-            raise Wrong(f"{self.stopped} of {self.kinds['budget']} used up their budget and went on for 100 ms")
+            raise Wrong(f"{self.stopped} of {self.kinds['budget']} used up their budget and went on until their heartbeat")
         if code != 0 or self.kind != "last":
             raise Wrong(f"the machine ended with {code} in life {self.life} ({self.kind})")
         injected = sum(self.kinds.values())
