@@ -12,6 +12,8 @@ struct Spinner {
     uint64_t changed;
     unsigned interrupts; // number of its interrupt stack
     bool done;
+    bool floats = true;
+    uint64_t misled = 0; // times that it went on masked where it had asked for the other, or otherwise
 };
 Spinner spinners[2];
 Spinner* current = nullptr;
@@ -19,34 +21,56 @@ struct hal_context main_context;
 
 // ---- switched by a call -------------------------------------------------------------------------
 
+// Leaves for the other, by the one function or the other: how it is gone on with is its own affair.
 void change_over(void* argument) {
     auto* self = static_cast<Spinner*>(argument);
     Spinner* other = self == &spinners[0] ? &spinners[1] : &spinners[0];
-    machine->context_switch(&self->context, &other->context);
+    const bool unmasks = self->seed % 3 == 0;
+    if (unmasks) {
+        self->misled += machine->context_switch_unmask(&self->context, &other->context) != 0;
+    } else {
+        machine->context_switch(&self->context, &other->context);
+    }
+    self->misled += (machine->interrupts_mask() != 0) != unmasks;
 }
 
 void call_probe(void* argument) {
     auto* self = static_cast<Spinner*>(argument);
     for (int round = 0; round < 1000; round++) {
-        self->changed += rumpk_probe_call(change_over, self, self->seed + static_cast<uint64_t>(round));
+        if (self->floats) {
+            self->changed += rumpk_probe_call(change_over, self, self->seed);
+        } else {
+            change_over(self);
+        }
+        self->seed = self->seed * 0x5851'f42d'4c95'7f2d + 0x1405'7b7e'f767'814f;
     }
     self->done = true;
     machine->context_switch(&self->context, &main_context);
 }
 
-void switch_keeps_what_a_call_keeps() {
+void switch_with(bool first_floats, bool second_floats) {
     for (unsigned i = 0; i < 2; i++) {
         spinners[i] = {.context = {},
                        .seed = 0x0123456789abcdefull * (i + 1),
                        .changed = 0,
                        .interrupts = 0,
-                       .done = false};
+                       .done = false,
+                       .floats = i == 0 ? first_floats : second_floats};
         machine->context_make(&spinners[i].context, stack(i).base, stack(i).size, call_probe, &spinners[i]);
     }
     machine->context_switch(&main_context, &spinners[0].context);
     EXPECT(spinners[0].done);
-    EXPECT_EQUAL(spinners[0].changed, 0);
-    EXPECT_EQUAL(spinners[1].changed, 0);
+    for (const Spinner& spinner : spinners) {
+        EXPECT_EQUAL(spinner.changed, 0);
+        EXPECT_EQUAL(spinner.misled, 0);
+    }
+}
+
+void switch_keeps_what_a_call_keeps() {
+    switch_with(false, false);
+    switch_with(true, false);
+    switch_with(false, true);
+    switch_with(true, true);
 }
 
 // One that ends with registers of its own, and is made again where it was: nothing of it is kept.

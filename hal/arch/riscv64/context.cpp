@@ -11,7 +11,7 @@ void context_make(hal_context* context, void* stack_base, uint64_t stack_size, v
     // No other register is anything before it begins; in most it finds what the one before left.
     frame->s[1] = reinterpret_cast<uint64_t>(entry);
     frame->s[2] = reinterpret_cast<uint64_t>(argument);
-    frame->has_float = 1;
+    frame->how = SWITCH_NEW;
     context->stack_pointer = top;
 }
 

@@ -57,15 +57,14 @@ struct SwitchFrame {
     uint64_t tp;
     uint64_t fcsr; // these two only where it has written an FP register since its beginning
     uint64_t fs[12];
-    // Whether it has: 0 not, below 0 yes. Above: it has not begun, and all that it has is s[1] and s[2].
-    int64_t has_float;
+    int64_t how; // it goes on: layout.h
 };
 static_assert(offsetof(SwitchFrame, s) == 0 && SWITCH_ENTRY == 8 && SWITCH_ARGUMENT == 16);
 static_assert(offsetof(SwitchFrame, ra) == SWITCH_RA);
 static_assert(offsetof(SwitchFrame, tp) == SWITCH_TP);
 static_assert(offsetof(SwitchFrame, fcsr) == SWITCH_FCSR);
 static_assert(offsetof(SwitchFrame, fs) == SWITCH_FS);
-static_assert(offsetof(SwitchFrame, has_float) == SWITCH_FLOAT);
+static_assert(offsetof(SwitchFrame, how) == SWITCH_HOW);
 static_assert(sizeof(SwitchFrame) == SWITCH_SIZE && SWITCH_SIZE % 16 == 0);
 
 // Pushed by context_preempt below the TrapFrame and above a SwitchFrame: the

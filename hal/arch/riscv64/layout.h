@@ -29,8 +29,14 @@
 #define SWITCH_TP 104
 #define SWITCH_FCSR 112
 #define SWITCH_FS 120 /* fs0-fs11 */
-#define SWITCH_FLOAT 216
+#define SWITCH_HOW 216
 #define SWITCH_SIZE 224
+
+/* How a context goes on: the commonest is found by one test, the next by another. */
+#define SWITCH_UNMASKS 0     /* with interrupts on, and 0 as the result */
+#define SWITCH_MASKED -1     /* as it was */
+#define SWITCH_NEW 1         /* it has not begun, and all that it has is an entry and an argument */
+#define SWITCH_WITH_FLOAT 16 /* added to the first two: it has written an FP register */
 
 /* struct PreemptFrame: ft0-ft11, fa0-fa7, then */
 #define PREEMPT_FA 96

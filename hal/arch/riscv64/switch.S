@@ -40,12 +40,23 @@
 
     .text
 
-/* int64_t hal_context_switch_unmask(hal_context* from, const hal_context* to) */
+/* int64_t hal_context_switch_unmask(hal_context* from, const hal_context* to): what most switches are. How a
+ * context goes on is said by its own frame, so it makes no difference by which of the two it is left for another. */
     .globl  hal_context_switch_unmask
 hal_context_switch_unmask:
-    sd      ra, -SWITCH_SIZE - REGISTER_SIZE(sp) /* below the frame */
-    jal     hal_context_switch
-    ld      ra, -SWITCH_SIZE - REGISTER_SIZE(sp)
+    li      t2, SWITCH_UNMASKS
+.Lsave:
+    callee_saved sd
+    csrr    t0, XSTATUS
+    bltz    t0, .Lfrom_float
+    sd      t2, SWITCH_HOW - SWITCH_SIZE(sp)
+    sd      sp, 0(a0)
+    ld      sp, 0(a1)
+.Lload:
+    ld      t1, SWITCH_HOW - SWITCH_SIZE(sp)
+    bnez    t1, .Lnot_commonest
+.Lunmask:
+    callee_saved ld
     li      a0, 0
     csrsi   XSTATUS, XSTATUS_IE
     ret
@@ -53,15 +64,12 @@ hal_context_switch_unmask:
 /* void hal_context_switch(hal_context* from, const hal_context* to) */
     .globl  hal_context_switch
 hal_context_switch:
-    callee_saved sd
-    csrr    t0, XSTATUS
-    bltz    t0, .Lfrom_float
-    sd      zero, SWITCH_FLOAT - SWITCH_SIZE(sp)
-    sd      sp, 0(a0)
-    ld      sp, 0(a1)
-    ld      t1, SWITCH_FLOAT - SWITCH_SIZE(sp)
-    bnez    t1, .Lto_float
-.Lgo_on:
+    li      t2, SWITCH_MASKED
+    j       .Lsave
+
+.Lnot_commonest:
+    bgtz    t1, .Lto_other
+.Lstay_masked:
     callee_saved ld
     ret
 
@@ -69,23 +77,31 @@ hal_context_switch:
     callee_saved_float fsd
     frcsr   t1
     sd      t1, SWITCH_FCSR - SWITCH_SIZE(sp)
-    sd      t0, SWITCH_FLOAT - SWITCH_SIZE(sp) /* not 0 */
+    addi    t2, t2, SWITCH_WITH_FLOAT
+    sd      t2, SWITCH_HOW - SWITCH_SIZE(sp)
     sd      sp, 0(a0)
     ld      sp, 0(a1)
-    ld      t1, SWITCH_FLOAT - SWITCH_SIZE(sp)
-    bnez    t1, .Lto_float
-.Lto_none:
+.Lload_after_float:
+    ld      t1, SWITCH_HOW - SWITCH_SIZE(sp)
+    addi    t0, t1, -SWITCH_NEW
+    bgtz    t0, .Lto_float
     /* The next has no FP state yet: to nearest, no flags, and Dirty becomes Clean. */
     fscsr   zero
     li      t0, XSTATUS_FS_INITIAL
     csrc    XSTATUS, t0
-    j       .Lgo_on
+    beqz    t1, .Lunmask
+    j       .Lnot_commonest
+
+.Lto_other:
+    addi    t0, t1, -SWITCH_NEW
+    beqz    t0, .Lto_new
 .Lto_float:
-    bgtz    t1, .Lto_new
     ld      t0, SWITCH_FCSR - SWITCH_SIZE(sp)
     fscsr   t0
     callee_saved_float fld
-    j       .Lgo_on
+    addi    t1, t1, -SWITCH_WITH_FLOAT
+    beqz    t1, .Lunmask
+    j       .Lstay_masked
 
 /* Where a context of context_make begins, which has an entry and its argument, and FP state as above. s0 = 0 ends
  * backtraces. */
@@ -94,11 +110,7 @@ hal_context_switch:
     ld      a0, SWITCH_ARGUMENT - SWITCH_SIZE(sp)
     li      s0, 0
     li      tp, 0
-    bgez    t0, 1f
-    fscsr   zero
-    li      t0, XSTATUS_FS_INITIAL
-    csrc    XSTATUS, t0
-1:  jalr    t1
+    jalr    t1
     unimp   /* it must not return */
 
 /* void hal_context_leave(const hal_context* to): the second half of the above. */
@@ -106,10 +118,8 @@ hal_context_switch:
 hal_context_leave:
     csrr    t0, XSTATUS
     ld      sp, 0(a0)
-    ld      t1, SWITCH_FLOAT - SWITCH_SIZE(sp)
-    bnez    t1, .Lto_float
-    bgez    t0, .Lgo_on
-    j       .Lto_none
+    bgez    t0, .Lload
+    j       .Lload_after_float
 
 /* void hal_context_preempt(hal_context* from, const hal_context* to): the trap
  * frame further up this stack has the caller-saved integer registers. */
@@ -128,7 +138,8 @@ hal_context_preempt:
      * have run in between (unprivileged specification, 8.2: an SC to a scratch word). */
     addi    t0, sp, PREEMPT_SCRATCH
     sc.d    zero, zero, (t0)
-    call    hal_context_switch
+    li      t2, SWITCH_MASKED
+    jal     .Lsave
     ld      t0, PREEMPT_STATUS(sp)
     bgez    t0, 1f
     caller_saved_float fld

@@ -5,6 +5,7 @@
 #include <array>
 #include <atomic>
 #include <bit>
+#include <cfenv>
 #include <charconv>
 #include <chrono>
 #include <concepts>
@@ -27,6 +28,8 @@
 #include <unordered_map>
 #include <variant>
 #include <vector>
+
+#include <nexus/fiber.h>
 
 #include "tests/apps/check.h"
 
@@ -233,6 +236,25 @@ void check_language() {
     }
 }
 
+// The rounding mode is a fiber's own: another that begins, or goes on, without any of its own rounds to
+// nearest.
+void check_rounding() {
+    std::array<int, 3> seen{-1, -1, -1};
+    const auto other = nexus::spawn([&] {
+        seen[0] = std::fegetround();
+        nexus::yield();
+        seen[1] = std::fegetround();
+    });
+    const int before = std::fegetround();
+    std::fesetround(FE_UPWARD);
+    nexus::yield();
+    seen[2] = std::fegetround();
+    nexus::yield();
+    std::fesetround(before);
+    check("rounding mode",
+          other && before == FE_TONEAREST && seen == std::array{FE_TONEAREST, FE_TONEAREST, FE_UPWARD});
+}
+
 } // namespace
 
 int main() {
@@ -242,5 +264,6 @@ int main() {
     check_memory();
     check_algorithms();
     check_language();
+    check_rounding();
     return test::result();
 }
