@@ -262,29 +262,25 @@ void Scheduler::go_on_in(Tier tier) {
     hand_over(self, Why::yielded, machine().context_switch);
 }
 
-// What most switches are. Times are counted here as well: who asks for them shall not
-// make everything slower. No call that comes back: this needs no frame.
+// What most switches are. No call that comes back: this needs no frame.
 int64_t Scheduler::end_turn() {
     Fiber& self = *running();
     Fiber& next = reinterpret_cast<Fiber&>(ready_.rotate(self.run));
-    if ((attention_ & ~counting) != 0 || &next == &self || self.overflowed()) [[unlikely]] {
-        return end_turn_attended(self);
-    }
-    if (attention_ != 0) {
-        return end_turn_counted(self, next);
+    if (attention_ != 0 || &next == &self || self.overflowed()) [[unlikely]] {
+        return end_turn_attended(self, next);
     }
     count_switch(next);
     return machine().context_switch_unmask(&self.context, &next.context);
 }
 
-int64_t Scheduler::end_turn_counted(Fiber& self, Fiber& next) {
-    charge(self, next);
-    count_switch(next);
-    return machine().context_switch_unmask(&self.context, &next.context);
-}
-
-// After rotate().
-int64_t Scheduler::end_turn_attended(Fiber& self) {
+// After rotate(). Where times are counted and there is nothing else to attend to, it is as short as that: who
+// asks for them shall not make everything slower.
+int64_t Scheduler::end_turn_attended(Fiber& self, Fiber& next) {
+    if (attention_ == counting && &next != &self && !self.overflowed()) [[likely]] {
+        charge(self, next);
+        count_switch(next);
+        return machine().context_switch_unmask(&self.context, &next.context);
+    }
     pass_turn(self);
     machine().interrupts_restore(1);
     return 0;
@@ -392,20 +388,14 @@ void Scheduler::interrupt_exit() {
     }
 }
 
-// Who ran has ended, or ends here because only another one goes on. A fiber of the kernel, which may have
-// been interrupted by what another core has to say of a cell's end, waits until that has been dealt with.
+// Who ran has ended, or only another one goes on: what it leaves on its tier's interrupt stack nobody comes
+// back to.
 void Scheduler::exit_elsewhere() {
-    Fiber* const self = running();
-    const bool goes_on = self == only_ || (parts::views && self == meanwhile_) ||
-                         (parts::cores && self != nullptr && self->cell == nullptr); // another's turn comes
-    if (only_ != nullptr && self != nullptr && !goes_on) {
-        forget(*self); // whatever its tier, and although it may never yield
-    }
     if (attends(Attention::forgotten)) {
         // As in any preemption: also what the interrupted code had reserved in memory ends here.
         leave(machine().context_preempt);
     }
-    attend_to(self, Why::interrupted, machine().context_preempt);
+    attend_to(running(), Why::interrupted, machine().context_preempt);
 }
 
 } // namespace rumpk

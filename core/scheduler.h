@@ -293,8 +293,7 @@ class Scheduler {
         next.switches.add(1);
     }
     void charge(Fiber& previous, Fiber& next);
-    [[gnu::noinline]] int64_t end_turn_counted(Fiber& self, Fiber& next);
-    [[gnu::noinline]] int64_t end_turn_attended(Fiber& self);
+    [[gnu::noinline]] int64_t end_turn_attended(Fiber& self, Fiber& next);
     void pass_turn(Fiber& self);
     void hand_over(Fiber& previous, Why why, Switch how);
     void attend_to(Fiber* previous, Why why, Switch how);
