@@ -124,10 +124,11 @@ class BasicConsumer : public Endpoint<Fence, Words, Shape, Role::consumer> {
     }
 
     // The same in a ring that format_alike() made, from a producer that is trusted: `use(std::byte*)` knows
-    // what is there, and it is this end's to change.
+    // what is there, and it is this end's to change. With a fixed geometry an end that has closed itself
+    // still finds what came before.
     template <class Use>
     [[nodiscard, gnu::always_inline]] Result<bool> consume_alike(Use&& use) {
-        return consume_from([&](rumpk_slot_header& slot) {
+        return consume_from<Base::fixed>([&](rumpk_slot_header& slot) {
             use(this->payload_of(slot));
             return true;
         });
@@ -186,15 +187,16 @@ class BasicConsumer : public Endpoint<Fence, Words, Shape, Role::consumer> {
         Words::store(own.position, head, std::memory_order_release);
     }
 
-    // `read` looks at the slot of the oldest message. False: it is a lie.
-    template <class Read>
+    // `read` looks at the slot of the oldest message. False: it is a lie. Without an end, `stop_` is not
+    // asked: the sequence alone says whether there is a message.
+    template <bool endless = false, class Read>
     [[nodiscard, gnu::always_inline]] Result<bool> consume_from(Read&& read) {
         const uint64_t head = head_;
         const uint64_t next = head + 1;
         rumpk_ring_line& own = this->own(); // found before the acquire, behind which all is read anew
         const uint32_t& waiting = Fence::one_core ? this->peer().waiting : own.wanted;
         rumpk_slot_header* slot = this->slot_of_lap(head);
-        if (head >= stop_ || !this->holds(*slot, static_cast<uint32_t>(next))) [[unlikely]] {
+        if ((!endless && head >= stop_) || !this->holds(*slot, static_cast<uint32_t>(next))) [[unlikely]] {
             if (auto late = last_look(); !late) {
                 return error(late.error());
             }

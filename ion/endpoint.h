@@ -51,7 +51,7 @@ class Endpoint {
 
     // What the other end says now. One read of its line. An unknown reason counts as closed.
     [[nodiscard]] Close peer_closed() const {
-        const uint32_t reason = Words::load(peer().closed, std::memory_order_acquire);
+        const uint32_t reason = peer_reason();
         if (reason == RUMPK_RING_OPEN) {
             return Close::open;
         }
@@ -154,6 +154,11 @@ class Endpoint {
     }
 
     [[nodiscard]] uint32_t capacity() const { return geometry_.capacity(); }
+
+    // acquire: see close().
+    [[nodiscard]] uint32_t peer_reason() const {
+        return Words::load(peer().closed, std::memory_order_acquire);
+    }
 
     void relax() const { fence_.relax(); }
 

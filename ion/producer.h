@@ -214,6 +214,7 @@ class BasicProducer : public Endpoint<Fence, Words, Shape, Role::producer> {
 
     // Looks at the consumer's line: after it stop_ > tail_, or it says why not.
     [[nodiscard]] Result<void> refresh();
+    [[nodiscard, gnu::noinline]] Errno refuse();
     [[nodiscard]] bool recover(uint64_t tail, uint64_t head);
 
     // release: who sees the sequence sees tag, length and payload (pairs with the acquire in
@@ -311,31 +312,37 @@ class BasicProducer : public Endpoint<Fence, Words, Shape, Role::producer> {
 
 template <class Fence, class Words, class Shape>
 Result<void> BasicProducer<Fence, Words, Shape>::refresh() {
-    if (this->closed() != Close::open) {
-        return error(this->why_closed());
-    }
-    if (const Close gone = this->peer_closed(); gone != Close::open) {
-        const Errno why = this->peer_gone(gone);
-        settle();
-        return error(why);
-    }
+    const bool gone = this->peer_reason() != RUMPK_RING_OPEN;
     // acquire: the consumer's reads of a slot come before our next writes to it (pairs with the
     // release in BasicConsumer::hand_back). Without it a message changes while it is being read.
     const uint64_t head = Words::load(this->peer().position, std::memory_order_acquire);
-    if (head - head_ > tail_ - head_) { // it went back, or beyond what was published
-        const Errno why = this->caught();
-        settle();
-        return error(why);
+    const uint64_t tail = tail_;
+    // Did it go back, or beyond what was published?
+    if (this->closed() != Close::open || gone || head - head_ > tail - head_) [[unlikely]] {
+        return error(refuse());
     }
+    const uint64_t limit = head + this->geometry().slots();
     head_ = head;
-    limit_ = head + this->geometry().slots();
-    this->note_outstanding(tail_ - head);
+    limit_ = limit;
+    this->note_outstanding(tail - head);
     tell(); // limit_ is a lap beyond it at most: without it a death leaves an honest ring that looks broken
     stand();
-    if (limit_ == tail_) {
+    if (limit == tail) {
         return error(Errno::again);
     }
     return {};
+}
+
+// This end has closed, the other has, or it lied.
+template <class Fence, class Words, class Shape>
+Errno BasicProducer<Fence, Words, Shape>::refuse() {
+    if (this->closed() != Close::open) {
+        return this->why_closed();
+    }
+    const Close gone = this->peer_closed();
+    const Errno why = gone != Close::open ? this->peer_gone(gone) : this->caught();
+    settle();
+    return why;
 }
 
 template <class Fence, class Words, class Shape>
