@@ -97,13 +97,13 @@ void ping(uint64_t argument) {
 void pong(uint64_t argument) {
     auto& both = *reinterpret_cast<Pingpong*>(argument);
     nexus::dialogue answers(both.back, both.there);
-    auto message = both.there.receive();
+    Message message = *both.there.receive();
     for (uint64_t i = 1; i < both.rounds; ++i) {
-        ++message->words[0];
-        message = answers.exchange(*message);
+        ++message.words[0];
+        message = *answers.exchange(message);
     }
-    ++message->words[0];
-    (void)both.back.send(*message);
+    ++message.words[0];
+    (void)both.back.send(message);
 }
 
 uint64_t ended = 0;

@@ -50,7 +50,16 @@ HOSTED = {
     **DEADLINES,
 }
 BYTES = {"fiber.bytes.1k": 1088, "fiber.bytes.4k": 4224, "fiber.bytes.rings": None}
-COUNTED = {"switch.instructions": 100, "switch.instructions.float": 100, "pingpong.instructions": 220, "spawn_end.instructions": 300}
+COUNTED = {
+    "switch.instructions": 100,
+    "switch.instructions.float": 100,
+    "pingpong.instructions": 220,
+    "pingpong.instructions.four": 220,
+    "pingpong.instructions.asleep": None,
+    "pingpong.instructions.higher": None,
+    "pingpong.instructions.lower": None,
+    "spawn_end.instructions": 300,
+}
 WAKE = "wake"  # the application of tests/apps
 WAKES = 100_000
 WAKES_OF_CALLS = 20_000

@@ -52,27 +52,62 @@ void switches(const char* name, bool floats) {
     }
 }
 
-void pingpong() {
-    nexus::channel<uint64_t, 4> there;
-    nexus::channel<uint64_t, 4> back;
-    auto other = nexus::spawn([&] {
-        nexus::dialogue answers(back, there);
-        auto value = there.receive();
-        while (value) {
-            value = answers.exchange(*value + 1);
-        }
-    });
-    nexus::dialogue asks(there, back);
+template <uint32_t slots>
+struct Table {
+    nexus::channel<uint64_t, slots> there;
+    nexus::channel<uint64_t, slots> back;
+};
+
+template <uint32_t slots>
+void answers(Table<slots>& table) {
+    nexus::dialogue answers(table.back, table.there);
+    auto value = table.there.receive();
+    while (value) {
+        value = answers.exchange(*value + 1);
+    }
+}
+
+// `rests`: turns between an answer and the next question; with any the other side falls asleep.
+template <uint32_t slots>
+uint64_t asks(Table<slots>& table, uint32_t rests) {
+    nexus::dialogue asks(table.there, table.back);
     uint64_t value = 0;
     begun = nexus::now();
     for (long i = 0; i < rounds; ++i) {
-        value = asks.exchange(value).value_or(0);
+        const auto answer = asks.exchange(value);
+        if (!answer) {
+            break;
+        }
+        value = *answer;
+        for (uint32_t rest = 0; rest < rests; ++rest) {
+            nexus::yield();
+        }
     }
     ended = nexus::now();
-    there.close();
+    table.there.close();
+    return value;
+}
+
+template <uint32_t slots>
+void pingpong(const char* name, uint32_t rests = 0) {
+    Table<slots> table;
+    auto other = nexus::spawn([&] { answers(table); });
+    const uint64_t value = asks(table, rests);
     if (other && other->join() == 0 && value == rounds) {
-        say("pingpong.instructions", begun, ended, rounds);
+        say(name, begun, ended, rounds);
     }
+}
+
+// The other side is a bare fiber of another tier: it runs before who asks, or only while that waits.
+template <nexus::Tier tier>
+void pingpong_with(const char* name) {
+    Table<16> table;
+    const auto entry = [](uint64_t argument) { answers(*reinterpret_cast<Table<16>*>(argument)); };
+    const auto other = nexus::spawn(entry, reinterpret_cast<uintptr_t>(&table), {.tier = tier, .bare = true});
+    if (other && asks(table, 0) == rounds) {
+        say(name, begun, ended, rounds);
+    }
+    nexus::sleep_for(std::chrono::milliseconds(1)); // it sees the end
 }
 
 long lived = 0;
@@ -93,7 +128,11 @@ void spawn_end() {
 } // namespace
 
 int main() {
-    pingpong();
+    pingpong<16>("pingpong.instructions");
+    pingpong<4>("pingpong.instructions.four");
+    pingpong<16>("pingpong.instructions.asleep", 2);
+    pingpong_with<nexus::Tier::photon>("pingpong.instructions.higher");
+    pingpong_with<nexus::Tier::void_>("pingpong.instructions.lower");
     spawn_end();
     switches("switch.instructions", false);
     switches("switch.instructions.float", true);

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 #include <memory>
+#include <optional>
+#include <string>
+#include <utility>
 
 #include "tests/unit/membrane/fake_kernel.h"
 
@@ -13,7 +16,13 @@ using nexus::error;
 
 constexpr uint64_t other_fiber = 0x1'0000'0007;
 
-// Two channels, whose other ends the test plays: in `on_wait`, while the fiber under test sleeps.
+// The end of a turn, and no wait.
+bool is_turn(const test::Yield& yield) {
+    return yield.wait == 0 && yield.deadline == 0;
+}
+
+// Two channels, whose other ends the test plays: in `on_wait`, while the fiber under test sleeps or others
+// have their turns.
 struct Dialogue : testing::Test {
     test::FakeKernel kernel;
     nexus::channel<int, 2> there;
@@ -37,7 +46,32 @@ struct Dialogue : testing::Test {
     std::function<void()> inside_the_wait;
 };
 
-TEST_F(Dialogue, one_call_rings_and_waits) {
+// The first exchange with a side that sleeps rings it and ends the turn; those that follow park.
+struct Parking : Dialogue {
+    std::optional<nexus::dialogue<int, 2, int, 2>> dialogue;
+
+    void begin() {
+        inside_the_wait = [&] {
+            dialogue.emplace(there, back);
+            const auto then = std::exchange(kernel.on_wait, [&](const test::Yield& yield) -> int64_t {
+                EXPECT_TRUE(is_turn(yield));
+                EXPECT_EQ(there.try_receive(), 1);
+                EXPECT_TRUE(back.try_send(2));
+                return 0;
+            });
+            EXPECT_EQ(dialogue->exchange(1), 2);
+            ASSERT_EQ(kernel.bells.size(), 1u);
+            EXPECT_EQ(kernel.bells[0].peers, std::vector<uint64_t>{other_fiber});
+            kernel.bells.clear();
+            kernel.on_wait = then;
+            go_on();
+        };
+        other_side_sleeps();
+    }
+    std::function<void()> go_on;
+};
+
+TEST_F(Parking, one_call_rings_and_waits) {
     inside = [&](const test::Yield& yield) -> int64_t {
         EXPECT_EQ(yield.wait, RUMPK_CHANNEL_RX);
         EXPECT_EQ(yield.bell, 0u);
@@ -47,18 +81,36 @@ TEST_F(Dialogue, one_call_rings_and_waits) {
         EXPECT_TRUE(back.try_send(8));
         return RUMPK_CHANNEL_RX;
     };
-    inside_the_wait = [&] {
-        nexus::dialogue dialogue(there, back);
-        EXPECT_EQ(dialogue.exchange(7), 8);
-        EXPECT_EQ(there.send_statistics().bells, 1u);
+    go_on = [&] {
+        EXPECT_EQ(dialogue->exchange(7), 8);
+        EXPECT_EQ(there.send_statistics().bells, 2u);
         EXPECT_EQ(back.receive_statistics().waits, 1u);
         ASSERT_EQ(kernel.bells.size(), 1u) << "the answer's alone";
         EXPECT_EQ(kernel.bells[0].peers, std::vector<uint64_t>{kernel.self});
     };
-    other_side_sleeps();
+    begin();
 }
 
-TEST_F(Dialogue, a_wake_up_for_something_else_waits_again) {
+TEST_F(Parking, now_and_then_a_turn_is_tried_instead) {
+    uint32_t parks = 0;
+    uint32_t turns = 0;
+    inside = [&](const test::Yield& yield) -> int64_t {
+        (is_turn(yield) ? turns : parks) += 1;
+        EXPECT_EQ(there.try_receive(), 3);
+        EXPECT_TRUE(back.try_send(4));
+        return is_turn(yield) ? 0 : RUMPK_CHANNEL_RX;
+    };
+    go_on = [&] {
+        for (int i = 0; i < 2 * 65; ++i) {
+            EXPECT_EQ(dialogue->exchange(3), 4);
+            EXPECT_EQ(turns, static_cast<uint32_t>(i + 1) / 65);
+        }
+        EXPECT_EQ(parks, 2 * 64u);
+    };
+    begin();
+}
+
+TEST_F(Parking, a_wake_up_for_something_else_waits_again) {
     int waits = 0;
     inside = [&](const test::Yield& yield) -> int64_t {
         EXPECT_EQ(yield.peers.size(), waits == 0 ? 1u : 0u);
@@ -67,15 +119,14 @@ TEST_F(Dialogue, a_wake_up_for_something_else_waits_again) {
         }
         return RUMPK_CHANNEL_RX;
     };
-    inside_the_wait = [&] {
-        nexus::dialogue dialogue(there, back);
-        EXPECT_EQ(dialogue.exchange(7), 8);
+    go_on = [&] {
+        EXPECT_EQ(dialogue->exchange(7), 8);
         EXPECT_EQ(waits, 3);
     };
-    other_side_sleeps();
+    begin();
 }
 
-TEST_F(Dialogue, the_other_side_was_killed_in_its_sleep) {
+TEST_F(Parking, the_other_side_was_killed_in_its_sleep) {
     int waits = 0;
     inside = [&](const test::Yield& yield) -> int64_t {
         if (++waits == 1) {
@@ -85,27 +136,65 @@ TEST_F(Dialogue, the_other_side_was_killed_in_its_sleep) {
         EXPECT_TRUE(back.try_send(9)); // whoever has taken over
         return RUMPK_CHANNEL_RX;
     };
-    inside_the_wait = [&] {
-        nexus::dialogue dialogue(there, back);
-        EXPECT_EQ(dialogue.exchange(7), 9);
+    go_on = [&] {
+        EXPECT_EQ(dialogue->exchange(7), 9);
         EXPECT_EQ(waits, 2);
     };
-    other_side_sleeps();
+    begin();
 }
 
-TEST_F(Dialogue, what_lies_there_already_is_taken_and_the_bell_rung) {
-    inside_the_wait = [&] {
+TEST_F(Parking, what_lies_there_already_is_taken_and_the_bell_rung) {
+    go_on = [&] {
         ASSERT_TRUE(back.try_send(5));
-        nexus::dialogue dialogue(there, back);
-        EXPECT_EQ(dialogue.exchange(7), 5) << "without a wait";
+        EXPECT_EQ(dialogue->exchange(7), 5) << "without a wait";
         ASSERT_EQ(kernel.bells.size(), 1u);
         EXPECT_EQ(kernel.bells[0].peers, std::vector<uint64_t>{other_fiber});
         EXPECT_EQ(back.receive_waits(), 0u);
     };
-    other_side_sleeps();
+    begin();
 }
 
-TEST_F(Dialogue, nobody_sleeps_and_nobody_is_rung) {
+TEST_F(Dialogue, who_is_ready_answers_in_its_turn_and_nobody_sleeps) {
+    nexus::dialogue dialogue(there, back);
+    kernel.on_wait = [&](const test::Yield& yield) -> int64_t {
+        EXPECT_TRUE(is_turn(yield));
+        EXPECT_TRUE(yield.peers.empty());
+        const auto value = there.try_receive();
+        EXPECT_TRUE(value && back.try_send(*value + 1));
+        return 0;
+    };
+    for (int i = 0; i < 100; ++i) {
+        EXPECT_EQ(dialogue.exchange(i), i + 1);
+    }
+    EXPECT_TRUE(kernel.bells.empty());
+    EXPECT_EQ(back.receive_waits(), 0u);
+}
+
+// What is not answered in a turn is waited for; the next sixteen are at once, and then a turn is tried again.
+TEST_F(Dialogue, a_turn_in_vain_is_not_tried_again_at_once) {
+    std::string calls;
+    kernel.on_wait = [&](const test::Yield& yield) -> int64_t {
+        calls += is_turn(yield) ? 't' : 'w';
+        if (is_turn(yield)) {
+            return 0;
+        }
+        EXPECT_EQ(yield.wait, RUMPK_CHANNEL_RX);
+        const auto value = there.try_receive();
+        EXPECT_TRUE(value && back.try_send(*value + 1));
+        return RUMPK_CHANNEL_RX;
+    };
+    nexus::dialogue dialogue(there, back);
+    for (int i = 0; i < 18; ++i) {
+        EXPECT_EQ(dialogue.exchange(i), i + 1);
+    }
+    EXPECT_EQ(calls, "tw" + std::string(16, 'w') + "tw");
+}
+
+TEST_F(Dialogue, what_lies_there_is_an_answer) {
+    kernel.on_wait = [&](const test::Yield& yield) -> int64_t {
+        EXPECT_TRUE(is_turn(yield));
+        return 0;
+    };
     ASSERT_TRUE(back.try_send(5));
     nexus::dialogue dialogue(there, back);
     EXPECT_EQ(dialogue.exchange(7), 5);
@@ -120,6 +209,9 @@ TEST_F(Dialogue, errors_are_those_of_send_and_of_receive) {
     EXPECT_EQ(dialogue.exchange(1, past), error(Errno::again)) << "sent, and nothing has come";
     EXPECT_EQ(there.try_receive(), 1);
     kernel.on_wait = [](const test::Yield& yield) -> int64_t {
+        if (is_turn(yield)) {
+            return 0;
+        }
         EXPECT_EQ(yield.deadline, 5000u);
         return -RUMPK_ETIMEDOUT;
     };
@@ -162,6 +254,41 @@ TEST(DialogueOfPointers, a_value_that_was_not_sent_stays) {
     auto value = std::make_unique<int>(1);
     EXPECT_EQ(dialogue.exchange(std::move(value)), error(Errno::pipe));
     EXPECT_NE(value, nullptr);
+}
+
+// A message that fits into no register goes the same ways.
+TEST(DialogueOfLines, does_the_same) {
+    struct Line {
+        uint64_t words[8];
+    };
+    test::FakeKernel kernel;
+    nexus::channel<Line, 2> there;
+    nexus::channel<Line, 2> back;
+    nexus::dialogue dialogue(there, back);
+    bool late = false;
+    kernel.on_wait = [&](const test::Yield& yield) -> int64_t {
+        if (late && is_turn(yield)) {
+            return 0;
+        }
+        auto line = there.try_receive();
+        if (line) {
+            ++line->words[7];
+            EXPECT_TRUE(back.try_send(*line));
+        }
+        return RUMPK_CHANNEL_RX;
+    };
+    for (uint64_t i = 0; i < 40; ++i) {
+        late = i % 20 == 19;
+        const auto line = dialogue.exchange(Line{.words = {i, 1, 2, 3, 4, 5, 6, 7}});
+        ASSERT_TRUE(line);
+        EXPECT_EQ(line->words[0], i);
+        EXPECT_EQ(line->words[7], 8u);
+    }
+    kernel.on_wait = [&](const test::Yield&) -> int64_t {
+        back.close();
+        return RUMPK_CHANNEL_RX;
+    };
+    EXPECT_EQ(dialogue.exchange(Line{}).error(), Errno::pipe);
 }
 
 } // namespace
