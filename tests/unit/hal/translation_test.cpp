@@ -58,9 +58,12 @@ bool ends_walk(uint64_t entry, uint32_t level) {
 // The level at which a walk from the root ends.
 uint32_t end_of_walk(uint64_t table, uint64_t address) {
     uint32_t level = 2;
-    for (uint64_t entry = entry_in(table, level, address); !ends_walk(entry, level);
-         entry = entry_in(page_format::physical_of(entry), level, address)) {
-        --level;
+    for (; level != 0; --level) {
+        const uint64_t entry = entry_in(table, level, address);
+        if (ends_walk(entry, level)) {
+            break;
+        }
+        table = page_format::physical_of(entry);
     }
     return level;
 }
