@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 
 #include "ion/endpoint.h"
 
@@ -108,17 +109,21 @@ class BasicConsumer : public Endpoint<Fence, Words, Shape, Role::consumer> {
 
     // Lets `use(Message)` look at the oldest message, releases it and looks for a sleeper, with one set of
     // checks for all of it. True: the producer wants a bell. As peek. `use` leaves this end alone, but for
-    // closing it.
+    // closing it. One that takes the payload alone costs no look at the tag.
     template <class Use>
     [[nodiscard, gnu::always_inline]] Result<bool> consume(Use&& use) {
         const uint32_t capacity = this->capacity();
         return consume_from([&](rumpk_slot_header& slot) {
-            const uint32_t tag = Words::load(slot.tag, std::memory_order_relaxed); // as in peek
-            const uint32_t length = Words::load(slot.length, std::memory_order_relaxed);
+            const uint32_t length = Words::load(slot.length, std::memory_order_relaxed); // as in peek
             if (length > capacity) [[unlikely]] {
                 return false;
             }
-            use(Message{tag, {this->payload_of(slot), length}});
+            const std::span<const std::byte> payload(this->payload_of(slot), length);
+            if constexpr (std::is_invocable_v<Use&, std::span<const std::byte>>) {
+                use(payload);
+            } else {
+                use(Message{Words::load(slot.tag, std::memory_order_relaxed), payload});
+            }
             return true;
         });
     }

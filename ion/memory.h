@@ -28,6 +28,19 @@ struct AtomicWords {
         __atomic_store_n(&word, value, static_cast<int>(order));
     }
 
+    // Two words of one slot, next to each other, that a release behind them publishes. Constants go out in
+    // one write of plain memory, like a payload, where the machine has one for such an address; others would
+    // first have to be put together.
+    [[gnu::always_inline]] static inline void store_two(uint32_t& first, uint32_t one, uint32_t other) {
+        if (__builtin_constant_p(one) && __builtin_constant_p(other)) {
+            const uint32_t both[] = {one, other};
+            __builtin_memcpy(&first, both, sizeof both);
+        } else {
+            store(first, one, std::memory_order_relaxed);
+            store((&first)[1], other, std::memory_order_relaxed);
+        }
+    }
+
     // Writes `to` where `from` stands; false: it does not. Only buffers have it (ion/slab.h): they have more
     // than one writer.
     template <class T>
@@ -38,15 +51,18 @@ struct AtomicWords {
     }
 };
 
-// Asking for cache lines that lie with another core, and going on meanwhile. A hint, no access: it reads
-// nothing, orders nothing, may name any address. Where no processor is aimed at that can be asked for a line
-// to be written (RUMPK_ASKS_FOR_LINES, of the architecture's flags), nothing is asked, and nothing computed.
+// Asking for cache lines that lie far away, mostly with another core, and going on meanwhile. A hint, no
+// access: it reads nothing, orders nothing, may name any address. Where no processor is aimed at that can be
+// asked for a line to be written (RUMPK_ASKS_FOR_LINES, of the architecture's flags), nothing is asked, and
+// nothing computed.
 #ifdef RUMPK_ASKS_FOR_LINES
 inline constexpr bool asks_for_lines = true;
 #else
 inline constexpr bool asks_for_lines = false;
 #endif
 inline constexpr uint32_t line_asked_for = 64;
+// A ring larger than this finds its next slots in no nearest cache.
+inline constexpr uint64_t beyond_a_cache = uint64_t{160} << 10;
 
 // Lines that are going to be written.
 [[gnu::always_inline]] inline void ask_to_write(const std::byte* at, uint32_t bytes) {

@@ -65,7 +65,7 @@ class ClaimBatch {
     std::byte* slots_;
     uint64_t first_;
     uint32_t size_;
-    bool asks_; // the slots ahead of all of these are free
+    bool asks_; // for the slots ahead of these
     Geometry geometry_;
 };
 
@@ -236,21 +236,25 @@ class BasicProducer : public Endpoint<Fence, Words, Shape, Role::producer> {
     }
 
     [[gnu::always_inline]] static void describe(rumpk_slot_header& slot, uint32_t tag, uint32_t length) {
-        // relaxed: the release in seal orders them before the sequence word.
-        Words::store(slot.tag, tag, std::memory_order_relaxed);
-        Words::store(slot.length, length, std::memory_order_relaxed);
+        // The release in seal orders them before the sequence word.
+        Words::store_two(slot.tag, tag, length);
     }
 
-    // `count` slots from `position` on, and as many ahead of them: are all known to be free, in this lap?
-    // Lines of others are the consumer's to read.
-    [[nodiscard]] bool free_ahead(uint64_t position, uint32_t count) const {
-        return !Fence::one_core && position + slots_ahead + count <= stop_;
+    // Are the slots that lie ahead of `count` from `position` on to be asked for? On two cores where all of
+    // them are known to be free, in this lap: others are the consumer's to read. On one core they have come
+    // from nobody, but a large ring's are far away.
+    [[nodiscard]] bool asks_ahead(uint64_t position, uint32_t count) const {
+        if constexpr (Fence::one_core) {
+            return Base::fixed && this->geometry().bytes() > beyond_a_cache;
+        } else {
+            return position + slots_ahead + count <= stop_;
+        }
     }
     // Each write of a line that the consumer has read waits until that core has given it up, and only so many
     // writes can wait. So lines are asked for while earlier messages are written.
     [[gnu::always_inline]] void ask_ahead(const rumpk_slot_header& slot, uint64_t position) const {
         if constexpr (asks_for_lines) {
-            if (free_ahead(position, 1)) {
+            if (asks_ahead(position, 1)) {
                 const uint32_t size = this->geometry().slot_size();
                 ask_to_write(reinterpret_cast<const std::byte*>(&slot) + uint64_t{slots_ahead} * size, size);
             }
@@ -294,7 +298,7 @@ class BasicProducer : public Endpoint<Fence, Words, Shape, Role::producer> {
 
     [[nodiscard]] ClaimBatch<Words> batch(uint32_t count) const {
         return {reinterpret_cast<std::byte*>(&this->slot(0)), this->geometry(), tail_, count,
-                free_ahead(tail_, count)};
+                asks_ahead(tail_, count)};
     }
 
     // A closed end has no room: the fast path of claim needs no test of its own.

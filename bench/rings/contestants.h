@@ -11,6 +11,7 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <span>
 #include <type_traits>
 
 #include <boost/lockfree/spsc_queue.hpp>
@@ -106,8 +107,8 @@ class Ion {
         return slots->size();
     }
     [[gnu::always_inline]] bool pop(uint64_t& sum) {
-        const auto popped = in_.consume([&](const ion::Message& message) {
-            sum += add<Bytes>(reinterpret_cast<const Word*>(message.payload.data()));
+        const auto popped = in_.consume([&](std::span<const std::byte> payload) {
+            sum += add<Bytes>(reinterpret_cast<const Word*>(payload.data()));
         });
         if (popped && *popped) [[unlikely]] {
             in_.count_bell();

@@ -146,6 +146,16 @@ class Rings(unittest.TestCase):
         self.assertFalse(figure.missed)
         self.assertIsNone(bench_rings.of_pairs("a", [], "futex", 1.1).value)
 
+    def test_on_one_core_the_same_round_is_compared(self):
+        """The host gives half a processor in two rounds of five, to ours or to the other one."""
+        rounds = ((10, 8, 9), (20, 8, 9), (10, 16, 18), (11, 8, 30), (10, 9, 9))
+        lines = [self.sample(who, ns, race="same_core", batch=1)
+                 for each in rounds for who, ns in zip(("ion", "boost", "dpdk"), each)]
+        lines[0]["undisturbed"] = False
+        (figure,) = bench_rings.same_cores(lines)
+        self.assertEqual((figure.name, figure.peer), ("ring.same_core/64B,1024", "boost"))
+        self.assertEqual((figure.value, figure.peer_value, figure.missed), (10, 9, False))
+
     def test_best_of_the_others_and_what_is_behind(self):
         lines = [self.sample(who, ns) for who, ns in (("ion", 6), ("boost", 5), ("dpdk", 9)) for _ in range(3)]
         lines += [self.sample("moodycamel", 1)]  # too few samples to count

@@ -3,6 +3,7 @@
 
 import bisect
 import json
+import math
 import os
 import re
 import statistics
@@ -69,12 +70,12 @@ def measure(runs, only):
     samples = take(build_program(), runs, races)
     facts = {line["race"]: line for line in samples if line["race"] in ("submit", "memory")}
     cells, floors = grouped([line for line in samples if "floors" in line])
-    for figure in figures(wants, cells, floors, facts, in_pairs(samples, "park_wake")):
+    for figure in figures(wants, cells, floors, facts, samples):
         if only is None or scenarios.wanted(figure.name, only):
             yield figure
 
 
-def figures(wants, cells, floors, facts, parked):
+def figures(wants, cells, floors, facts, samples):
     if "ring.floor.2core" in wants:
         for near, values in floors.items():
             yield of_runs(f"ring.floor.2core/{near}", HOST, values, "ns")
@@ -83,13 +84,13 @@ def figures(wants, cells, floors, facts, parked):
     if "ring.throughput.2core" in wants:
         yield from throughputs(cells)
     if "ring.same_core" in wants:
-        yield from same_cores(cells)
+        yield from same_cores(samples)
     if "ring.submit.instructions" in wants:
         yield from submits(facts["submit"]["instructions"])
     if "ring.memory" in wants:
         yield exact("ring.memory", HOST, facts["memory"]["bytes"], "bytes", target=MEMORY_TARGET)
     if "ring.park_wake.host" in wants:
-        yield of_pairs("ring.park_wake.host", parked, "futex", PARK_TARGET)
+        yield of_pairs("ring.park_wake.host", in_pairs(samples, "park_wake"), "futex", PARK_TARGET)
     if "ring.vs_pipe" in wants:
         yield from pipes(cells)
 
@@ -114,7 +115,8 @@ def build_program():
                 parts.DPDK.folder / "usr/include/dpdk", parts.DPDK.folder / "usr/include/x86_64-linux-gnu/dpdk"]
     # Messages are written and added up in words of eight bytes. Made vectors of, some contestant's are written in one
     # width and read in another, which no store buffer forwards: three times the time, and not the ring's.
-    command = ["clang++-19", "-std=c++23", "-O2", "-fno-vectorize", "-fno-slp-vectorize", "-g"]
+    # And each loop begins with a line of code: where one lies by chance is worth a tenth.
+    command = ["clang++-19", "-std=c++23", "-O2", "-fno-vectorize", "-fno-slp-vectorize", "-falign-loops=64", "-g"]
     command += ["-mprfchw", "-DRUMPK_ASKS_FOR_LINES", f"-I{common.ROOT}"]
     command += [word for folder in includes for word in ("-isystem", str(folder))]
     command += ["-fuse-ld=lld", "-o", str(program), *map(str, SOURCES), "-lpthread"]
@@ -227,16 +229,18 @@ def throughputs(cells):
         yield exact("ring.throughput.2core/worst_ratio", HOST, max(most), "ratio", target=THROUGHPUT_WORST)
 
 
-def same_cores(cells):
-    """On one processor it does not matter where the other one is."""
-    for payload, capacity in sorted({(key.payload, key.capacity) for key in cells if key.race == "same_core"}):
-        by = {}
-        for key in cells:
-            if key.race == "same_core" and (key.payload, key.capacity) == (payload, capacity):
-                for who, values in cells[key].items():
-                    by.setdefault(who, []).extend(values)
+def same_cores(samples):
+    """Ours beside the best of the others in the same round: how much of a processor the host gives changes from one to
+    the next. Where the other processor is does not matter."""
+    rounds = {}
+    for line in samples:
+        if line["race"] == "same_core":
+            by = rounds.setdefault((line["payload"], line["capacity"]), {})
+            by.setdefault(line["who"], []).append(line["ns"] if line["undisturbed"] else math.inf)
+    for (payload, capacity), by in sorted(rounds.items()):
         peer = min((who for who in by if who != "ion"), key=lambda who: statistics.median(by[who]))
-        yield beside(f"ring.same_core/{payload}B,{capacity}", by["ion"], peer, by[peer], SAME_CORE_TARGET)
+        pairs = [pair for pair in zip(by["ion"], by[peer]) if math.inf not in pair]
+        yield of_pairs(f"ring.same_core/{payload}B,{capacity}", pairs, peer, SAME_CORE_TARGET)
 
 
 def submits(on_host):

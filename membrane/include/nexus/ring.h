@@ -216,9 +216,9 @@ class ring<T, Fence, Shape>::receiver : public Side<receiver> {
     // The same without waiting: EAGAIN.
     [[nodiscard]] Result<T> try_receive() {
         T value;
-        const auto got = end_.consume([&](const ion::Message& message) {
-            if (message.payload.size() == sizeof(T)) {
-                std::memcpy(&value, message.payload.data(), sizeof(T));
+        const auto got = end_.consume([&](std::span<const std::byte> payload) {
+            if (payload.size() == sizeof(T)) {
+                std::memcpy(&value, payload.data(), sizeof(T));
             } else {
                 end_.close(ion::Close::broken);
             }

@@ -166,6 +166,7 @@ TEST(FixedGeometry, does_what_any_geometry_does) {
         lead<8, 80>(seed, 1000);
         lead<64, 64>(seed, 1000);
     }
+    lead<2048, 96>(1, 10000); // too large for a near cache: lines are asked for, beyond the last slot as well
 }
 
 TEST(FixedGeometry, takes_no_place) {

@@ -36,6 +36,10 @@ struct HookedWords {
         step();
         ion::AtomicWords::store(word, value, order);
     }
+    static void store_two(uint32_t& first, uint32_t one, uint32_t other) {
+        store(first, one, std::memory_order_relaxed);
+        store((&first)[1], other, std::memory_order_relaxed);
+    }
 };
 
 using HookedProducer = ion::BasicProducer<ion::SameCore, HookedWords>;

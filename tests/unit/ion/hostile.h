@@ -346,12 +346,15 @@ void Victim::consumer_call(Consumer& in) {
     case 5:
     case 6: {
         const bool close = source_.below(32) == 0;
-        const auto got = in.consume([&](const ion::Message& message) {
-            touch(message.payload);
+        const auto look = [&](std::span<const std::byte> payload) {
+            touch(payload);
             if (close) {
                 in.close();
             }
-        });
+        };
+        const auto got = many % 2 == 0
+                             ? in.consume(look)
+                             : in.consume([&](const ion::Message& message) { look(message.payload); });
         ION_REQUIRE(adversary_.steps() <= 16);
         ION_REQUIRE(in.position() == before + got.has_value());
         return got ? void() : expect_error(got);

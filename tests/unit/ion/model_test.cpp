@@ -86,6 +86,10 @@ struct ModelRing {
             arrive();
             current->find(word).store(value, translate(order), $);
         }
+        static void store_two(uint32_t& first, uint32_t one, uint32_t other) {
+            store(first, one, std::memory_order_relaxed);
+            store((&first)[1], other, std::memory_order_relaxed);
+        }
 
       private:
         static void arrive() {

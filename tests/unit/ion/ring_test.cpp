@@ -2,8 +2,10 @@
 //
 // Both ends of a ring on one thread: geometry, order, wrap, batches, full and empty, closing,
 // lies by name.
+#include <utility>
 #include <vector>
 
+#include "tests/unit/ion/hooked.h"
 #include "tests/unit/ion/pair.h"
 
 namespace {
@@ -226,6 +228,39 @@ TEST(Ring, ProduceAndConsume) {
     EXPECT_EQ(why(ring.in.consume([&](const ion::Message&) { ring.in.close(); })), Errno{0});
     EXPECT_EQ(why(take()), Errno::pipe) << "closed by the one that looked at a message";
     EXPECT_EQ(ring.in.position(), 33u);
+}
+
+// Who takes the payload alone sees the same messages, and costs no look at the tag.
+TEST(Ring, ConsumesThePayloadAlone) {
+    struct Accesses final : ion_test::Hook {
+        uint32_t count = 0;
+        void before_access() override { ++count; }
+    } accesses;
+    Shared memory(eight);
+    Producer out(memory.base(), eight);
+    ion_test::HookedConsumer in(memory.base(), eight);
+    for (uint64_t p = 0; p < 20; ++p) {
+        ASSERT_TRUE(out.push(1, bytes_of(p)));
+        ASSERT_TRUE(out.push(1, bytes_of(p)));
+        uint64_t with_tag = ~p;
+        uint64_t alone = ~p;
+        ion_test::HookedWords::hook = &accesses;
+        ASSERT_EQ(in.consume([&](const ion::Message& each) { with_tag = read_as<uint64_t>(each.payload); }),
+                  ion::Result<bool>(false));
+        const uint32_t before = std::exchange(accesses.count, 0);
+        ASSERT_EQ(in.consume([&](std::span<const std::byte> each) { alone = read_as<uint64_t>(each); }),
+                  ion::Result<bool>(false));
+        const uint32_t after = std::exchange(accesses.count, 0);
+        ion_test::HookedWords::hook = nullptr;
+        EXPECT_EQ(with_tag, p);
+        EXPECT_EQ(alone, p);
+        if (p % 4 != 0) { // no lap begins, with more accesses
+            EXPECT_EQ(after + 1, before) << p;
+        }
+    }
+    memory.slot(40).sequence = 41;
+    memory.slot(40).length = eight.capacity() + 1;
+    EXPECT_EQ(why(in.consume([](std::span<const std::byte>) { FAIL(); })), Errno::io) << "a lie all the same";
 }
 
 // Positions pass 2^32 with the sequence words wrapping below them.
