@@ -34,7 +34,7 @@
 
 /* How a context goes on: the commonest is found by one test, the next by another. */
 #define SWITCH_UNMASKS 0     /* with interrupts on, and 0 as the result */
-#define SWITCH_MASKED -1     /* as it was */
+#define SWITCH_MASKED (-1)   /* as it was */
 #define SWITCH_NEW 1         /* it has not begun, and all that it has is an entry and an argument */
 #define SWITCH_WITH_FLOAT 16 /* added to the first two: it has written an FP register */
 
