@@ -34,29 +34,16 @@ class Endpoint {
     // This end will not go on; the other learns the reason and should be rung if it is waiting. What
     // was published before can still be consumed. The first reason stays. Close::open is ignored.
     void close(Close reason = Close::closed) {
-        if (reason == Close::open || closed_ != Close::open) {
-            return;
+        if (reason != Close::open) {
+            standing_ = shut(own(), standing_, reason);
         }
-        closed_ = reason;
-        if (reason == Close::broken) {
-            set_epoch(epoch_ + 1);
-        }
-        // release: who sees `closed` sees all that was published or released before (pairs with the
-        // acquire in peer_closed). Without it the last messages before an orderly end are lost.
-        Words::store(own().closed, static_cast<uint32_t>(reason), std::memory_order_release);
     }
 
     // What this end was closed with; Close::broken also when the other end was caught lying.
-    [[nodiscard]] Close closed() const { return closed_; }
+    [[nodiscard]] Close closed() const { return standing_.closed; }
 
     // What the other end says now. One read of its line. An unknown reason counts as closed.
-    [[nodiscard]] Close peer_closed() const {
-        const uint32_t reason = peer_reason();
-        if (reason == RUMPK_RING_OPEN) {
-            return Close::open;
-        }
-        return reason == RUMPK_RING_BROKEN ? Close::broken : Close::closed;
-    }
+    [[nodiscard]] Close peer_closed() const { return close_of(peer_reason()); }
 
     // Parking: arm(); look again (claim or peek); if there is still nothing, sleep until the bell;
     // disarm(). The second look is not optional: between the first and arm() the other end may have
@@ -85,7 +72,7 @@ class Endpoint {
     [[nodiscard]] uint32_t high_water() const { return high_water_; }
 
     // Moves whenever that end was restarted, the ring was found broken, or it was formatted anew.
-    [[nodiscard]] uint32_t epoch() const { return epoch_; }
+    [[nodiscard]] uint32_t epoch() const { return standing_.epoch; }
     [[nodiscard]] uint32_t peer_epoch() const {
         // acquire: pairs with the release in set_epoch, so that who sees the successor's epoch sees
         // the line the successor wrote before it.
@@ -97,7 +84,7 @@ class Endpoint {
 
     Endpoint(void* base, Shape geometry, Fence fence)
         : header_(static_cast<rumpk_ring_header*>(base)), geometry_(geometry), fence_(fence) {
-        epoch_ = Words::load(own().epoch, std::memory_order_relaxed);
+        standing_.epoch = Words::load(own().epoch, std::memory_order_relaxed);
     }
 
     // In bounds for any position: index by the private mask, stride by the private geometry.
@@ -160,9 +147,16 @@ class Endpoint {
         return Words::load(peer().closed, std::memory_order_acquire);
     }
 
+    [[nodiscard]] static Close close_of(uint32_t reason) {
+        if (reason == RUMPK_RING_OPEN) {
+            return Close::open;
+        }
+        return reason == RUMPK_RING_BROKEN ? Close::broken : Close::closed;
+    }
+
     void relax() const { fence_.relax(); }
 
-    [[nodiscard]] Errno why_closed() const { return closed_ == Close::broken ? Errno::io : Errno::pipe; }
+    [[nodiscard]] Errno why_closed() const { return closed() == Close::broken ? Errno::io : Errno::pipe; }
 
     // The other end has closed. If it calls the ring broken, so do we: thus both epochs move, each by
     // its owner's hand.
@@ -195,12 +189,7 @@ class Endpoint {
         want_bell(0);
         // release: pairs with the peer's acquire of the position, as in tell and hand_back.
         Words::store(own().position, position, std::memory_order_release);
-        set_epoch(epoch_ + 1);
-    }
-
-    void set_epoch(uint32_t epoch) {
-        epoch_ = epoch;
-        Words::store(own().epoch, epoch, std::memory_order_release); // pairs with peer_epoch
+        set_epoch(own(), ++standing_.epoch);
     }
 
     // Two positions of an honest ring are never further apart than this, whichever is ahead. Positions do
@@ -217,6 +206,31 @@ class Endpoint {
     }
 
   private:
+    // What closing changes of an end.
+    struct Standing {
+        uint32_t epoch;
+        Close closed;
+    };
+
+    // Out of line, since it is rare; and by value: an end whose address is given away is read anew behind the
+    // call, its geometry as well, which the compiler may have known as constants.
+    [[nodiscard, gnu::noinline]] static Standing shut(rumpk_ring_line& own, Standing now, Close reason) {
+        if (now.closed != Close::open) {
+            return now;
+        }
+        if (reason == Close::broken) {
+            set_epoch(own, ++now.epoch);
+        }
+        // release: who sees `closed` sees all that was published or released before (pairs with the
+        // acquire in peer_closed). Without it the last messages before an orderly end are lost.
+        Words::store(own.closed, static_cast<uint32_t>(reason), std::memory_order_release);
+        return {now.epoch, reason};
+    }
+
+    static void set_epoch(rumpk_ring_line& own, uint32_t epoch) {
+        Words::store(own.epoch, epoch, std::memory_order_release); // pairs with peer_epoch
+    }
+
     // `waiting` is for whoever looks on, and for the other end on the same core; `wanted`, in the other's
     // line, is for the other end on another core.
     void want_bell(uint32_t yes) {
@@ -234,8 +248,7 @@ class Endpoint {
     rumpk_ring_header* header_;
     [[no_unique_address]] Shape geometry_;
     uintptr_t lap_ = 0; // where the slot of message 0 would lie if all laps were in a row and this one here
-    uint32_t epoch_ = 0;
-    Close closed_ = Close::open;
+    Standing standing_{0, Close::open};
     uint32_t high_water_ = 0;
     uint64_t waits_ = 0;
     uint64_t bells_ = 0;

@@ -100,7 +100,7 @@ class BasicProducer : public Endpoint<Fence, Words, Shape, Role::producer> {
     }
 
     // The next slots: at least one, at most `most`, as many as are free. Errors as above; EINVAL: 0.
-    [[nodiscard]] Result<ClaimBatch<Words>> claim(uint32_t most) {
+    [[nodiscard, gnu::always_inline]] Result<ClaimBatch<Words>> claim(uint32_t most) {
         if (most == 0) {
             return error(Errno::inval);
         }
@@ -203,8 +203,9 @@ class BasicProducer : public Endpoint<Fence, Words, Shape, Role::producer> {
 
   private:
     // The position has reached stop_, or a batch of `most` goes beyond the room that is known: into the
-    // next lap, or to look for more. After it stop_ > tail_, or it says why not.
-    [[nodiscard]] Result<void> go_on(uint32_t most) {
+    // next lap, or to look for more. After it stop_ > tail_, or it says why not. All of it is inlined, as
+    // claim(most) is: a call would give this end's address away (Endpoint::shut).
+    [[nodiscard, gnu::always_inline]] Result<void> go_on(uint32_t most) {
         if (tail_ + most > limit_) {
             return refresh();
         }
@@ -213,8 +214,9 @@ class BasicProducer : public Endpoint<Fence, Words, Shape, Role::producer> {
     }
 
     // Looks at the consumer's line: after it stop_ > tail_, or it says why not.
-    [[nodiscard]] Result<void> refresh();
-    [[nodiscard, gnu::noinline]] Errno refuse();
+    [[nodiscard, gnu::always_inline]] Result<void> refresh();
+    // This end has closed, the other has for `reason`, or it lied.
+    [[nodiscard, gnu::always_inline]] Errno refuse(uint32_t reason);
     [[nodiscard]] bool recover(uint64_t tail, uint64_t head);
 
     // release: who sees the sequence sees tag, length and payload (pairs with the acquire in
@@ -316,14 +318,15 @@ class BasicProducer : public Endpoint<Fence, Words, Shape, Role::producer> {
 
 template <class Fence, class Words, class Shape>
 Result<void> BasicProducer<Fence, Words, Shape>::refresh() {
-    const bool gone = this->peer_reason() != RUMPK_RING_OPEN;
+    const uint32_t reason = this->peer_reason();
     // acquire: the consumer's reads of a slot come before our next writes to it (pairs with the
     // release in BasicConsumer::hand_back). Without it a message changes while it is being read.
     const uint64_t head = Words::load(this->peer().position, std::memory_order_acquire);
     const uint64_t tail = tail_;
     // Did it go back, or beyond what was published?
-    if (this->closed() != Close::open || gone || head - head_ > tail - head_) [[unlikely]] {
-        return error(refuse());
+    if (this->closed() != Close::open || reason != RUMPK_RING_OPEN || head - head_ > tail - head_)
+        [[unlikely]] {
+        return error(refuse(reason));
     }
     const uint64_t limit = head + this->geometry().slots();
     head_ = head;
@@ -337,13 +340,12 @@ Result<void> BasicProducer<Fence, Words, Shape>::refresh() {
     return {};
 }
 
-// This end has closed, the other has, or it lied.
 template <class Fence, class Words, class Shape>
-Errno BasicProducer<Fence, Words, Shape>::refuse() {
+Errno BasicProducer<Fence, Words, Shape>::refuse(uint32_t reason) {
     if (this->closed() != Close::open) {
         return this->why_closed();
     }
-    const Close gone = this->peer_closed();
+    const Close gone = this->close_of(reason);
     const Errno why = gone != Close::open ? this->peer_gone(gone) : this->caught();
     settle();
     return why;
