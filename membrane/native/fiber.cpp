@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <malloc.h>
+#include <utility>
 
 #include "nexus/fiber.h"
 #include "nexus/meta.h"
@@ -78,18 +79,33 @@ Result<uint64_t> wait_for_end(Task& task, uint64_t channels, uint64_t deadline, 
     return done_flag(task).load(std::memory_order_acquire) != 0 && !exists(task.fiber);
 }
 
-// Frees what has ended and is held by nobody.
+// Frees what has ended and is held by nobody. A callable's end may itself let go of fibers, and come here, or
+// wait: so what is freed has left the list before.
 void sweep() {
+    Task* ended = nullptr;
     for (Task** at = &tasks; *at != nullptr;) {
         Task& task = **at;
         if (!task.held && is_gone(task)) {
-            *at = task.next;
-            free(task.stack);
-            task.destroy(task);
+            *at = std::exchange(task.next, ended);
+            ended = &task;
         } else {
             at = &task.next;
         }
     }
+    while (ended != nullptr) {
+        Task& task = *std::exchange(ended, ended->next);
+        free(task.stack);
+        task.destroy(task);
+    }
+}
+
+// Out of the list, wherever it is: others may have come before it meanwhile.
+void unlink(const Task& task) {
+    Task** at = &tasks;
+    while (*at != &task) {
+        at = &(*at)->next;
+    }
+    *at = task.next;
 }
 
 // The first function of a fiber with a task.
@@ -166,7 +182,7 @@ Result<void> start(Task& task, const FiberOptions& options) {
     tasks = &task;
     const auto fiber = spawn(run_task, reinterpret_cast<uintptr_t>(&task), own);
     if (!fiber) {
-        tasks = task.next;
+        unlink(task);
         free(task.stack);
         return error(fiber.error());
     }

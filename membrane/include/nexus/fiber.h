@@ -193,7 +193,9 @@ class [[nodiscard]] Fiber {
 };
 
 // A new fiber that runs function() and then ends; errors as for spawn(entry, argument). The function
-// object is moved to the heap and destroyed after the fiber has ended, by a fiber of the home tier.
+// object is moved to the heap and destroyed after the fiber has ended, by a fiber of the home tier. All of
+// those that are not yet freed stand in one list, which this, kill and exit_fiber walk through: with many
+// thousands alive spawn(entry, argument), which has no list, is quicker.
 template <class F>
 [[nodiscard]] Result<Fiber> spawn(F&& function, const FiberOptions& options = {}) {
     static_assert(std::is_invocable_v<std::decay_t<F>&>, "a fiber's function takes no arguments");

@@ -235,4 +235,36 @@ TEST_F(FiberTest, a_refused_spawn_leaves_nothing) {
     };
 }
 
+// Its callable's end lets go of a younger one, from within the sweep that frees its own task.
+TEST_F(FiberTest, a_detached_one_takes_along_those_it_keeps) {
+    const auto life = std::make_shared<int>(1);
+    auto child = std::make_shared<nexus::Fiber>();
+    const FiberId parent = nexus::spawn([child] {})->id();
+    *child = *nexus::spawn([life] {});
+    run(parent);
+    run(child->id());
+    child.reset(); // the parent's callable has the last
+    auto other = nexus::spawn([] {});
+    EXPECT_EQ(life.use_count(), 1);
+    run(other->id());
+}
+
+// Another fiber of the tier may spawn while this one's spawn waits for room in a core's ring.
+TEST_F(FiberTest, a_refused_spawn_takes_nobody_elses_along) {
+    nexus::Fiber other;
+    const auto spawns = kernel_.on_spawn;
+    bool waits = true;
+    kernel_.on_spawn = [&](const rumpk_spawn_args& args) -> int64_t {
+        if (!std::exchange(waits, false)) {
+            return spawns(args);
+        }
+        other = *nexus::spawn([] {});
+        return -RUMPK_EBUSY;
+    };
+    EXPECT_EQ(nexus::spawn([] {}).error(), Errno::busy);
+    EXPECT_TRUE(other.kill(7));
+    EXPECT_EQ(other.join(), -7) << "who kills still finds it";
+    kernel_.on_spawn = spawns;
+}
+
 } // namespace
