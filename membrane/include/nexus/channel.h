@@ -105,15 +105,8 @@ class channel {
     // it was. ETIMEDOUT; EAGAIN: the deadline had passed before and there is no room; EPIPE: the channel
     // is closed.
     [[nodiscard]] Result<void> send(T&& value, Instant deadline = never) {
-        Result<void> sent = offer(value);
-        while (!sent && sent.error() == Errno::again) {
-            const auto woken = wait(producer_, sender_, self(), deadline, [this] { return no_room(); });
-            sent = offer(value); // also after the deadline: there may be room by now
-            if (!sent && !woken) {
-                return woken;
-            }
-        }
-        return sent;
+        return until(
+            producer_, sender_, deadline, [&] { return offer(value); }, [this] { return no_room(); });
     }
     [[nodiscard]] Result<void> send(const T& value, Instant deadline = never) {
         return send(T(value), deadline);
@@ -126,16 +119,9 @@ class channel {
     // Waits for a value until the deadline. ETIMEDOUT; EAGAIN: the deadline had passed before and there is
     // none; EPIPE: none, and the channel is closed.
     [[nodiscard]] Result<T> receive(Instant deadline = never) {
-        Result<T> value = try_receive();
-        while (!value && value.error() == Errno::again) {
-            const auto woken =
-                wait(consumer_, receiver_, self(), deadline, [this] { return nothing_to_receive(); });
-            value = try_receive(); // also after the deadline: there may be one by now
-            if (!value && !woken) {
-                return error(woken.error());
-            }
-        }
-        return value;
+        return until(
+            consumer_, receiver_, deadline, [this] { return try_receive(); },
+            [this] { return nothing_to_receive(); });
     }
 
     // The same without waiting: EAGAIN.
@@ -155,17 +141,9 @@ class channel {
     // for (T& value : *batch). All of them are destroyed when the batch goes, looked at or not, and the
     // sender hears of the room once. Nothing else is received until then. Errors as receive; EINVAL: 0.
     [[nodiscard]] Result<Batch> receive_some(uint32_t most, Instant deadline = never) {
-        Result<void> woken{};
-        while (true) {
-            Result<Batch> batch = try_receive_some(most); // also after the deadline: there may be one by now
-            if (batch || batch.error() != Errno::again) {
-                return batch;
-            }
-            if (!woken) {
-                return error(woken.error());
-            }
-            woken = wait(consumer_, receiver_, self(), deadline, [this] { return nothing_to_receive(); });
-        }
+        return until(
+            consumer_, receiver_, deadline, [this, most] { return try_receive_some(most); },
+            [this] { return nothing_to_receive(); });
     }
 
     // The same without waiting: EAGAIN.
@@ -257,14 +235,33 @@ class channel {
         return {};
     }
 
+    // Tries, and sleeps in between while `look` says so, until something else than EAGAIN comes or the
+    // deadline has passed.
+    template <class End, class Try, class Look>
+    [[nodiscard]] static std::invoke_result_t<Try> until(End& end, std::atomic<uint64_t>& me,
+                                                         Instant deadline, Try attempt, Look look) {
+        Result<void> woken{};
+        for (Errno late = Errno::again;; late = Errno::timedout) {
+            auto outcome = attempt(); // also after the deadline: it may succeed by now
+            if (outcome || outcome.error() != Errno::again) {
+                return outcome;
+            }
+            if (!woken) {
+                return error(woken.error());
+            }
+            woken = wait(end, me, deadline, late, look);
+        }
+    }
+
+    // `late`: what it is if the deadline has passed already.
     template <class End, class Look>
-    [[nodiscard]] static Result<void> wait(End& end, std::atomic<uint64_t>& me, FiberId caller,
-                                           Instant deadline, Look look) {
+    [[nodiscard]] static Result<void> wait(End& end, std::atomic<uint64_t>& me, Instant deadline, Errno late,
+                                           Look look) {
         if (deadline != never && deadline <= now()) {
-            return error(Errno::again);
+            return error(late);
         }
         Result<void> outcome{};
-        arm(end, me, caller);
+        arm(end, me, self());
         if (look()) { // the second look; see ion/endpoint.h
             end.count_wait();
             if (auto woken = call::yield(RUMPK_CHANNEL_RX, 0, deadline_of(deadline), 0); !woken) {

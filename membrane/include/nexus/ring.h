@@ -104,8 +104,9 @@ struct ring {
                 }
                 outcome = attempt();
             }
-            while (empty_handed(outcome)) {
+            for (Errno late = Errno::again; empty_handed(outcome); late = Errno::timedout) {
                 if (deadline != never && deadline <= now()) {
+                    outcome = error(late);
                     return outcome;
                 }
                 end.arm();

@@ -121,4 +121,33 @@ TEST(Channel, deadlines) {
     EXPECT_TRUE(channel.send(2, later));
 }
 
+TEST(Channel, who_has_waited_for_something_else_until_the_deadline_is_timed_out) {
+    test::FakeKernel kernel;
+    nexus::channel<int, 1> channel;
+    int64_t waits = 0;
+    kernel.on_wait = [&](const test::Yield& yield) -> int64_t {
+        ++waits;
+        kernel.now = static_cast<int64_t>(yield.deadline);
+        return RUMPK_CHANNEL_RX;
+    };
+    EXPECT_EQ(channel.receive(nexus::Instant(nexus::Duration(5000))), error(Errno::timedout));
+    EXPECT_EQ(channel.receive_some(2, nexus::Instant(nexus::Duration(6000))).error(), Errno::timedout);
+    ASSERT_TRUE(channel.send(1));
+    EXPECT_EQ(channel.send(2, nexus::Instant(nexus::Duration(7000))).error(), Errno::timedout);
+    EXPECT_EQ(waits, 3);
+}
+
+// A reference or a constant in it: it can be moved, and nothing be assigned to it.
+TEST(Channel, moves_what_cannot_be_assigned) {
+    struct Constant {
+        const int value;
+    };
+    static_assert(!std::is_move_assignable_v<Constant>);
+    test::FakeKernel kernel;
+    nexus::channel<Constant, 2> channel;
+    ASSERT_TRUE(channel.send(Constant{1}));
+    EXPECT_EQ(channel.receive()->value, 1);
+    EXPECT_EQ(channel.receive(nexus::Instant{}).error(), Errno::again);
+}
+
 } // namespace

@@ -77,6 +77,12 @@ TEST(Ring, a_deadline_ends_the_wait) {
     kernel.on_wait = [](const test::Yield&) -> int64_t { return -RUMPK_ETIMEDOUT; };
     EXPECT_EQ(ring.in.receive(nexus::now() + std::chrono::seconds(1)), error(Errno::timedout));
     EXPECT_FALSE(ring.out.end().peer_waiting()) << "it waits no more";
+    kernel.on_wait = [&](const test::Yield& yield) -> int64_t {
+        kernel.now = static_cast<int64_t>(yield.deadline); // for something else, and too late
+        return RUMPK_CHANNEL_RX;
+    };
+    EXPECT_EQ(ring.in.receive(nexus::now() + std::chrono::seconds(1)), error(Errno::timedout));
+    EXPECT_EQ(ring.in.receive(nexus::now()), error(Errno::again)) << "it has not waited";
 }
 
 TEST(Ring, across_cores_the_sleeper_has_the_kernel_pass_barriers) {
