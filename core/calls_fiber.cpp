@@ -163,6 +163,7 @@ int64_t kill(const Caller& who, const FiberName& target, uint64_t reason) {
             return {};
         });
     }
+    breathe(); // to find it takes a part of what may be done masked, and the end the rest
     if (!running_here(who.scheduler, target) || target.fiber->condemned()) {
         return to_call(Errno::srch);
     }

@@ -120,7 +120,7 @@ class DeadlineQueue {
     // first inserted. nullptr: there is none. Closes a gap before.
     [[nodiscard]] DeadlineNode* pop_due(Instant now);
     // What else pop_due would do first takes as long as all the rest of an interrupt.
-    [[nodiscard]] bool wants_closing() const { return gap() && end_ > first_below(top) + arity; }
+    [[nodiscard]] bool wants_closing() const { return gap() && !empty(); }
     // There is a gap, and something below it. One of at most two steps: wants_closing() says if there is
     // another.
     void close_gap();

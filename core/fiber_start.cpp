@@ -59,6 +59,7 @@ void run_fiber(void* argument) {
 }
 
 static void run_condemned(void* argument) {
+    breathe(); // the switch to here has been masked
     end_self(static_cast<int64_t>(static_cast<const Fiber*>(argument)->argument));
 }
 

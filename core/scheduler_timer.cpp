@@ -55,10 +55,9 @@ void Scheduler::timer_event() {
     }
 }
 
-// Serves the highest tier that has a deadline due: one fiber, or a few where that is cheap. False: what is to
-// be done first, where many are pending, took as long; the next interrupt serves.
+// Serves one fiber of the highest tier that has a deadline due. False: what is to be done first took as long;
+// the next interrupt serves.
 inline bool Scheduler::serve_deadlines(Instant at) {
-    constexpr unsigned most = 3;
     for (DeadlineQueue& queue : deadlines_that_matter()) {
         if (queue.next() > at) {
             continue;
@@ -70,16 +69,13 @@ inline bool Scheduler::serve_deadlines(Instant at) {
             queue.close_gap();
             return false;
         }
-        DeadlineNode* node = queue.pop_due(at);
-        for (unsigned count = 1; node != nullptr; ++count) {
-            if (is_own(*node)) [[unlikely]] {
-                own_event(*node, at); // may end who runs
-                break;
-            }
-            Fiber& fiber = fiber_of(*node);
+        DeadlineNode& node = *queue.pop_due(at);
+        if (is_own(node)) [[unlikely]] {
+            own_event(node, at); // may end who runs
+        } else {
+            Fiber& fiber = fiber_of(node);
             count_wake(fiber, RUMPK_TRACE_BY_DEADLINE);
             make_ready(fiber);
-            node = count < most && !queue.wants_closing() ? queue.pop_due(at) : nullptr;
         }
         return true;
     }

@@ -122,21 +122,37 @@ class BeginningAnew(unittest.TestCase):
         self.assertLessEqual(report.masked, self.MOST, "\n".join(meter.describe(report, machine, symbols)))
 
 
+def of_scenario(name, arguments, cores):
+    """A scenario of qemu-riscv64. Returns (report, its standard output, symbols)."""
+    (scenario,) = (one for one in scenarios.load(only=[name]) if one.preset == "qemu-riscv64")
+    build.target(scenario.preset, ["kernels", f"images/{scenario.facts['app']}.img"], name)
+    with tempfile.TemporaryDirectory() as folder:
+        path = scenarios.repacked(scenario, folder)
+        built = build.Built(path, path.with_suffix(".elf"), path.with_suffix(".kernel.elf"), scenario.machine)
+        report, said = meter.of_application(scenario.machine, built, arguments, cores=cores)
+        return report, said, backtrace.Symbols(built.kernel_elf, built.app_elf, windows=scenario.machine.windows)
+
+
+class Crowded(unittest.TestCase):
+    """Hundreds of fibers of one core spawn, end, sleep, ring and kill each other: many deadlines are due, of short queues."""
+
+    MOST = 560
+
+    def test_soak(self):
+        report, said, symbols = of_scenario("soak/1", ("300", "300", "1"), cores=1)
+        self.assertIn(b"ok memory is as it was", said)
+        self.assertLessEqual(report.masked, self.MOST, "\n".join(meter.describe(report, Promised.machine, symbols)))
+
+
 class BeginningAnewOnManyCores(unittest.TestCase):
     """The same of a cell on four cores, that spawns and kills across them: messages do their work one at a time."""
 
     MOST = 1250
 
     def test_a_fault(self):
-        (scenario,) = (one for one in scenarios.load(only=["restart/four-cores"]) if one.preset == "qemu-riscv64")
-        build.target(scenario.preset, ["kernels", "images/restart.img"], "a cell on four cores")
-        with tempfile.TemporaryDirectory() as folder:
-            path = scenarios.repacked(scenario, folder)
-            built = build.Built(path, path.with_suffix(".elf"), path.with_suffix(".kernel.elf"), scenario.machine)
-            report, said = meter.of_application(scenario.machine, built, ("cores", "1"), cores=4)
-            symbols = backtrace.Symbols(built.kernel_elf, built.app_elf, windows=scenario.machine.windows)
-            self.assertEqual(said.split(b"\nok")[0], b"life 1\nlife 2")
-            self.assertLessEqual(report.masked, self.MOST, "\n".join(meter.describe(report, scenario.machine, symbols)))
+        report, said, symbols = of_scenario("restart/four-cores", ("cores", "1"), cores=4)
+        self.assertEqual(said.split(b"\nok")[0], b"life 1\nlife 2")
+        self.assertLessEqual(report.masked, self.MOST, "\n".join(meter.describe(report, Promised.machine, symbols)))
 
 
 class BesideACellThatEnds(unittest.TestCase):
