@@ -103,12 +103,15 @@ class tasks {
     [[nodiscard]] static detail::Sleep sleep_until(Instant when) { return {deadline_of(when)}; }
     [[nodiscard]] static detail::Sleep sleep_for(Duration duration) { return sleep_until(now() + duration); }
 
-    // A value: Result<T>. EPIPE: none, and the channel is closed.
+    // One task at a time receives from a channel, one sends into it, one waits for an end of a ring.
+
+    // A value: Result<T>. EPIPE: none, and the channel is closed. EBUSY: another task waits for one.
     template <class T, uint32_t N>
     [[nodiscard]] auto receive(channel<T, N>& from, Instant deadline = never) {
         return detail::Wait(*this, detail::Receive<T, N>{from}, deadline);
     }
-    // Result<void>. EPIPE: the channel is closed. Without success the value is dropped.
+    // Result<void>. EPIPE: the channel is closed. EBUSY: another task waits for room. Without success the
+    // value is dropped.
     template <class T, uint32_t N>
     [[nodiscard]] auto send(channel<T, N>& to, std::type_identity_t<T> value, Instant deadline = never) {
         return detail::Wait(*this, detail::Send<T, N>{to, std::move(value)}, deadline);

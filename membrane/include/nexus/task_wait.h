@@ -121,12 +121,22 @@ struct ChannelAccess {
             ring_if_waiting(end, other);
         }
     }
+    // EBUSY: another task waits at this side.
     template <class End, class A = Access>
-    static void arm(tasks& executor, End& end, std::atomic<uint64_t>& me, Parked*& mine, Parked& parked) {
+    [[nodiscard]] static Result<void> arm(tasks& executor, End& end, std::atomic<uint64_t>& me, Parked*& mine,
+                                          Parked& parked) {
+        if (mine != nullptr) {
+            return error(Errno::busy);
+        }
         mine = &parked;
         me.store(static_cast<uint64_t>(A::fiber(executor)), std::memory_order_relaxed);
         end.arm();
         end.count_wait();
+        return {};
+    }
+    // Why there is nothing in the end.
+    [[nodiscard]] static Errno failure(Errno tried, const Result<void>& refused) {
+        return tried != Errno::again ? tried : refused ? Errno::timedout : refused.error();
     }
 };
 
@@ -137,17 +147,16 @@ struct Receive {
     [[nodiscard]] bool ready() { return !from.nothing_to_receive(); }
     [[nodiscard]] static uint64_t bells() { return RUMPK_CHANNEL_RX; }
     [[nodiscard]] Result<void> arm(tasks& executor, Parked& parked) {
-        ChannelAccess::arm(executor, from.consumer_, from.receiver_, from.receiving_, parked);
-        return {};
+        return ChannelAccess::arm(executor, from.consumer_, from.receiver_, from.receiving_, parked);
     }
     void disarm() {
         from.consumer_.disarm();
         from.receiving_ = nullptr;
     }
-    [[nodiscard]] Result<T> result(tasks& executor, Result<void>) {
+    [[nodiscard]] Result<T> result(tasks& executor, Result<void> refused) {
         typename channel<T, N>::Room room;
         if (const auto taken = from.take(room); !taken) {
-            return error(taken.error() == Errno::again ? Errno::timedout : taken.error());
+            return error(ChannelAccess::failure(taken.error(), refused));
         }
         ChannelAccess::ring(executor, from.consumer_, from.sender_, from.sending_); // looks for itself
         return from.out_of(room);
@@ -162,17 +171,16 @@ struct Send {
     [[nodiscard]] bool ready() { return !to.no_room(); }
     [[nodiscard]] static uint64_t bells() { return RUMPK_CHANNEL_RX; }
     [[nodiscard]] Result<void> arm(tasks& executor, Parked& parked) {
-        ChannelAccess::arm(executor, to.producer_, to.sender_, to.sending_, parked);
-        return {};
+        return ChannelAccess::arm(executor, to.producer_, to.sender_, to.sending_, parked);
     }
     void disarm() {
         to.producer_.disarm();
         to.sending_ = nullptr;
     }
-    [[nodiscard]] Result<void> result(tasks& executor, Result<void>) {
+    [[nodiscard]] Result<void> result(tasks& executor, Result<void> refused) {
         const Result<bool> sent = to.place(value);
         if (!sent) {
-            return error(sent.error() == Errno::again ? Errno::timedout : sent.error());
+            return error(ChannelAccess::failure(sent.error(), refused));
         }
         ChannelAccess::ring(executor, to.producer_, to.receiver_, to.receiving_);
         return {};

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <array>
 #include <gtest/gtest.h>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "nexus/channel.h"
+#include "nexus/task.h"
 #include "tests/unit/membrane/fake_kernel.h"
 
 namespace {
@@ -148,6 +151,39 @@ TEST(Channel, moves_what_cannot_be_assigned) {
     ASSERT_TRUE(channel.send(Constant{1}));
     EXPECT_EQ(channel.receive()->value, 1);
     EXPECT_EQ(channel.receive(nexus::Instant{}).error(), Errno::again);
+}
+
+nexus::task<> receives(nexus::tasks& here, nexus::channel<int, 1>& from, nexus::Result<int>& got) {
+    got = co_await here.receive(from);
+}
+nexus::task<> sends(nexus::tasks& here, nexus::channel<int, 1>& to, int value, nexus::Result<void>& sent) {
+    sent = co_await here.send(to, value);
+}
+
+// The second is refused; the first goes on waiting, and is woken.
+TEST(Channel, one_task_waits_at_each_side) {
+    test::FakeKernel kernel;
+    std::vector<std::byte> memory(1 << 16);
+    nexus::tasks tasks{memory};
+    nexus::channel<int, 1> channel;
+    std::array<nexus::Result<int>, 3> got{};
+    std::array<nexus::Result<void>, 4> sent{};
+    ASSERT_TRUE(tasks.spawn(receives(tasks, channel, got[0])));
+    ASSERT_TRUE(tasks.spawn(receives(tasks, channel, got[1])));
+    ASSERT_TRUE(tasks.spawn(sends(tasks, channel, 7, sent[0])));
+    EXPECT_TRUE(tasks.run());
+    EXPECT_EQ(got[0], 7);
+    EXPECT_EQ(got[1], error(Errno::busy));
+    for (int i = 1; i <= 3; ++i) {
+        ASSERT_TRUE(tasks.spawn(sends(tasks, channel, i, sent[i])));
+    }
+    ASSERT_TRUE(tasks.spawn(receives(tasks, channel, got[2])));
+    EXPECT_TRUE(tasks.run());
+    EXPECT_EQ(got[2], 1);
+    EXPECT_TRUE(sent[2]);
+    EXPECT_EQ(sent[3], error(Errno::busy));
+    EXPECT_EQ(channel.try_receive(), 2);
+    EXPECT_TRUE(kernel.bells.empty());
 }
 
 } // namespace
