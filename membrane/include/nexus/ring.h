@@ -259,6 +259,11 @@ class ring<T, Fence, Shape>::receiver : public Side<receiver> {
         this->ring_if_waiting(end_);
         return count == 0 ? Result<std::span<T>>(error(Errno::io)) : into.first(count);
     }
+    // Nothing more is received: what is in the ring is lost, and the sender is told.
+    void close() {
+        end_.close();
+        this->ring_if_waiting(end_);
+    }
     [[nodiscard]] RingStatistics statistics() const { return detail::statistics_of(end_); }
 
     [[nodiscard]] uint64_t wait_channels() const { return this->bell().wait; }

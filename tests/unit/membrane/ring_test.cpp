@@ -179,6 +179,21 @@ TEST(Ring, the_end) {
     EXPECT_EQ(nexus::ring<Large>::sender::open(ring.where, {}).error(), Errno::inval);
 }
 
+TEST(Ring, the_receiver_ends_it) {
+    test::FakeKernel kernel;
+    Ring ring;
+    while (ring.out.try_send(1)) {
+    }
+    kernel.on_wait = [&](const test::Yield&) -> int64_t {
+        ring.in.close(); // as the other side
+        return RUMPK_CHANNEL_RX;
+    };
+    EXPECT_EQ(ring.out.send(2), error(Errno::pipe));
+    ASSERT_EQ(kernel.bells.size(), 1u);
+    EXPECT_EQ(kernel.bells[0].bell, RUMPK_CHANNEL_RX);
+    EXPECT_EQ(ring.in.receive(), error(Errno::pipe));
+}
+
 TEST(Ring, a_shape_that_the_program_knows) {
     test::FakeKernel kernel;
     Ring ring;
