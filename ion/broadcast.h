@@ -299,9 +299,15 @@ class BasicBroadcastConsumer : public BroadcastParty<Fence, Words> {
     // Have all before us that count released the message? What they say is believed as it is: one that
     // lies keeps us waiting, or shows us early what it should have seen first.
     [[nodiscard]] bool barrier() {
-        // acquire: what an expelled consumer did is done with.
+        // What is remembered ends with what was published before the look at `active`: somebody admitted
+        // later has the rest to see first. acquire: behind a message that follows an admission, the look
+        // at `active` sees that admission (pairs with the release in publish).
+        const uint64_t told = Words::load(this->page(0).position, std::memory_order_acquire);
+        // acquire: what an expelled consumer did is done with; one admitted is seen where it joined.
         const uint32_t active = Words::load(this->page(0).active, std::memory_order_acquire);
-        uint64_t least = head_ + this->shape().geometry().slots();
+        // Our message was seen committed, though it may not be told yet; and told may be a lie.
+        const uint64_t slots = this->shape().geometry().slots();
+        uint64_t least = head_ + (told > head_ ? std::min(told - head_, slots) : 1);
         for (uint32_t k = 0; k < this->shape().consumers(); ++k) {
             if ((behind_ & active) >> k & 1) {
                 // acquire: what it did with the messages comes before we see them (pairs with release).

@@ -223,6 +223,26 @@ TEST_F(Broadcast, ExpelledJoinsAgain) {
     EXPECT_EQ(why(out.claim()), Errno::again) << "b and c have not released any of these";
 }
 
+TEST_F(Broadcast, WhoeverJoinsAgainIsNotOvertaken) {
+    push(0);
+    out.expel(0);
+    out.expel(1);
+    take(c, 0); // nobody is before it
+    push(1);
+    ASSERT_TRUE(c.peek());
+    auto again = BroadcastConsumer::join(memory.data, three, 0);
+    ASSERT_TRUE(out.admit(0));
+    fill(2, 2);
+    take(c, 1); // published before
+    EXPECT_EQ(why(c.peek()), Errno::again);
+    take(again, 2);
+    take(c, 2);
+    EXPECT_EQ(why(c.peek()), Errno::again);
+    memory.page(0).position = 1; // told late
+    take(again, 3);
+    take(c, 3);
+}
+
 TEST_F(Broadcast, AdmittedWhereNoConsumerCanStand) {
     fill(0, 5);
     out.expel(0);
