@@ -51,7 +51,8 @@ class BasicBroadcastProducer : public BroadcastParty<Fence, Words> {
                                                                Fence fence = {});
 
     // The next slot to fill. EAGAIN: some active consumer has not released it yet. EPIPE: closed, or no
-    // consumer is left.
+    // consumer is left. It may expel: if active() has changed, ring consumers_waiting(), also before parking
+    // for EAGAIN, for those behind the expelled one may go on, and nobody else tells them.
     [[nodiscard]] Result<Claim> claim() {
         if (tail_ == limit_) {
             if (auto room = refresh(); !room) {
@@ -96,8 +97,8 @@ class BasicBroadcastProducer : public BroadcastParty<Fence, Words> {
         limit_ = tail_;
     }
 
-    // Consumer k no longer counts: it holds nobody, and those behind it go on without it. What it has
-    // peeked may change under it; its release says EPIPE.
+    // Consumer k no longer counts: it holds nobody, and those behind it go on without it: ring
+    // consumers_waiting(). What it has peeked may change under it; its release says EPIPE.
     void expel(uint32_t k) {
         active_ &= ~(uint32_t{1} << (k & 31));
         // release: pairs with the acquire in BasicBroadcastConsumer::barrier.
@@ -309,7 +310,9 @@ class BasicBroadcastConsumer : public BroadcastParty<Fence, Words> {
         const uint64_t slots = this->shape().geometry().slots();
         uint64_t least = head_ + (told > head_ ? std::min(told - head_, slots) : 1);
         for (uint32_t k = 0; k < this->shape().consumers(); ++k) {
-            if ((behind_ & active) >> k & 1) {
+            // acquire: what one that has closed did is done with (pairs with the release in shut).
+            if (((behind_ & active) >> k & 1) != 0 &&
+                Words::load(this->page(1 + k).closed, std::memory_order_acquire) == RUMPK_RING_OPEN) {
                 // acquire: what it did with the messages comes before we see them (pairs with release).
                 const uint64_t head = Words::load(this->page(1 + k).position, std::memory_order_acquire);
                 least = std::min(least, head);

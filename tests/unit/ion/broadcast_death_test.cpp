@@ -3,7 +3,7 @@
 // A broadcast ring whose producer and consumers die before each of their accesses, in many interleavings on
 // one thread, and are taken up by a successor: every message that was published is seen by each
 // consumer, whole, in order, and by the one behind only when the one before is through with it; nobody
-// sleeps for ever.
+// sleeps for ever, also where one leaves or lies.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -29,7 +29,13 @@ constexpr BroadcastShape shape = BroadcastShape::of(Geometry::of(2, 32), 2);
 constexpr uint64_t messages = 3;
 constexpr unsigned parties = 3; // the producer, consumer 0, and consumer 1 behind it
 
+// What consumer 0 does once it has read the message `parting`.
+enum class Parting { never, closes, lies };
+constexpr uint64_t parting = 2;
+
 struct Plan {
+    uint64_t messages = 3;
+    Parting parting = Parting::never;
     unsigned first = 0;             // who begins
     std::vector<unsigned> switches; // global steps after which the next one goes on
     unsigned mortal = parties;      // who dies, if anybody
@@ -80,7 +86,8 @@ class World final : private ion_test::Scheduler {
                 return "number " + std::to_string(i) + " has no end";
             }
         }
-        return through_[0] == messages && through_[1] == messages ? "" : "not all was seen by all";
+        const uint64_t first = plan_.parting == Parting::never ? plan_.messages : parting + 1;
+        return through_[0] == first && through_[1] == plan_.messages ? "" : "not all was seen by all";
     }
 
     [[nodiscard]] unsigned steps() const { return steps_; }
@@ -146,12 +153,16 @@ class World final : private ion_test::Scheduler {
             }
             out = *next;
         }
-        while (out.position() < messages) {
+        while (out.position() < plan_.messages) {
             const uint64_t p = out.position();
             ion::Claim slot{};
             if (wait(out, [&] {
+                    const uint32_t counted = out.active();
                     auto claimed = out.claim();
                     slot = claimed ? *claimed : ion::Claim{};
+                    if (out.active() != counted) {
+                        ring(out.consumers_waiting());
+                    }
                     return claimed ? Errno{0} : claimed.error();
                 }) != Errno{0}) {
                 return require(false, "claim failed");
@@ -164,7 +175,8 @@ class World final : private ion_test::Scheduler {
             require(out.publish(1, 16).has_value(), "publish failed");
             ring(out.consumers_waiting());
         }
-        require(out.liars() == 0, "an honest consumer was taken for a liar");
+        require(out.liars() == 0 || plan_.parting == Parting::lies,
+                "an honest consumer was taken for a liar");
         out.close();
         ring(out.consumers_waiting());
     }
@@ -189,7 +201,7 @@ class World final : private ion_test::Scheduler {
                 return message ? Errno{0} : message.error();
             });
             if (now == Errno::pipe) {
-                return require(in.position() == messages, "the end came before the last message");
+                return require(in.position() == plan_.messages, "the end came before the last message");
             }
             if (now != Errno{0}) {
                 return require(false, "peek failed");
@@ -199,13 +211,31 @@ class World final : private ion_test::Scheduler {
             const uint64_t first = words[0];
             Party::stop();
             require(first == p && words[1] == ~p, "torn, or not the message due");
-            require(k == 0 || through_[0] > p, "seen before the one in front was through with it");
+            require(k == 0 || parted_ || through_[0] > p, "seen before the one in front was through with it");
             through_[k] = p + 1;
-            require(in.release().has_value(), "release failed");
+            const bool last = k == 0 && plan_.parting != Parting::never && p == parting;
+            if (last) {
+                parted_ = true;
+                part(in);
+            } else {
+                require(in.release().has_value(), "release failed");
+            }
             if (in.producer_waiting()) {
                 party_[0].ring();
             }
             ring(in.consumers_waiting());
+            if (last) {
+                return;
+            }
+        }
+    }
+
+    void part(Consumer& in) {
+        if (plan_.parting == Parting::closes) {
+            in.close();
+        } else { // takes back what it had released; the producer had to believe 1 to publish this one
+            auto& page = *reinterpret_cast<rumpk_broadcast_page*>(memory_.data() + 4096);
+            HookedWords::store(page.position, uint64_t{0}, std::memory_order_release);
         }
     }
 
@@ -217,6 +247,7 @@ class World final : private ion_test::Scheduler {
     size_t next_switch_ = 0;
     unsigned steps_ = 0;
     bool died_ = false;
+    bool parted_ = false;
     std::array<uint64_t, parties - 1> through_{}; // messages each has read to the end
     std::string wrong_;
 };
@@ -272,6 +303,41 @@ TEST(BroadcastDeath, EachAtEveryStep) {
     std::printf("%llu runs, %llu deaths\n", static_cast<unsigned long long>(tally.runs),
                 static_cast<unsigned long long>(tally.deaths));
     EXPECT_GT(tally.deaths, tally.runs / 2);
+}
+
+// Consumer 0 leaves, or lies and is expelled, while the one behind waits for it; the others die, or nobody
+// does.
+void one_parts(Parting how, uint64_t messages) {
+    Tally tally;
+    for (unsigned first = 0; first < parties; ++first) {
+        Plan plan;
+        plan.messages = messages;
+        plan.parting = how;
+        plan.first = first;
+        all_switches(plan, 2, 1, 1, tally);
+    }
+    for (const unsigned mortal : {0u, 2u}) {
+        for (unsigned death = 0; death < 100; ++death) {
+            Plan plan;
+            plan.messages = messages;
+            plan.parting = how;
+            plan.first = death % parties;
+            plan.mortal = mortal;
+            plan.death = death;
+            all_switches(plan, 1, 1, 1, tally);
+        }
+    }
+    std::printf("%llu runs, %llu deaths\n", static_cast<unsigned long long>(tally.runs),
+                static_cast<unsigned long long>(tally.deaths));
+    EXPECT_GT(tally.deaths, 0u);
+}
+
+TEST(BroadcastDeath, OneLeaves) {
+    one_parts(Parting::closes, 5);
+    one_parts(Parting::closes, parting + 1); // the producer has ended, and looks no more
+}
+TEST(BroadcastDeath, OneLies) {
+    one_parts(Parting::lies, 5);
 }
 
 } // namespace

@@ -148,6 +148,21 @@ TEST_F(Broadcast, WhoeverClosesHoldsNobody) {
     EXPECT_EQ(why(out.claim()), Errno::pipe) << "nobody is left";
 }
 
+TEST_F(Broadcast, WhoeverClosesKeepsNobodyBehindItWaiting) {
+    push(0);
+    take(a, 0);
+    b.close();
+    take(c, 0); // the producer has not looked
+    EXPECT_EQ(out.active(), 0b111u);
+    b = BroadcastConsumer::join(memory.data, three, 1);
+    ASSERT_TRUE(out.admit(1));
+    push(1);
+    take(a, 1);
+    EXPECT_EQ(why(c.peek()), Errno::again) << "it has come back";
+    take(b, 1);
+    take(c, 1);
+}
+
 TEST_F(Broadcast, BellsAreWishedForInOnesOwnPage) {
     EXPECT_EQ(out.consumers_waiting(), 0u);
     a.arm();
