@@ -99,11 +99,16 @@ class BasicBroadcastProducer : public BroadcastParty<Fence, Words> {
 
     // Consumer k no longer counts: it holds nobody, and those behind it go on without it: ring
     // consumers_waiting(). What it has peeked may change under it; its release says EPIPE.
-    void expel(uint32_t k) {
-        active_ &= ~(uint32_t{1} << (k & 31));
+    // EINVAL: no such consumer.
+    Result<void> expel(uint32_t k) {
+        if (k >= this->shape().consumers()) {
+            return error(Errno::inval);
+        }
+        active_ &= ~(uint32_t{1} << k);
         // release: pairs with the acquire in BasicBroadcastConsumer::barrier.
         Words::store(this->own_->active, active_, std::memory_order_release);
         this->fence().heavy(); // before its slots are written again; pairs with light() in release
+        return {};
     }
 
     // Consumer k, which has joined, counts again from where it stands. EINVAL: no such consumer; EIO: it does
@@ -153,7 +158,7 @@ Result<void> BasicBroadcastProducer<Fence, Words>::refresh() {
             continue;
         }
         if (Words::load(this->page(1 + k).closed, std::memory_order_relaxed) != RUMPK_RING_OPEN) {
-            expel(k);
+            (void)expel(k);
             continue;
         }
         // acquire: its reads of a slot come before our next writes to it (pairs with the release in
@@ -161,7 +166,7 @@ Result<void> BasicBroadcastProducer<Fence, Words>::refresh() {
         const uint64_t head = Words::load(this->page(1 + k).position, std::memory_order_acquire);
         if (head - heads_[k] > tail_ - heads_[k]) {
             liars_ |= uint32_t{1} << k;
-            expel(k);
+            (void)expel(k);
             continue;
         }
         heads_[k] = head;
@@ -195,7 +200,7 @@ BasicBroadcastProducer<Fence, Words>::resume(void* base, BroadcastShape shape, F
         producer.heads_[k] = head;
         if ((producer.active_ >> k & 1) != 0 && producer.tail_ - head > slots) {
             producer.liars_ |= uint32_t{1} << k;
-            producer.expel(k);
+            (void)producer.expel(k);
         }
     }
     producer.limit_ = producer.tail_; // the first claim looks

@@ -230,6 +230,9 @@ TEST_F(Broadcast, ExpelledJoinsAgain) {
     auto again = BroadcastConsumer::join(memory.data, three, 0);
     ASSERT_TRUE(out.admit(0));
     EXPECT_EQ(why(out.admit(3)), Errno::inval);
+    EXPECT_EQ(why(out.expel(3)), Errno::inval);
+    EXPECT_EQ(why(out.expel(33)), Errno::inval);
+    EXPECT_EQ(out.active(), 0b111u);
     fill(8, 8);
     EXPECT_EQ(why(out.claim()), Errno::again);
     for (uint64_t i = 8; i < 16; ++i) {
