@@ -119,7 +119,8 @@ class BasicProducer : public Endpoint<Fence, Words, Shape, Role::producer> {
         return claim(most < to_end ? most : to_end);
     }
 
-    // Publishes the claimed slot. length: payload bytes used. EINVAL: more than fit, or nothing claimed.
+    // Publishes the claimed slot. length: payload bytes used. EINVAL: more than fit, or there was no room at
+    // the last look for it. No account is kept of what was claimed: the caller sees to that.
     [[nodiscard]] Result<void> publish(uint32_t tag, uint64_t length) {
         const uint64_t tail = tail_;
         if (tail >= stop_ || length > this->capacity()) [[unlikely]] {
@@ -151,7 +152,9 @@ class BasicProducer : public Endpoint<Fence, Words, Shape, Role::producer> {
         return produce_in([&](rumpk_slot_header& slot) { fill(this->payload_of(slot)); });
     }
 
-    // Publishes the first `count` slots of a batch, all of them described. EINVAL: more than were claimed.
+    // Publishes the first `count` slots of a batch, all of them described. EINVAL: more than there was room
+    // for at the last look for it. No account is kept of claims and descriptions: a slot without them goes
+    // out with what an earlier message left there, and nothing worse.
     [[nodiscard]] Result<void> commit(uint32_t count) {
         if (tail_ + count > limit_) {
             return error(Errno::inval);

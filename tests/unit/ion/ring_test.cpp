@@ -193,6 +193,25 @@ TEST(Ring, PublishingOrReleasingWhatOneDoesNotHave) {
     EXPECT_EQ(why(ring.in.release()), Errno::inval) << "released already";
 }
 
+TEST(Ring, WhatWasNotDescribedGoesOutAsItLies) {
+    Ring ring;
+    ring.fill(0, 8);
+    for (uint64_t p = 0; p < 8; ++p) {
+        ring.take(p);
+    }
+    const auto slots = ring.out.claim(2);
+    ASSERT_TRUE(slots && slots->describe(0, 77, 1));
+    ASSERT_TRUE(ring.out.commit(3)) << "no account is kept of claims";
+    const auto messages = ring.in.peek(8);
+    ASSERT_TRUE(messages);
+    ASSERT_EQ(messages->size(), 3u);
+    EXPECT_EQ((*messages)[0].tag, 77u);
+    for (const uint32_t i : {1u, 2u}) {
+        ASSERT_EQ((*messages)[i].payload.size(), 8u) << "the earlier message's, as its bytes";
+        EXPECT_EQ((*messages)[i].payload[0], std::byte{static_cast<unsigned char>(i)});
+    }
+}
+
 // The same messages by calls that do all of it at once; and by both ways in turns.
 TEST(Ring, ProduceAndConsume) {
     Ring ring;
