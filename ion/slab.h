@@ -4,9 +4,13 @@
 // A Buffer is owned by one party at a time and moves only; sending it hands the ownership to the party at
 // the ring's other end, and what goes through the ring is a BufferToken of 8 bytes:
 //
-//      auto buffer = slabs.allocate();                 auto buffer = slabs.adopt(token);
-//      ... fill buffer->data() ...                     ... use buffer->data() ...
-//      out.push(tag, bytes of buffer->send(to));       (given back when it goes out of scope)
+//      auto buffer = slabs.allocate();                 auto message = in.peek();
+//      ... fill buffer->data() ...                     auto buffer = slabs.adopt(token of message->payload);
+//      auto slot = out.claim();                        ... use buffer->data() ...
+//      ... its payload = buffer->send(to) ...          in.release();
+//      out.publish(tag, sizeof(BufferToken));          (given back when it goes out of scope)
+//
+// The slot is claimed before the buffer is sent: once sent it is the other's, and a full ring would lose it.
 //
 // One 64-bit word a buffer says whose it is: generation << 32 | incarnation << 16 | owner. Owner 0: free.
 // Incarnation 0: under way to the owner. The generation moves whenever a buffer is allocated, sent or

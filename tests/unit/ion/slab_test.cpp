@@ -19,7 +19,6 @@ namespace {
 using ion::BufferToken;
 using ion::Errno;
 using ion::SlabShape;
-using ion_test::bytes_of;
 using ion_test::read_as;
 using ion_test::why;
 
@@ -63,12 +62,21 @@ TEST_F(SlabTest, OwnershipGoesThroughARing) {
     auto buffer = a.allocate();
     ASSERT_TRUE(buffer);
     buffer->data()[5] = std::byte{42};
+    ring.fill(0, 8);
+    EXPECT_EQ(why(ring.out.claim()), Errno::again) << "full, and the buffer is still ours";
+    EXPECT_EQ(a.owned_by(1), 1u);
+    for (uint64_t i = 0; i < 8; ++i) {
+        ring.take(i);
+    }
+    auto slot = ring.out.claim();
+    ASSERT_TRUE(slot);
     auto token = buffer->send(2);
     ASSERT_TRUE(token);
     EXPECT_TRUE(buffer->data().empty()) << "sent";
     EXPECT_EQ(why(buffer->send(2)), Errno::inval);
     EXPECT_EQ(why(buffer->free()), Errno::inval);
-    ASSERT_TRUE(ring.out.push(1, bytes_of(*token)));
+    std::memcpy(slot->payload.data(), &*token, sizeof *token);
+    ASSERT_TRUE(ring.out.publish(1, sizeof *token));
     EXPECT_EQ(a.owned_by(1), 0u);
     EXPECT_EQ(a.owned_by(2), 1u);
 
