@@ -36,6 +36,11 @@ struct HookedWords {
         step();
         ion::AtomicWords::store(word, value, order);
     }
+    template <class T>
+    static bool replace(T& word, T from, T to) {
+        step();
+        return ion::AtomicWords::replace(word, from, to);
+    }
     static void store_two(uint32_t& first, uint32_t one, uint32_t other) {
         store(first, one, std::memory_order_relaxed);
         store((&first)[1], other, std::memory_order_relaxed);
