@@ -141,9 +141,10 @@ class Index {
 using CoreId = Index<struct OfCore>; // 0..cores-1, as the HAL counts
 using CellId = Index<struct OfCell>; // index of the cell's window
 
-// Names one fiber for ever: the slot of its control block, and which of the
-// slot's fibers it is. Generations start at 1, so none() names nobody; bit 63
-// stays clear, so an id passes as a call's result.
+// Names one fiber of a cell: the slot of its control block, and which of the
+// slot's fibers it is; see successor() for when an id comes again. Generations
+// start at 1, so none() names nobody; bit 63 stays clear, so an id passes as a
+// call's result.
 class FiberId {
   public:
     static constexpr uint32_t first_generation = 1;
