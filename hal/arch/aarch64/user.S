@@ -18,15 +18,28 @@
 
 /* What a program may reach is what its view maps: TTBR0_EL1. It is kept on top of the stack for its calls: written
  * there once, taken from there on every way to EL0. The kernel is the same in all views. x9 = this core, x12 =
- * Core.call_stack; uses x13 and x14. */
-.macro set_reach
+ * Core.call_stack; `behind` is done where another view was in force. Uses x13 and x14. */
+.macro set_reach behind
     ldr     x13, [x12, #REGISTER_SIZE]
     mrs     x14, ttbr0_el1
     cmp     x13, x14
     b.eq    9f
-    adr     x14, 9f
+    adr     x14, 8f
     b       set_view
+8:  \behind
 9:
+.endm
+
+.macro clear_vectors registers:vararg
+    .irp n, \registers
+    movi    d\n, #0 /* and the upper half */
+    .endr
+.endm
+
+/* Behind a call in which another program ran: the vector registers that a function may change are that one's. Of v8-v15
+ * the switch has loaded the lower halves, which clears the upper ones. Whoever was interrupted has all of its own. */
+.macro forget_caller_saved
+    clear_vectors 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
 .endm
 
     .text
@@ -122,7 +135,7 @@ gate_return:
     ldp     x29, x11, [sp, #CALL_PREVIOUS]
     add     x12, sp, #CALL_SIZE
     str     x12, [x9, #CORE_CALL_STACK]
-    set_reach
+    set_reach forget_caller_saved
     msr     spsel, #1
     msr     sp_el0, x10
     msr     elr_el1, x11
@@ -165,12 +178,8 @@ hal_user_enter:
     .irp n, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29
     mov     x\n, #0
     .endr
-    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
-    movi    v\n\().2d, #0
-    .endr
-    .irp n, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
-    movi    v\n\().2d, #0
-    .endr
+    clear_vectors 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    clear_vectors 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
     b       to_user
     .ltorg
 

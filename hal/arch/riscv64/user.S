@@ -18,6 +18,25 @@
 #include "hal/arch/riscv64/supervisor/reach.inc"
 #endif
 
+    .option arch, +d
+
+.macro clear_float registers:vararg
+    .irp n, \registers
+    fmv.d.x f\n, zero
+    .endr
+.endm
+.macro clear_all_float
+    clear_float 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+.endm
+
+/* Behind a call in which another program ran: what of FP a function may change is that one's. A context without FP
+ * state has lost it already (hal_set_view). */
+.macro forget_caller_saved
+    csrr    t2, XSTATUS
+    bgez    t2, 9f
+    clear_float 0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 15, 16, 17, 28, 29, 30, 31
+.endm
+
     .text
 
 /* stvec, once a program runs on this core. */
@@ -87,7 +106,7 @@ gate_return:
     csrr    t0, XSCRATCH
     addi    t1, sp, CALL_SIZE
     sd      t1, CORE_CALL_STACK(t0)
-    set_reach
+    set_reach forget_caller_saved
     ld      t1, CALL_PC(sp)
     csrw    XEPC, t1
     ld      gp, CALL_GP(sp)
@@ -107,7 +126,15 @@ to_user:
 no_such_call:
     li      a0, -ERROR_NOSYS
     j       gate_return
+    /* t2 = the view; returns to t3. Another program ran before: a context with FP state has its own in the registers
+     * by now, one without has that one's. Dirty becomes Clean again (switch.S). */
     set_view
+    csrr    t2, XSTATUS
+    bltz    t2, 1f
+    clear_all_float
+    li      t2, XSTATUS_FS_INITIAL
+    csrc    XSTATUS, t2
+1:  jr      t3
 
 /* void hal_user_enter(uint64_t entry, uint64_t argument, uint64_t user_stack, uint64_t kernel_stack, uint64_t guard,
  * uint64_t view) */
@@ -127,13 +154,8 @@ hal_user_enter:
     mv      sp, a2
     li      ra, RUMPK_SYSTABLE_ADDRESS + PAGE_SIZE + GATE_END_OF_FIBER
     /* As all others, FP registers; it has no FP state yet, so Dirty becomes Clean (switch.S). */
-    .option push
-    .option arch, +d
-    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
-    fmv.d.x f\n, zero
-    .endr
+    clear_all_float
     fscsr   zero
-    .option pop
     li      t0, XSTATUS_FS_INITIAL
     csrc    XSTATUS, t0
     .irp n, 3, 4, 8, 9, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27
