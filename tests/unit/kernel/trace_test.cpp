@@ -85,5 +85,30 @@ TEST(Trace, TellsWhatTheSchedulerDid) {
     EXPECT_EQ(machine.scheduler.trace().kept()[1].raw, 'l');
 }
 
+// Also of an interrupt that was set to come at once, because another had only closed a gap between deadlines.
+TEST(Trace, TellsHowLateATimerWas) {
+    simulated::Machine machine(5);
+    std::array<rumpk_trace_event, 1024> memory{};
+    machine.scheduler.start_trace(memory);
+    constexpr uint64_t sleepers = 20;
+    for (uint64_t i = 0; i < sleepers; ++i) {
+        machine.scheduler.begin(machine.fiber(Tier::gravity, [when = Instant{100'000 + i * 10'000}] {
+            EXPECT_EQ(simulated::wait(0, when), 0U);
+        }));
+    }
+    ASSERT_TRUE(machine.run(simulated::steps));
+    ASSERT_LT(machine.scheduler.trace().recorded(), memory.size());
+
+    constexpr uint64_t most = 1000; // of virtual time, nanoseconds
+    uint64_t interrupts = 0;
+    for (const rumpk_trace_event& event : machine.scheduler.trace().kept()) {
+        if (event.kind == RUMPK_TRACE_INTERRUPT && event.detail == RUMPK_TRACE_TIMER) {
+            ++interrupts;
+            EXPECT_LT(uint64_t{event.value} * RUMPK_TRACE_UNIT, most);
+        }
+    }
+    EXPECT_GT(interrupts, sleepers); // some have closed a gap
+}
+
 } // namespace
 } // namespace rumpk
