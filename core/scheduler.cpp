@@ -94,15 +94,15 @@ inline void Scheduler::charge(Fiber& previous, Fiber& next) {
 
 void Scheduler::count_time() {
     if (!counts_time()) {
-        counts_since_ = now();
         since_ = machine().ticks();
+        counts_since_ = now();
         attend(Attention::counting);
     }
 }
 
 Nanoseconds Scheduler::run_time(const Fiber& fiber) const {
     uint64_t ticks = fiber.run_ticks;
-    if (&fiber == running() && counts_time()) {
+    if (&fiber == running() && counts_since() != Instant{}) { // not attention_, which is this core's alone
         ticks += machine().ticks() - since_;
     }
     return Nanoseconds{machine().ticks_ns(ticks)};

@@ -108,7 +108,7 @@ class Scheduler {
     void count_time();
     [[nodiscard]] bool counts_time() const { return attends(Attention::counting); }
     [[nodiscard]] Instant counts_since() const { return counts_since_; }
-    // Of a fiber of this core: what it has used since it was last given the core included.
+    // Of a fiber of this core: what it has used since it was last given the core included. Any core may look.
     [[nodiscard]] Nanoseconds run_time(const Fiber& fiber) const;
 
     // A fiber of this core begins, with a context.
@@ -333,7 +333,7 @@ class Scheduler {
     hal_context nobodys_{}; // where a context goes that is never gone back to
     Mailbox mailbox_;
     Random random_;
-    Instant counts_since_{};
+    Shared<Instant> counts_since_{}; // Instant{}: they are not counted yet. After since_ was set
     std::array<AddressRange, interrupt_stacks> interrupts_{};
     AddressRange calls_{};
     bool calls_busy_ = false;
