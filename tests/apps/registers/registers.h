@@ -5,6 +5,7 @@
 
 #include "tests/apps/registers/aarch64.h"
 #include "tests/apps/registers/riscv64.h"
+#include "tests/apps/registers/x86_64.h"
 
 namespace registers {
 
