@@ -26,7 +26,6 @@ using Producer = ion::BasicBroadcastProducer<ion::SameCore, HookedWords>;
 using Consumer = ion::BasicBroadcastConsumer<ion::SameCore, HookedWords>;
 
 constexpr BroadcastShape shape = BroadcastShape::of(Geometry::of(2, 32), 2);
-constexpr uint64_t messages = 3;
 constexpr unsigned parties = 3; // the producer, consumer 0, and consumer 1 behind it
 
 // What consumer 0 does once it has read the message `parting`.
