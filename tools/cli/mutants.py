@@ -78,6 +78,10 @@ MUTANTS = (
         "BroadcastModel.ExpelledWhileItReads"),
     _of("B6 released without the light barrier", "broadcast.h", "this->fence().light();\n        if ((Words", "if ((Words", BROADCAST,
         "BroadcastModel.ExpelledWhileItReads"),
+    _weaker("B7 broadcast closed written", "broadcast_party.h",
+            "Words::store(own_->closed, static_cast<uint32_t>(reason), std::memory_order_release)", "BroadcastModel.Spinning", BROADCAST),
+    _weaker("B7 broadcast closed read", "broadcast.h", "Words::load(producer.closed, std::memory_order_acquire)",
+            "BroadcastModel.Spinning", BROADCAST),
     _of("broadcast parking without its heavy barrier", "broadcast_party.h", "std::memory_order_relaxed);\n        fence_.heavy();",
         "std::memory_order_relaxed);", BROADCAST, "BroadcastModel.Parking"),
     _of("broadcast bells looked for without the light barrier", "broadcast_party.h", "fence_.light(); // what", "// what", BROADCAST,
@@ -93,6 +97,10 @@ MUTANTS = (
         "    consumer.resumed_to_ = consumer.head_ = seen;", DEATHS, "BroadcastDeath.EachAtEveryStep"),
     _of("the end is not looked at twice", "broadcast.h", "if (over && this->committed(head_)) {", "if (false) {", DEATHS,
         "BroadcastDeath.NobodyDies"),
+    _of("a closed consumer keeps those behind it", "broadcast.h",
+        "Words::load(this->page(1 + k).closed, std::memory_order_acquire) == RUMPK_RING_OPEN", "true", DEATHS, "BroadcastDeath.OneLeaves"),
+    _of("what is clear reaches a lap ahead of what is published", "broadcast.h", "std::min(told - head_, slots)", "slots",
+        "broadcast_test.cpp", "Broadcast.WhoeverJoinsAgainIsNotOvertaken"),
     _of("nobody stands behind anybody", "broadcast.h", "behind_ != 0 && head_", "false && head_", BROADCAST, "BroadcastModel.*"),
 )
 
