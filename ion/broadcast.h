@@ -157,7 +157,8 @@ Result<void> BasicBroadcastProducer<Fence, Words>::refresh() {
         if ((active_ >> k & 1) == 0) {
             continue;
         }
-        if (Words::load(this->page(1 + k).closed, std::memory_order_relaxed) != RUMPK_RING_OPEN) {
+        // acquire: those behind it see by expel's release what it did (pairs with the release in shut).
+        if (Words::load(this->page(1 + k).closed, std::memory_order_acquire) != RUMPK_RING_OPEN) {
             (void)expel(k);
             continue;
         }
