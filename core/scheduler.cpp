@@ -80,13 +80,20 @@ inline void Scheduler::check_canary(const Fiber& fiber) const {
     }
 }
 
+// What the stretch before was long.
+inline uint64_t Scheduler::begin_stretch(uint64_t at) {
+    const uint64_t before = since_;
+    since_ = at;
+    return at - before;
+}
+
 constexpr auto counting = static_cast<uint32_t>(Attention::counting);
 
 // The core goes from one to another, and times are counted.
 inline void Scheduler::charge(Fiber& previous, Fiber& next) {
     const uint64_t at = machine().ticks();
-    previous.run_ticks.add(at - since_);
-    since_ = at;
+    previous.run_ticks.add(begin_stretch(at));
+    timed_ = &next;
     if (next.ready_since != 0) [[unlikely]] {
         next.end_wake(at);
     }
@@ -95,15 +102,21 @@ inline void Scheduler::charge(Fiber& previous, Fiber& next) {
 void Scheduler::count_time() {
     if (!counts_time()) {
         since_ = machine().ticks();
+        timed_ = running();
         counts_since_ = now();
         attend(Attention::counting);
     }
 }
 
 Nanoseconds Scheduler::run_time(const Fiber& fiber) const {
+    // Its core may switch meanwhile: it writes since_, run_ticks, timed_, and is read the other way round. If
+    // since_ has not moved, run_ticks is still without what has passed since then.
+    const bool runs = &fiber == timed_ && counts_since() != Instant{};
+    const uint64_t since = since_;
     uint64_t ticks = fiber.run_ticks;
-    if (&fiber == running() && counts_since() != Instant{}) { // not attention_, which is this core's alone
-        ticks += machine().ticks() - since_;
+    const uint64_t at = machine().ticks();
+    if (runs && at > since && since == since_) {
+        ticks += at - since;
     }
     return Nanoseconds{machine().ticks_ns(ticks)};
 }
@@ -191,12 +204,13 @@ void Scheduler::choose_only() {
         return;
     }
     const uint64_t at = machine().ticks();
+    const uint64_t used = begin_stretch(at);
     if (idled) {
-        statistics_.idle_ticks += at - since_;
+        statistics_.idle_ticks += used;
     } else if (previous != nullptr && counts_time()) {
-        previous->run_ticks.add(at - since_);
+        previous->run_ticks.add(used);
     }
-    since_ = at;
+    timed_ = next;
     if (next != nullptr && next->ready_since != 0) {
         next->end_wake(at);
     }

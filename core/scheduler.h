@@ -303,6 +303,7 @@ class Scheduler {
     [[gnu::noinline]] void exit_elsewhere();
     void count_times(Fiber* previous, Why why, Fiber* next);
     [[noreturn]] void leave(Switch how);
+    uint64_t begin_stretch(uint64_t at);
     // scheduler_budget.cpp
     void demote_if_due(Fiber& fiber);
     void start_budget(const Fiber* fiber);
@@ -314,6 +315,8 @@ class Scheduler {
     uint32_t attention_ = 0; // set of Attention
     RunQueue ready_;
     Shared<uint64_t> since_{0}; // ticks: when who runs was given the core; kept while that is counted
+    // Who that is. Not running(), which is chosen before it is given the core.
+    Shared<const Fiber*> timed_{nullptr};
     SchedulerStatistics statistics_;
     uint64_t handed_over_ = 0; // ring_and_wait(): a wake and a switch each
 

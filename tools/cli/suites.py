@@ -51,7 +51,7 @@ def checked(command, seconds, code=0, **options):
 def unit(long):
     """What ctest knows, once the presets are built; with --long the simulation's many seeds, and more of what is tried in
     every order."""
-    out = [Test("unit/simulation_long tests", _simulation)] if long else []
+    out = [Test(f"unit/simulation_long {preset}", lambda p=preset: _simulation(p)) for preset in UNIT_PRESETS] if long else []
     for preset in UNIT_PRESETS:
         try:
             listed = subprocess.run(
@@ -75,8 +75,8 @@ def unit_titles():
     return out
 
 
-def _simulation():
-    print(checked([common.BUILD / "tests" / "simulation_test", "--long"], 7200).strip(), flush=True)
+def _simulation(preset):
+    print(checked([common.BUILD / preset / "simulation_test", "--long"], 7200).strip(), flush=True)
 
 
 def _no_tests(preset):

@@ -15,7 +15,8 @@ namespace rumpk::simulated {
 inline constexpr uint64_t most_lives = 180;
 
 struct Life {
-    uint64_t id = 0; // 0: nobody has learned it yet
+    uint64_t born = 0; // when it was asked for
+    uint64_t id = 0;   // 0: nobody has learned it yet
     uint32_t core = 0;
     uint32_t tier = 0;
     const char* in = nullptr; // the call that it is in
@@ -35,6 +36,7 @@ struct Life {
 struct Scratch {
     rumpk_spawn_args spawn;
     uint64_t ids[RUMPK_PEERS_MAX];
+    rumpk_meta_fiber described;
     std::byte bytes[64];
 };
 

@@ -223,6 +223,7 @@ const char* name_of(FiberState state) {
 } // namespace
 
 void look(uint32_t core) {
+    const Looking looking;
     const bool began = !cells().empty() && cells()[0].live_fibers() != 0;
     if (is_off() || !began || console().finishing() || local_of(core) == nullptr || !settled(core)) {
         return; // before the first fiber, or after the cell's end, which nobody tidies up

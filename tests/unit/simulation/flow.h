@@ -18,8 +18,11 @@ class Flow {
   public:
     // Calls entry(argument) on that stack when first gone to. entry does not return.
     void prepare(HostStack& stack, void (*entry)(void*), void* argument);
-    // Leaves the one that runs, which is `from`, and goes on in the other. Returns when somebody goes back.
+    // Leaves the one that runs, which is `from`, and goes on in the other, on the same core. Returns when
+    // somebody goes back.
     static void go(Flow& from, Flow& to);
+    // The same between a core and the engine, which chooses whose turn it is.
+    static void turn(Flow& from, Flow& to);
     // Can it be gone to? Not while it runs, nor before it was prepared or left.
     [[nodiscard]] bool waits() const { return waits_; }
     // On which it runs or will go on; nullptr: the process's own.
@@ -28,7 +31,7 @@ class Flow {
 
   private:
     static void first();
-    static void entered(const Flow& flow);
+    static void jump(Flow& from, Flow& to);
 
     void* where_[5]{};
     HostStack* stack_ = nullptr;

@@ -32,6 +32,7 @@ void spawn_one(uint64_t self) {
     args.core = draw(5) == 0 ? RUMPK_SPAWN_ANY_CORE : static_cast<uint32_t>(draw(books.plan.cores));
     Life& made = books.lives[child];
     made.tier = args.tier;
+    made.born = now();
     made.core = args.core == RUMPK_SPAWN_ANY_CORE ? this_core() : args.core;
     const int64_t id = in_call(self, "spawn", [&] { return rumpk_call_spawn(scratch_address(&args)); });
     if (id < 0) {
@@ -160,6 +161,25 @@ void map_some(uint64_t self) {
     me.pages = 0;
 }
 
+// Whoever it is, wherever it runs: what is said of it was so at some moment.
+void describe_one(uint64_t self) {
+    const uint64_t target = draw(4) == 0 ? self : somebody_known(self);
+    const uint64_t id = target == self ? 0 : the_books().lives[target].id;
+    rumpk_meta_fiber& what = scratch(self).described;
+    what = {};
+    const int64_t size = in_call(self, "meta", [&] {
+        return rumpk_call_meta(RUMPK_META_FIBER, scratch_address(&what), sizeof what, id);
+    });
+    if (size != sizeof what) {
+        check(size == -RUMPK_ESRCH || (size == -RUMPK_EPERM && this_core() != the_books().home_core),
+              "meta gives another error");
+        return;
+    }
+    check(id == 0 || what.id == id, "another fiber is described");
+    check(what.tier < RUMPK_TIER_COUNT && what.core < the_books().plan.cores, "a tier or core is not one");
+    check(what.run_ns <= now() - the_books().lives[target].born, "a fiber has run for longer than it lives");
+}
+
 void wrong_calls(uint64_t self) {
     const uint64_t own = the_books().lives[self].id;
     const auto refused = [&](int64_t wanted, auto call, const char* what) {
@@ -231,7 +251,7 @@ void break_the_pledge(uint64_t self) {
 }
 
 void one_turn(uint64_t self) {
-    switch (draw(24)) {
+    switch (draw(25)) {
     case 0:
     case 1:
         return spawn_one(self);
@@ -265,6 +285,8 @@ void one_turn(uint64_t self) {
         return wrong_calls(self);
     case 19:
         return draw(4) == 0 ? break_the_pledge(self) : end_other(self);
+    case 20:
+        return describe_one(self);
     default:
         for (uint64_t left = draw(30); left > 0; --left) {
             point();

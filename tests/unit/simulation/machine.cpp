@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <vector>
 
+#include "tests/unit/simulation/sanitizer.h"
 #include "tests/unit/simulation/world.h"
 
 namespace rumpk::simulated {
@@ -160,7 +161,7 @@ void engine() {
         }
         world->quantum = draw_quantum();
         world->current = next;
-        Flow::go(world->engine, next->flow);
+        Flow::turn(world->engine, next->flow);
         world->current = nullptr;
         if (!world->off) {
             look(next->index);
@@ -198,7 +199,7 @@ void point() {
         --w.quantum;
     } else {
         Core& core = here();
-        Flow::go(core.flow, w.engine);
+        Flow::turn(core.flow, w.engine);
         w.current = &core;
     }
     take_interrupts();
@@ -235,14 +236,16 @@ void switch_off(uint32_t code) {
     world->code = code;
     Flow nowhere;
     nowhere.set_stack(here().runs_on);
-    Flow::go(nowhere, world->engine);
+    Flow::turn(nowhere, world->engine);
 }
 
 Looking::Looking() {
     ++world->looking;
+    sanitizer::look_begins();
 }
 
 Looking::~Looking() {
+    sanitizer::look_ends();
     --world->looking;
 }
 
@@ -313,6 +316,7 @@ void run(const Plan& plan, const std::function<void(const Ending&)>& judge) {
     first.runs_on = &boot_stack;
     first.flow.prepare(boot_stack, boot, const_cast<hal*>(&make_table()));
     engine();
+    sanitizer::all_ended();
     judge({fresh.code, fresh.console.output(), fresh.points});
     world = nullptr;
 }

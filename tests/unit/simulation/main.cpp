@@ -26,8 +26,8 @@ namespace {
 
 using namespace rumpk::simulated;
 
-constexpr uint64_t usual = 2000;
-constexpr uint64_t many = 100'000;
+constexpr uint64_t usual = SEEDS;
+constexpr uint64_t many = SEEDS_LONG;
 
 uint64_t seed_now = 0;
 
