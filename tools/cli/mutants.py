@@ -33,6 +33,7 @@ def _weaker(name, file, old, tests, program="model_test.cpp"):
 
 BROADCAST = "broadcast_model_test.cpp"
 DEATHS = "broadcast_death_test.cpp"
+CHANGE = "from, to, std::memory_order_"
 MUTANTS = (
     _weaker("O1 sequence written", "producer.h", "Words::store(slot.sequence, sequence, std::memory_order_release)", "Model.Transfer"),
     _weaker("O2 sequence read", "endpoint.h", "Words::load(slot.sequence, std::memory_order_acquire) == sequence", "Model.Transfer"),
@@ -127,6 +128,10 @@ MUTANTS = (
         "Words::load(this->page(1 + k).closed, std::memory_order_acquire) == RUMPK_RING_OPEN", "true", DEATHS, "BroadcastDeath.OneLeaves"),
     _of("what is clear reaches a lap ahead of what is published", "broadcast.h", "std::min(told - head_, slots)", "slots",
         "broadcast_test.cpp", "Broadcast.WhoeverJoinsAgainIsNotOvertaken"),
+    _of("a buffer changes hands without acquire", "memory.h", f"{CHANGE}acq_rel", f"{CHANGE}release", "slab_model_test.cpp",
+        "SlabModel.ThroughARing"),
+    _of("a buffer changes hands without release", "memory.h", f"{CHANGE}acq_rel", f"{CHANGE}acquire", "slab_model_test.cpp",
+        "SlabModel.ThroughARing"),
     _of("nobody stands behind anybody", "broadcast.h", "behind_ != 0 && head_", "false && head_", BROADCAST, "BroadcastModel.*"),
 )
 

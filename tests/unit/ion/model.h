@@ -38,6 +38,8 @@ inline rl::memory_order translate(std::memory_order order) {
         return rl::mo_acquire;
     case std::memory_order::release:
         return rl::mo_release;
+    case std::memory_order::acq_rel:
+        return rl::mo_acq_rel;
     default:
         return rl::mo_seq_cst;
     }
