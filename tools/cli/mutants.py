@@ -33,6 +33,7 @@ def _weaker(name, file, old, tests, program="model_test.cpp"):
 
 BROADCAST = "broadcast_model_test.cpp"
 DEATHS = "broadcast_death_test.cpp"
+SLABS = "slab_test.cpp"
 CHANGE = "from, to, std::memory_order_"
 MUTANTS = (
     _weaker("O1 sequence written", "producer.h", "Words::store(slot.sequence, sequence, std::memory_order_release)", "Model.Transfer"),
@@ -132,6 +133,17 @@ MUTANTS = (
         "SlabModel.ThroughARing"),
     _of("a buffer changes hands without release", "memory.h", f"{CHANGE}acq_rel", f"{CHANGE}acquire", "slab_model_test.cpp",
         "SlabModel.ThroughARing"),
+    _of("sweeping ignores the incarnation", "slab.h", "(but == 0 || incarnation_of(now) != but)", "true", SLABS,
+        "SlabTest.DeadOwnersBuffersComeBackOnce"),
+    _of("adopting moves the generation", "slab.h", "word(token.generation, me_)", "word(token.generation + 1, me_)", SLABS,
+        "SlabTest.DeadOwnersBuffersComeBackOnce"),
+    _of("a buffer is adopted twice", "slab.h", "now == mine ||", "", SLABS, "SlabTest.OwnershipGoesThroughARing"),
+    _of("sending does not move the generation", "slab.h", "generation_of(word_) + 1;", "generation_of(word_);", SLABS,
+        "SlabTest.TokensOfAnEarlierTurn"),
+    _of("allocating does not move the generation", "slab.h", "word(generation_of(now) + 1, me_)", "word(generation_of(now), me_)", SLABS,
+        "SlabTest.FormattedAgain"),
+    _of("formatting begins the generations anew", "slab.h", "words[i] &= ~uint64_t{0xffffffff}", "words[i] = 0", SLABS,
+        "SlabTest.FormattedAgain"),
     _of("nobody stands behind anybody", "broadcast.h", "behind_ != 0 && head_", "false && head_", BROADCAST, "BroadcastModel.*"),
 )
 

@@ -119,6 +119,30 @@ TEST_F(SlabTest, WordsThatLie) {
     EXPECT_GT(got, 0u);
 }
 
+// A token that was used fits no more when the same buffer is under way to the same party again.
+TEST_F(SlabTest, TokensOfAnEarlierTurn) {
+    auto first = a.allocate()->send(2);
+    ASSERT_TRUE(first);
+    auto back = b.adopt(*first)->send(1);
+    ASSERT_TRUE(back);
+    auto second = a.adopt(*back)->send(2);
+    ASSERT_TRUE(second);
+    EXPECT_EQ(why(b.adopt(*first)), Errno::srch);
+    EXPECT_TRUE(b.adopt(*second));
+}
+
+// Who formats forgets who had what; who had it finds out.
+TEST_F(SlabTest, FormattedAgain) {
+    auto old = a.allocate();
+    ASSERT_TRUE(old && ion::format(memory, four));
+    Slabs anew(memory.data(), four, {1, 1});
+    auto buffer = anew.allocate();
+    ASSERT_TRUE(buffer);
+    ASSERT_EQ(buffer->data().data(), old->data().data());
+    EXPECT_EQ(why(old->free()), Errno::inval);
+    EXPECT_TRUE(buffer->free());
+}
+
 // Held, adopted but not given back, and under way: the successor has what its ring still holds, the rest
 // comes back once.
 TEST_F(SlabTest, DeadOwnersBuffersComeBackOnce) {
