@@ -91,11 +91,10 @@ class Buffer {
             }
         }
         uint64_t entry = entry_in(table, level, address);
-        while (!ends_walk(entry, level)) {
+        for (; level != 0 && !ends_walk(entry, level); --level) {
             table = page_format::physical_of(entry);
             tables_[{level - 1, address >> shift(level), tag}] = table;
-            --level;
-            entry = entry_in(table, level, address);
+            entry = entry_in(table, level - 1, address);
         }
         const bool valid = page_format::is_valid(entry);
         const bool everywhere = valid && !page_format::is_of_core(entry);

@@ -218,7 +218,7 @@ struct Expel : rl::test_suite<Expel, 2> {
         if (index == 0) {
             Ring::Producer out(Ring::memory, Ring::shape);
             RL_ASSERT(out.claim().has_value() && out.publish(7, 1).has_value());
-            out.expel(0);
+            RL_ASSERT(out.expel(0).has_value());
             // What it would do next, were there others: write the slot again.
             Ring::Words::store(slot().length, 9u, std::memory_order::relaxed);
             Ring::Words::store(slot().tag, 9u, std::memory_order::relaxed);

@@ -112,7 +112,7 @@ TEST_F(Broadcast, BehindWaitsForAllBeforeIt) {
     take(b, 0);
     take(c, 0);
     EXPECT_EQ(why(c.peek()), Errno::again);
-    out.expel(0);
+    EXPECT_TRUE(out.expel(0));
     EXPECT_EQ(why(c.peek()), Errno::again);
     take(b, 1);
     take(c, 1); // a does not count any more
@@ -221,7 +221,7 @@ TEST_F(Broadcast, ProducerReturns) {
 
 TEST_F(Broadcast, ExpelledJoinsAgain) {
     fill(0, 8);
-    out.expel(0);
+    EXPECT_TRUE(out.expel(0));
     EXPECT_EQ(why(BroadcastConsumer::resume(memory.data, three, 0)), Errno::pipe);
     for (uint64_t i = 0; i < 8; ++i) {
         take(b, i);
@@ -243,8 +243,8 @@ TEST_F(Broadcast, ExpelledJoinsAgain) {
 
 TEST_F(Broadcast, WhoeverJoinsAgainIsNotOvertaken) {
     push(0);
-    out.expel(0);
-    out.expel(1);
+    EXPECT_TRUE(out.expel(0));
+    EXPECT_TRUE(out.expel(1));
     take(c, 0); // nobody is before it
     push(1);
     ASSERT_TRUE(c.peek());
@@ -263,7 +263,7 @@ TEST_F(Broadcast, WhoeverJoinsAgainIsNotOvertaken) {
 
 TEST_F(Broadcast, AdmittedWhereNoConsumerCanStand) {
     fill(0, 5);
-    out.expel(0);
+    EXPECT_TRUE(out.expel(0));
     memory.page(1).position = 6;
     EXPECT_EQ(why(out.admit(0)), Errno::io) << "ahead of what was published";
     memory.page(1).position = 0;

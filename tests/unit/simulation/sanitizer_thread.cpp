@@ -15,6 +15,7 @@ extern "C" const char* __tsan_default_options() {
     return "ignore_interceptors_accesses=1:halt_on_error=1:report_thread_leaks=0";
 }
 
+// NOLINTBEGIN(readability-identifier-naming): the runtime's names, which it declares nowhere
 extern "C" {
 void AnnotateIgnoreReadsBegin(const char* file, int line);
 void AnnotateIgnoreReadsEnd(const char* file, int line);
@@ -23,6 +24,7 @@ void AnnotateIgnoreWritesEnd(const char* file, int line);
 void AnnotateIgnoreSyncBegin(const char* file, int line);
 void AnnotateIgnoreSyncEnd(const char* file, int line);
 }
+// NOLINTEND(readability-identifier-naming)
 
 namespace rumpk::simulated::sanitizer {
 namespace {
