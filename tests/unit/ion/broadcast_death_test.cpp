@@ -7,12 +7,10 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <string>
-#include <vector>
 
 #include "ion/broadcast.h"
 #include "tests/unit/ion/hooked.h"
-#include "tests/unit/ion/stepper.h"
+#include "tests/unit/ion/scene.h"
 
 namespace {
 
@@ -32,114 +30,39 @@ constexpr unsigned parties = 3; // the producer, consumer 0, and consumer 1 behi
 enum class Parting { never, closes, lies };
 constexpr uint64_t parting = 2;
 
-struct Plan {
+struct Plan : ion_test::Turns<parties> {
     uint64_t messages = 3;
     Parting parting = Parting::never;
-    unsigned first = 0;             // who begins
-    std::vector<unsigned> switches; // global steps after which the next one goes on
-    unsigned mortal = parties;      // who dies, if anybody
-    unsigned death = 0;             // before which of its accesses
 };
 
-class World final : private ion_test::Scheduler {
+class World final : public ion_test::Scene<parties> {
   public:
-    explicit World(const Plan& plan) : plan_(plan) {
+    explicit World(const Plan& plan) : Scene(plan), plan_(plan) {
         if (!ion::format(memory_, shape)) {
             std::terminate();
         }
     }
 
-    // An empty string, or what went wrong.
-    std::string run() {
-        for (unsigned i = 0; i < parties; ++i) {
-            party_[i].reset();
-            party_[i].start([this, i] { live(i, false); });
-        }
-        running_ = plan_.first;
-        while (wrong_.empty() && steps_ < most_steps) {
-            if (switch_is_due()) {
-                ++next_switch_;
-                running_ = (running_ + 1) % parties;
-            }
-            unsigned asked = 0;
-            while (party_[running_].state() != Party::State::ready && asked++ < parties) {
-                running_ = (running_ + 1) % parties;
-            }
-            if (party_[running_].state() != Party::State::ready) {
-                break;
-            }
-            if (death_is_due()) {
-                died_ = true;
-                party_[running_].start([this, i = running_] { live(i, true); });
-            }
-            party_[running_].go(*this);
-            if (party_[running_].state() != Party::State::ready) {
-                ++steps_;
-            }
-        }
-        if (!wrong_.empty()) {
-            return wrong_;
-        }
-        for (unsigned i = 0; i < parties; ++i) {
-            if (party_[i].state() != Party::State::ended) {
-                return "number " + std::to_string(i) + " has no end";
-            }
-        }
-        const uint64_t first = plan_.parting == Parting::never ? plan_.messages : parting + 1;
-        return through_[0] == first && through_[1] == plan_.messages ? "" : "not all was seen by all";
-    }
-
-    [[nodiscard]] unsigned steps() const { return steps_; }
-    [[nodiscard]] bool died() const { return died_; }
-
   private:
-    static constexpr unsigned most_steps = 2000;
-
-    bool go_on() override {
-        ++steps_;
-        return wrong_.empty() && steps_ < most_steps && !switch_is_due() && !death_is_due();
-    }
-    [[nodiscard]] bool switch_is_due() const {
-        return next_switch_ < plan_.switches.size() && plan_.switches[next_switch_] == steps_;
-    }
-    [[nodiscard]] bool death_is_due() const {
-        return !died_ && plan_.mortal == running_ && party_[running_].steps() == plan_.death;
-    }
-    void require(bool holds, const char* what) {
-        if (!holds && wrong_.empty()) {
-            wrong_ = what;
-        }
-    }
-
-    void live(unsigned who, bool successor) {
+    void live(unsigned who, unsigned incarnation) override {
         if (who == 0) {
-            produce(successor);
+            produce(incarnation != 0);
         } else {
-            consume(who - 1, successor);
+            consume(who - 1, incarnation != 0);
         }
+    }
+
+    void finish() override {
+        const uint64_t first = plan_.parting == Parting::never ? plan_.messages : parting + 1;
+        require(through_[0] == first && through_[1] == plan_.messages, "not all was seen by all");
     }
 
     void ring(uint32_t sleepers) {
         for (unsigned k = 0; k < parties - 1; ++k) {
             if (sleepers >> k & 1) {
-                party_[1 + k].ring();
+                party(1 + k).ring();
             }
         }
-    }
-
-    template <class End, class Look>
-    Errno wait(End& end, Look look) {
-        Errno now = look();
-        while (now == Errno::again) {
-            end.arm();
-            now = look();
-            if (now == Errno::again) {
-                Party::sleep();
-                now = look();
-            }
-            end.disarm();
-        }
-        return now;
     }
 
     void produce(bool successor) {
@@ -189,7 +112,7 @@ class World final : private ion_test::Scheduler {
                 return require(false, "a consumer's successor was refused");
             }
             in = *next;
-            party_[0].ring();
+            party(0).ring();
             ring(~0u);
         }
         while (true) {
@@ -220,7 +143,7 @@ class World final : private ion_test::Scheduler {
                 require(in.release().has_value(), "release failed");
             }
             if (in.producer_waiting()) {
-                party_[0].ring();
+                party(0).ring();
             }
             ring(in.consumers_waiting());
             if (last) {
@@ -239,81 +162,51 @@ class World final : private ion_test::Scheduler {
     }
 
     alignas(4096) static inline std::array<std::byte, shape.bytes()> memory_;
-    static inline std::array<Party, parties> party_;
     Plan plan_;
-    ion_test::Stepper stepper_;
-    unsigned running_ = 0;
-    size_t next_switch_ = 0;
-    unsigned steps_ = 0;
-    bool died_ = false;
     bool parted_ = false;
     std::array<uint64_t, parties - 1> through_{}; // messages each has read to the end
-    std::string wrong_;
 };
 
-struct Tally {
-    uint64_t runs = 0;
-    uint64_t deaths = 0;
-};
-
-void all_switches(const Plan& plan, unsigned count, unsigned from, unsigned stride, Tally& tally) {
-    World world(plan);
-    const std::string wrong = world.run();
-    std::string where;
-    for (const unsigned at : plan.switches) {
-        where += " " + std::to_string(at);
-    }
-    ASSERT_EQ(wrong, "") << plan.first << " first; switches" << where << "; number " << plan.mortal
-                         << " dies before its access " << plan.death;
-    ++tally.runs;
-    tally.deaths += world.died();
-    for (unsigned at = from; count != 0 && at < world.steps(); at += stride) {
-        Plan next = plan;
-        next.switches.push_back(at);
-        all_switches(next, count - 1, at + 1, 7, tally);
-        if (testing::Test::HasFatalFailure()) {
-            return;
-        }
-    }
+void all_switches(const Plan& plan, unsigned count, ion_test::Tally& tally) {
+    ion_test::all_switches(plan, count, 7,
+                           [&](const Plan& turns) { return ion_test::run<World>(turns, tally); });
 }
 
 TEST(BroadcastDeath, NobodyDies) {
-    Tally tally;
+    ion_test::Tally tally;
     for (unsigned first = 0; first < parties; ++first) {
         Plan plan;
         plan.first = first;
-        all_switches(plan, 2, 1, 1, tally);
+        all_switches(plan, 2, tally);
     }
-    std::printf("%llu runs\n", static_cast<unsigned long long>(tally.runs));
+    print(tally);
     EXPECT_EQ(tally.deaths, 0u);
 }
 
 TEST(BroadcastDeath, EachAtEveryStep) {
-    Tally tally;
+    ion_test::Tally tally;
     for (unsigned mortal = 0; mortal < parties; ++mortal) {
         for (unsigned death = 0; death < 70; ++death) {
             Plan plan;
             plan.first = death % parties;
-            plan.mortal = mortal;
-            plan.death = death;
-            all_switches(plan, 1, 1, 1, tally);
+            plan.deaths[mortal] = {death};
+            all_switches(plan, 1, tally);
         }
     }
-    std::printf("%llu runs, %llu deaths\n", static_cast<unsigned long long>(tally.runs),
-                static_cast<unsigned long long>(tally.deaths));
+    print(tally);
     EXPECT_GT(tally.deaths, tally.runs / 2);
 }
 
 // Consumer 0 leaves, or lies and is expelled, while the one behind waits for it; the others die, or nobody
 // does.
 void one_parts(Parting how, uint64_t messages) {
-    Tally tally;
+    ion_test::Tally tally;
     for (unsigned first = 0; first < parties; ++first) {
         Plan plan;
         plan.messages = messages;
         plan.parting = how;
         plan.first = first;
-        all_switches(plan, 2, 1, 1, tally);
+        all_switches(plan, 2, tally);
     }
     for (const unsigned mortal : {0u, 2u}) {
         for (unsigned death = 0; death < 100; ++death) {
@@ -321,13 +214,11 @@ void one_parts(Parting how, uint64_t messages) {
             plan.messages = messages;
             plan.parting = how;
             plan.first = death % parties;
-            plan.mortal = mortal;
-            plan.death = death;
-            all_switches(plan, 1, 1, 1, tally);
+            plan.deaths[mortal] = {death};
+            all_switches(plan, 1, tally);
         }
     }
-    std::printf("%llu runs, %llu deaths\n", static_cast<unsigned long long>(tally.runs),
-                static_cast<unsigned long long>(tally.deaths));
+    print(tally);
     EXPECT_GT(tally.deaths, 0u);
 }
 

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/unit/ion/scene.h"
 #include "tests/unit/ion/shared.h"
-#include "tests/unit/ion/stepper.h"
 
 namespace {
 
@@ -19,15 +19,11 @@ using ion::Geometry;
 using ion_test::Party;
 using ion_test::Shared;
 
-struct Plan {
+struct Plan : ion_test::Turns<2> { // 0: the producer, 1: the consumer
     uint64_t messages = 3;
     uint32_t slots = 2;
     bool across = false; // the ends as on two cores
     uint32_t batch = 1;  // 0: by produce and consume
-    bool consumer_first = false;
-    std::vector<unsigned> switches;        // global steps after which the other one goes on
-    std::vector<unsigned> producer_deaths; // of each incarnation: before which of its accesses
-    std::vector<unsigned> consumer_deaths;
 };
 
 struct Payload {
@@ -36,86 +32,25 @@ struct Payload {
 };
 
 template <class HookedProducer, class HookedConsumer>
-class World final : private ion_test::Scheduler {
+class World final : public ion_test::Scene<2> {
   public:
-    explicit World(const Plan& plan) : plan_(plan), memory_(*Geometry::make(plan.slots, 32)) {}
+    explicit World(const Plan& plan) : Scene(plan), plan_(plan), memory_(*Geometry::make(plan.slots, 32)) {}
 
-    // An empty string, or what went wrong.
-    std::string run() {
-        producer_.reset();
-        consumer_.reset();
-        producer_.start([this] { produce(0); });
-        consumer_.start([this] { consume(0); });
-        consumer_runs_ = plan_.consumer_first;
-        while (wrong_.empty() && steps_ < most_steps) {
-            if (switch_is_due()) {
-                consumer_runs_ = !consumer_runs_;
-                ++next_switch_;
-            }
-            if (running().state() != Party::State::ready) {
-                consumer_runs_ = !consumer_runs_;
-            }
-            if (running().state() != Party::State::ready) {
-                break;
-            }
-            if (death_is_due()) {
-                replace();
-            }
-            running().go(*this);
-            if (running().state() != Party::State::ready) {
-                end_of_step();
-            }
-        }
-        if (!wrong_.empty()) {
-            return wrong_;
-        }
-        if (producer_.state() != Party::State::ended || consumer_.state() != Party::State::ended) {
-            return steps_ == most_steps ? "no end" : "both sleep, or one for ever";
-        }
-        return released_ == plan_.messages ? "" : "not all was delivered";
-    }
-
-    [[nodiscard]] unsigned steps() const { return steps_; }
-    [[nodiscard]] unsigned deaths() const { return deaths_; }
     [[nodiscard]] unsigned again() const { return again_; }
 
   private:
-    static constexpr unsigned most_steps = 2000;
-
-    Party& running() { return consumer_runs_ ? consumer_ : producer_; }
-
-    bool go_on() override {
-        end_of_step();
-        return wrong_.empty() && steps_ < most_steps && !switch_is_due() && !death_is_due();
-    }
-
-    void end_of_step() {
-        ++steps_;
-        look_on();
-    }
-
-    [[nodiscard]] bool switch_is_due() const {
-        return next_switch_ < plan_.switches.size() && plan_.switches[next_switch_] == steps_;
-    }
-
-    [[nodiscard]] bool death_is_due() const {
-        const auto& deaths = consumer_runs_ ? plan_.consumer_deaths : plan_.producer_deaths;
-        const unsigned incarnation = consumer_runs_ ? consumer_incarnation_ : producer_incarnation_;
-        const unsigned steps = consumer_runs_ ? consumer_.steps() : producer_.steps();
-        return incarnation < deaths.size() && steps == deaths[incarnation];
-    }
-
-    void replace() {
-        ++deaths_;
-        if (consumer_runs_) {
-            consumer_.start([this, number = ++consumer_incarnation_] { consume(number); });
+    void live(unsigned who, unsigned incarnation) override {
+        if (who == 0) {
+            produce(incarnation);
         } else {
-            producer_.start([this, number = ++producer_incarnation_] { produce(number); });
+            consume(incarnation);
         }
     }
 
+    void finish() override { require(released_ == plan_.messages, "not all was delivered"); }
+
     // What is true of the memory after each step, seen from outside.
-    void look_on() {
+    void look_on() override {
         while (published_.size() < plan_.messages &&
                memory_.slot(published_.size()).sequence == published_.size() + 1) {
             const uint64_t p = published_.size();
@@ -128,11 +63,8 @@ class World final : private ion_test::Scheduler {
         released_ = position;
     }
 
-    void require(bool holds, const char* what) {
-        if (!holds && wrong_.empty()) {
-            wrong_ = what;
-        }
-    }
+    static Party& producer() { return Scene::party(0); }
+    static Party& consumer() { return Scene::party(1); }
 
     template <class End>
     void bell(End& end, Party& other) {
@@ -141,34 +73,18 @@ class World final : private ion_test::Scheduler {
         }
     }
 
-    // Looks until there is something to do, asleep in between. Returns what look said last.
-    template <class End, class Look>
-    Errno wait(End& end, Look look) {
-        Errno now = look();
-        while (now == Errno::again) {
-            end.arm();
-            now = look();
-            if (now == Errno::again) {
-                Party::sleep();
-                now = look();
-            }
-            end.disarm();
-        }
-        return now;
-    }
-
     void produce(unsigned incarnation) {
         HookedProducer out(memory_.base(), memory_.geometry());
         if (incarnation != 0) {
             auto next = HookedProducer::resume(memory_.base(), memory_.geometry());
             if (!next) {
                 require(next.error() == Errno::pipe, "the producer's successor was refused");
-                consumer_.ring(); // the dead one may not have come to it
+                consumer().ring(); // the dead one may not have come to it
                 return;
             }
             out = *next;
             require(out.position() == published_.size(), "the successor does not stand behind the last");
-            bell(out, consumer_);
+            bell(out, consumer());
         }
         while (out.position() < plan_.messages) {
             const Errno now = wait(out, [&] {
@@ -187,10 +103,10 @@ class World final : private ion_test::Scheduler {
             } else {
                 send_batch(out, incarnation);
             }
-            bell(out, consumer_);
+            bell(out, consumer());
         }
         out.close();
-        bell(out, consumer_);
+        bell(out, consumer());
     }
 
     static void fill(std::span<std::byte> slot, uint64_t p, unsigned incarnation) {
@@ -208,7 +124,7 @@ class World final : private ion_test::Scheduler {
         });
         require(sent.has_value(), "produce failed");
         if (sent && *sent) {
-            consumer_.ring();
+            consumer().ring();
         }
     }
 
@@ -243,7 +159,7 @@ class World final : private ion_test::Scheduler {
             }
             in = *next;
             require(in.position() == released_, "the successor does not stand at the first unreleased");
-            bell(in, producer_);
+            bell(in, producer());
         }
         while (true) {
             const Errno now = wait(in, [&] {
@@ -261,7 +177,7 @@ class World final : private ion_test::Scheduler {
                 continue;
             }
             receive(in, incarnation);
-            bell(in, producer_);
+            bell(in, producer());
         }
     }
 
@@ -271,7 +187,7 @@ class World final : private ion_test::Scheduler {
             [&](const ion::Message& message) { look_at(message, in.position(), marked, incarnation); });
         require(got.has_value(), "consume failed");
         if (got && *got) {
-            producer_.ring();
+            producer().ring();
         }
     }
 
@@ -306,47 +222,23 @@ class World final : private ion_test::Scheduler {
 
     Plan plan_;
     Shared memory_;
-    static inline Party producer_; // their stacks are large, and there is one World at a time
-    static inline Party consumer_;
-    ion_test::Stepper stepper_;
-    unsigned producer_incarnation_ = 0;
-    unsigned consumer_incarnation_ = 0;
-    bool consumer_runs_ = false;
-    size_t next_switch_ = 0;
-    unsigned steps_ = 0;
-    unsigned deaths_ = 0;
     unsigned again_ = 0;
     std::vector<Payload> published_;
     uint64_t seen_ = 0;     // messages some consumer has read to the end
     uint64_t released_ = 0; // messages given back
-    std::string wrong_;
 };
 
-struct Tally {
-    uint64_t runs = 0;
-    uint64_t deaths = 0;
+struct Tally : ion_test::Tally {
     uint64_t again = 0;
 };
-
-std::string text(const std::vector<unsigned>& numbers) {
-    std::string all;
-    for (const unsigned n : numbers) {
-        all += " " + std::to_string(n);
-    }
-    return all;
-}
 
 // Returns how many steps it took.
 template <class World>
 unsigned run_in(const Plan& plan, Tally& tally) {
     World world(plan);
-    const std::string wrong = world.run();
-    EXPECT_EQ(wrong, "") << (plan.across ? "across cores, " : "") << "batch " << plan.batch
-                         << (plan.consumer_first ? ", consumer first" : "") << "; switches"
-                         << text(plan.switches) << "; producer dies" << text(plan.producer_deaths)
-                         << "; consumer dies" << text(plan.consumer_deaths);
-    ++tally.runs;
-    tally.deaths += world.deaths();
+    EXPECT_EQ(world.run(), "") << (plan.across ? "across cores, " : "") << "batch " << plan.batch << "; "
+                               << text(plan);
+    tally.add(world);
     tally.again += world.again();
     return world.steps();
 }
@@ -362,26 +254,18 @@ unsigned second_switches() {
     return std::getenv("RUMPK_LONG") != nullptr ? 6 : 25;
 }
 
-// The plan with every place for one switch, and some for a second.
-void all_switches(const Plan& plan, unsigned count, Tally& tally, unsigned from = 1, unsigned stride = 1) {
-    const unsigned steps = run(plan, tally);
-    if (testing::Test::HasFailure() || count == 0) {
-        return;
-    }
-    for (unsigned at = from; at < steps; at += stride) { // a switch behind the end changes nothing
-        Plan next = plan;
-        next.switches.push_back(at);
-        all_switches(next, count - 1, tally, at + 1, second_switches());
-    }
+void all_switches(const Plan& plan, unsigned count, Tally& tally) {
+    ion_test::all_switches(plan, count, second_switches(),
+                           [&](const Plan& turns) { return run(turns, tally); });
 }
 
 template <class With>
 void both_ways(const With& with) {
     for (const uint32_t batch : {0u, 1u, 2u}) {
-        for (const bool consumer_first : {false, true}) {
+        for (const unsigned first : {0u, 1u}) {
             Plan plan;
             plan.batch = batch;
-            plan.consumer_first = consumer_first;
+            plan.first = first;
             with(plan);
         }
     }
@@ -407,7 +291,7 @@ TEST(Death, ProducerAtEveryStep) {
     Tally tally;
     both_ways([&](Plan plan) {
         for (unsigned death = 0; death < most_steps; ++death) {
-            plan.producer_deaths = {death};
+            plan.deaths[0] = {death};
             all_switches(plan, 2, tally);
         }
     });
@@ -420,7 +304,7 @@ TEST(Death, ConsumerAtEveryStep) {
     Tally tally;
     both_ways([&](Plan plan) {
         for (unsigned death = 0; death < most_steps; ++death) {
-            plan.consumer_deaths = {death};
+            plan.deaths[1] = {death};
             all_switches(plan, 2, tally);
         }
     });
@@ -435,12 +319,12 @@ TEST(Death, SuccessorAtEveryStep) {
     both_ways([&](const Plan& plan) {
         for (unsigned first = 0; first < most_steps; ++first) {
             for (unsigned second = 0; second < most_steps; ++second) {
-                Plan deaths = plan;
-                deaths.producer_deaths = {first, second};
-                all_switches(deaths, 0, tally);
-                deaths.producer_deaths = {};
-                deaths.consumer_deaths = {first, second};
-                all_switches(deaths, 0, tally);
+                Plan both = plan;
+                both.deaths[0] = {first, second};
+                all_switches(both, 0, tally);
+                both.deaths[0] = {};
+                both.deaths[1] = {first, second};
+                all_switches(both, 0, tally);
             }
         }
     });
@@ -452,15 +336,15 @@ TEST(Death, BothAtEveryStep) {
     both_ways([&](Plan plan) {
         for (unsigned producer = 0; producer < most_steps; ++producer) {
             for (unsigned consumer = 0; consumer < most_steps; ++consumer) {
-                plan.producer_deaths = {producer};
-                plan.consumer_deaths = {consumer};
+                plan.deaths[0] = {producer};
+                plan.deaths[1] = {consumer};
                 all_switches(plan, 0, tally);
             }
         }
         for (unsigned producer = 0; producer < most_steps; producer += 2) {
             for (unsigned consumer = 1; consumer < most_steps; consumer += 3) {
-                plan.producer_deaths = {producer};
-                plan.consumer_deaths = {consumer};
+                plan.deaths[0] = {producer};
+                plan.deaths[1] = {consumer};
                 all_switches(plan, 1, tally);
             }
         }
@@ -476,14 +360,14 @@ TEST(Death, AcrossCores) {
         plan.slots = 16;
         plan.messages = 5;
         for (unsigned death = 0; death < 2 * most_steps; ++death) {
-            plan.producer_deaths = {death};
-            plan.consumer_deaths = {};
+            plan.deaths[0] = {death};
+            plan.deaths[1] = {};
             all_switches(plan, 1, tally);
-            plan.producer_deaths = {};
-            plan.consumer_deaths = {death};
+            plan.deaths[0] = {};
+            plan.deaths[1] = {death};
             all_switches(plan, 1, tally);
-            plan.producer_deaths = {death, 7};
-            plan.consumer_deaths = {death};
+            plan.deaths[0] = {death, 7};
+            plan.deaths[1] = {death};
             all_switches(plan, 0, tally);
         }
     });
