@@ -365,6 +365,9 @@ void Scheduler::forget(Fiber& fiber) {
         forget_deadline(fiber);
     }
     fiber.state = FiberState::free;
+    if (timed_ == &fiber) {
+        timed_ = nullptr; // its block may begin another life before this core goes on
+    }
 }
 
 void Scheduler::abandon(Fiber& fiber) {

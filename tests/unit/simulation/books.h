@@ -23,6 +23,7 @@ struct Life {
     bool begun = false;
     bool finished = false;  // it has done what it wanted, or what ends it
     bool refused = false;   // spawn said no
+    bool budgeted = false;  // it ends when it has used up its budget for the third time
     bool hunted = false;    // somebody has tried to kill it
     bool dead = false;      // somebody was told that it is killed
     bool parked = false;    // waits for a bell without a deadline

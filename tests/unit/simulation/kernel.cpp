@@ -106,6 +106,7 @@ void describe(rumpk_boot_cell& cell, uint32_t window, const CellPlan& plan) {
         cell.supervisor = {RUMPK_RESTART_ALWAYS, 0, RUMPK_RESTARTS_MAX, 1, 0, 0, 0};
     }
     cell.supervisor.manager = window == 0 ? 0 : 1;
+    cell.budgets = static_cast<uint32_t>(plan.budgets.size());
 }
 
 } // namespace
@@ -159,9 +160,12 @@ std::span<const std::byte> make_image(std::span<const CellPlan> plans) {
              .shares = 0,
              .reserved = {}};
     auto* const cells = reinterpret_cast<rumpk_boot_cell*>(base + sizeof(rumpk_boot_table));
+    auto* budget = reinterpret_cast<rumpk_meta_budget*>(cells + plans.size());
     uint64_t offset = page;
     for (uint32_t window = 0; window < plans.size(); ++window) {
         describe(cells[window], window, plans[window]);
+        cells[window].budgets_offset = static_cast<uint32_t>(reinterpret_cast<std::byte*>(budget) - base);
+        budget = std::ranges::copy(plans[window].budgets, budget).out;
         cells[window].elf_offset = offset;
         cells[window].elf_size = programs[window].size();
         copy_words(base + offset, programs[window].data(), programs[window].size());

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <span>
 
+#include "abi/call.h"
+
 namespace rumpk::simulated {
 
 using Body = void (*)(uint64_t);
@@ -19,6 +21,7 @@ struct CellPlan {
     uint32_t home_tier = 2;
     uint32_t tier_ceiling = 0;
     bool restarts = false; // whenever it ends
+    std::span<const rumpk_meta_budget> budgets{};
 };
 
 inline constexpr uint64_t map_pages = 8;         // what the cell may map

@@ -29,14 +29,18 @@ void spawn_one(uint64_t self) {
     args.argument = child;
     args.tier =
         static_cast<uint32_t>(books.plan.tier_ceiling + draw(RUMPK_TIER_COUNT - books.plan.tier_ceiling));
+    args.budget =
+        books.plan.budgets != 0 && draw(3) == 0 ? 1 + static_cast<uint32_t>(draw(books.plan.budgets)) : 0;
     args.core = draw(5) == 0 ? RUMPK_SPAWN_ANY_CORE : static_cast<uint32_t>(draw(books.plan.cores));
     Life& made = books.lives[child];
     made.tier = args.tier;
     made.born = now();
+    made.budgeted = args.budget != 0 || books.lives[self].budgeted; // nobody escapes his own by a spawn
+    made.hunted = made.budgeted;
     made.core = args.core == RUMPK_SPAWN_ANY_CORE ? this_core() : args.core;
     const int64_t id = in_call(self, "spawn", [&] { return rumpk_call_spawn(scratch_address(&args)); });
     if (id < 0) {
-        check(id == -RUMPK_ENOMEM, "spawn gives another error than ENOMEM");
+        check(id == -RUMPK_ENOMEM || (id == -RUMPK_EBUSY && made.budgeted), "spawn gives another error");
         made.refused = true;
         return;
     }
@@ -177,6 +181,8 @@ void describe_one(uint64_t self) {
     }
     check(id == 0 || what.id == id, "another fiber is described");
     check(what.tier < RUMPK_TIER_COUNT && what.core < the_books().plan.cores, "a tier or core is not one");
+    check((what.budget != 0) == the_books().lives[target].budgeted && what.strikes <= 3, "its budget");
+    the_books().report.overran += what.strikes >= 2 ? 1 : 0;
     check(what.run_ns <= now() - the_books().lives[target].born, "a fiber has run for longer than it lives");
 }
 

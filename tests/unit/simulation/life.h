@@ -25,6 +25,7 @@ struct LifePlan {
     uint32_t tier_ceiling = 0;
     uint32_t cores = 1;
     uint32_t restarts = 0; // of End::anew
+    uint32_t budgets = 0;  // of the cell
     bool pledged = false;  // who calls unveil ends
     bool beside = false;   // there is another cell
     std::string input;     // what the first fiber must get
@@ -35,8 +36,9 @@ struct LifeReport {
     std::string output; // of the cell: this, or a beginning of it where it did not end by itself
     uint32_t lives = 0;
     uint32_t killed = 0;
-    uint32_t broken = 0; // pledges, of which the kernel has said so
-    uint32_t anew = 0;   // times that the cell has begun anew
+    uint32_t broken = 0;  // pledges, of which the kernel has said so
+    uint32_t overran = 0; // fibers seen with two strikes or more
+    uint32_t anew = 0;    // times that the cell has begun anew
 };
 
 // Before the machine runs.

@@ -90,6 +90,20 @@ std::string draw_input(std::mt19937_64& random) {
     return input;
 }
 
+// Short ones, of which fibers use up some.
+std::span<const rumpk_meta_budget> draw_budgets(std::mt19937_64& random) {
+    static std::array<rumpk_meta_budget, 2> budgets;
+    for (rumpk_meta_budget& one : budgets) {
+        const auto run = static_cast<uint32_t>(1 + random() % 8);
+        one = {.size = sizeof one,
+               .fibers = 1,
+               .run_us = run,
+               .window_us = run + 1 + static_cast<uint32_t>(random() % 60),
+               .name = {'b'}};
+    }
+    return std::span(budgets).first(random() % 3);
+}
+
 CellPlan draw_beside(std::mt19937_64& random) {
     const auto home_tier = static_cast<uint32_t>(random() % 4);
     const CellPlan drawn{.body = live_beside,
@@ -104,7 +118,7 @@ CellPlan draw_beside(std::mt19937_64& random) {
 }
 
 struct Totals {
-    uint64_t points, lives, killed, broken, halted, panics, anew, beside;
+    uint64_t points, lives, killed, broken, overran, halted, panics, anew, beside;
 } totals;
 
 void one_run(uint64_t seed) {
@@ -137,6 +151,8 @@ void one_run(uint64_t seed) {
     // A pledge has no promise to end another cell.
     lives.beside = below(2) == 0 && !lives.pledged;
     cells[1] = draw_beside(random);
+    cell.budgets = draw_budgets(random);
+    lives.budgets = static_cast<uint32_t>(cell.budgets.size());
     set_kernel_back();
     plan_lives(lives);
     Plan plan;
@@ -159,6 +175,7 @@ void one_run(uint64_t seed) {
         totals.lives += report.lives;
         totals.killed += report.killed;
         totals.broken += report.broken;
+        totals.overran += report.overran;
         totals.halted += lives.end == End::cell_ends ? 1 : 0;
         totals.panics += end.code == RUMPK_EXIT_PANIC ? 1 : 0;
         const size_t panic = end.line.find("panic: ");
@@ -202,9 +219,10 @@ int main(int argc, char** argv) {
     const auto number = [](uint64_t what) { return static_cast<unsigned long long>(what); };
     std::printf(
         "%llu seeds from %llu: all well; %llu points, %llu fibers, %llu killed, %llu broken pledges, %llu "
-        "cells ended in the midst, %llu begun anew, %llu lives beside, %llu panics\n",
+        "seen with "
+        "two strikes, %llu cells ended in the midst, %llu begun anew, %llu lives beside, %llu panics\n",
         number(count), number(first), number(totals.points), number(totals.lives), number(totals.killed),
-        number(totals.broken), number(totals.halted), number(totals.anew), number(totals.beside),
-        number(totals.panics));
+        number(totals.broken), number(totals.overran), number(totals.halted), number(totals.anew),
+        number(totals.beside), number(totals.panics));
     return 0;
 }
