@@ -25,6 +25,8 @@ struct Life {
     bool refused = false;   // spawn said no
     bool budgeted = false;  // it ends when it has used up its budget for the third time
     bool hunted = false;    // somebody has tried to kill it
+    uint64_t watchers = 0;  // who have asked to be rung at its end
+    uint64_t watcher = 0;   // the only one, where the kernel has said yes
     bool dead = false;      // somebody was told that it is killed
     bool parked = false;    // waits for a bell without a deadline
     uint64_t pages = 0;     // that it has mapped

@@ -72,12 +72,18 @@ void kill_one(uint64_t self) {
     if (target == self) {
         books.lives[self].finished = true;
     }
+    const bool watched = victim.watchers == 1 && victim.watcher != 0;
+    Life* const watcher = watched ? &books.lives[victim.watcher] : nullptr;
+    const uint64_t counted = watched ? ++watcher->rung : 0; // before the bell
     const int64_t killed = in_call(self, "kill", [&] { return rumpk_call_kill(victim.id, 1 + draw(255)); });
     check(killed == 0 || killed == -RUMPK_ESRCH, "kill gives another error than ESRCH");
     check(target != self, "a fiber killed itself and goes on");
     if (killed == 0) {
         check(!victim.dead, "a fiber was killed twice");
         victim.dead = true;
+        if (watcher != nullptr && victim.watchers == 1) { // else somebody has asked meanwhile
+            watcher->must_hear = std::max(watcher->must_hear, counted);
+        }
         ++books.report.killed;
     }
 }
@@ -113,6 +119,22 @@ void sleep(uint64_t self, uint64_t channels) {
     } else {
         check(taken > 0 && (taken & ~static_cast<int64_t>(channels)) == 0,
               "a wait gives what it was not for");
+    }
+}
+
+// Of several that watch one the last is rung: which one that was the books know of the only one alone.
+void watch_one(uint64_t self) {
+    Life& watched = the_books().lives[somebody_known(self)];
+    const bool only = ++watched.watchers == 1;
+    uint64_t* const ids = scratch(self).ids;
+    ids[0] = watched.id;
+    const int64_t got = in_call(self, "watch", [&] {
+        return rumpk_call_yield(0, 0, 0, RUMPK_YIELD_NOWAIT | RUMPK_YIELD_END, scratch_address(ids), 1);
+    });
+    check(got == 0 || got == -RUMPK_ESRCH || (got == -RUMPK_EPERM && this_core() != the_books().home_core),
+          "watch gives another error");
+    if (got == 0 && only) {
+        watched.watcher = self;
     }
 }
 
@@ -257,7 +279,7 @@ void break_the_pledge(uint64_t self) {
 }
 
 void one_turn(uint64_t self) {
-    switch (draw(25)) {
+    switch (draw(26)) {
     case 0:
     case 1:
         return spawn_one(self);
@@ -292,6 +314,8 @@ void one_turn(uint64_t self) {
     case 19:
         return draw(4) == 0 ? break_the_pledge(self) : end_other(self);
     case 20:
+        return watch_one(self);
+    case 21:
         return describe_one(self);
     default:
         for (uint64_t left = draw(30); left > 0; --left) {
