@@ -25,6 +25,7 @@ struct Memory {
 struct Beside {
     uint32_t home_tier = 0;
     uint32_t tier_ceiling = 0;
+    uint32_t cores = 1;
     uint64_t begun = 0;
     uint64_t turns = 0; // of all: the more there were, the longer is slept, so that every run ends
 } beside;
@@ -50,7 +51,8 @@ void spawn_one() {
     args.entry = entry_address() + RUMPK_WINDOW_SIZE;
     args.argument = 1;
     args.tier = static_cast<uint32_t>(beside.tier_ceiling + draw(RUMPK_TIER_COUNT - beside.tier_ceiling));
-    args.core = RUMPK_SPAWN_ANY_CORE;
+    args.core =
+        beside.cores == 1 || draw(3) == 0 ? RUMPK_SPAWN_ANY_CORE : static_cast<uint32_t>(draw(beside.cores));
     const int64_t id = in_call([&] { return rumpk_call_spawn(reinterpret_cast<uintptr_t>(&args)); });
     check(id > 0 || id == -RUMPK_ENOMEM, "spawn beside gives another error than ENOMEM");
 }
@@ -64,8 +66,8 @@ void sleep() {
 
 } // namespace
 
-void plan_beside(uint32_t home_tier, uint32_t tier_ceiling) {
-    beside = {home_tier, tier_ceiling, 0, 0};
+void plan_beside(uint32_t home_tier, uint32_t tier_ceiling, uint32_t cores) {
+    beside = {home_tier, tier_ceiling, cores, 0, 0};
 }
 
 void live_beside(uint64_t argument) {

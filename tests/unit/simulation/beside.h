@@ -8,8 +8,8 @@
 
 namespace rumpk::simulated {
 
-// Before the machine runs. In which tiers it may have fibers.
-void plan_beside(uint32_t home_tier, uint32_t tier_ceiling);
+// Before the machine runs. In which tiers it may have fibers, and on how many of its cores.
+void plan_beside(uint32_t home_tier, uint32_t tier_ceiling, uint32_t cores);
 // The entry of every fiber of it.
 void live_beside(uint64_t argument);
 // By a fiber of the first cell, on its home core: ends the other.

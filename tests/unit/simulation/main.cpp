@@ -104,16 +104,16 @@ std::span<const rumpk_meta_budget> draw_budgets(std::mt19937_64& random) {
     return std::span(budgets).first(random() % 3);
 }
 
-CellPlan draw_beside(std::mt19937_64& random) {
+CellPlan draw_beside(std::mt19937_64& random, uint32_t cores) {
     const auto home_tier = static_cast<uint32_t>(random() % 4);
     const CellPlan drawn{.body = live_beside,
-                         .cores = 1,
+                         .cores = cores == 1 ? 1U : 64U,
                          .fibers = 2 + static_cast<uint32_t>(random() % 8),
                          .fiber_stack = 1024,
                          .home_tier = home_tier,
                          .tier_ceiling = static_cast<uint32_t>(random() % (home_tier + 1)),
                          .restarts = true};
-    plan_beside(drawn.home_tier, drawn.tier_ceiling);
+    plan_beside(drawn.home_tier, drawn.tier_ceiling, cores);
     return drawn;
 }
 
@@ -150,7 +150,7 @@ void one_run(uint64_t seed) {
     lives.input = draw_input(random);
     // A pledge has no promise to end another cell.
     lives.beside = below(2) == 0 && !lives.pledged;
-    cells[1] = draw_beside(random);
+    cells[1] = draw_beside(random, below(2) == 0 ? 1 : lives.cores);
     cell.budgets = draw_budgets(random);
     lives.budgets = static_cast<uint32_t>(cell.budgets.size());
     set_kernel_back();
