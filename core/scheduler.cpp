@@ -80,7 +80,7 @@ inline void Scheduler::check_canary(const Fiber& fiber) const {
     }
 }
 
-// What the stretch before was long.
+// Returns how long the stretch before was, in ticks.
 inline uint64_t Scheduler::begin_stretch(uint64_t at) {
     const uint64_t before = since_;
     since_ = at;

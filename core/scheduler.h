@@ -303,7 +303,7 @@ class Scheduler {
     [[gnu::noinline]] void exit_elsewhere();
     void count_times(Fiber* previous, Why why, Fiber* next);
     [[noreturn]] void leave(Switch how);
-    uint64_t begin_stretch(uint64_t at);
+    [[nodiscard]] uint64_t begin_stretch(uint64_t at);
     // scheduler_budget.cpp
     void demote_if_due(Fiber& fiber);
     void start_budget(const Fiber* fiber);
