@@ -108,7 +108,9 @@ class Scheduler {
     void count_time();
     [[nodiscard]] bool counts_time() const { return attends(Attention::counting); }
     [[nodiscard]] Instant counts_since() const { return counts_since_; }
-    // Of a fiber of this core: what it has used since it was last given the core included. Any core may look.
+    // Of a fiber of this core: what it has used since it was last given the core included. Any core may look;
+    // where stores are seen in another order it may be told a stretch too much or too little. Nothing is
+    // decided by it.
     [[nodiscard]] Nanoseconds run_time(const Fiber& fiber) const;
 
     // A fiber of this core begins, with a context.
