@@ -218,9 +218,9 @@ int main(int argc, char** argv) {
     }
     const auto number = [](uint64_t what) { return static_cast<unsigned long long>(what); };
     std::printf(
-        "%llu seeds from %llu: all well; %llu points, %llu fibers, %llu killed, %llu broken pledges, %llu "
-        "seen with "
-        "two strikes, %llu cells ended in the midst, %llu begun anew, %llu lives beside, %llu panics\n",
+        "%llu seeds from %llu: all well; %llu points, %llu fibers, %llu killed, %llu broken pledges, "
+        "%llu seen with two strikes, %llu cells ended in the midst, %llu begun anew, %llu lives beside, "
+        "%llu panics\n",
         number(count), number(first), number(totals.points), number(totals.lives), number(totals.killed),
         number(totals.broken), number(totals.overran), number(totals.halted), number(totals.anew),
         number(totals.beside), number(totals.panics));
