@@ -3,7 +3,8 @@
 // Spawning, and joining by a latch in the fiber's task.
 //
 // A task is freed by home-tier fibers only, never by the fiber itself: a bare one has no heap, and an
-// ending one still stands on its stack. Those let go while they ran are swept at the next spawn.
+// ending one still stands on its stack. Those let go while they ran stand in a ring, and each spawn and each
+// letting go looks at two of them: so nothing here takes longer the more fibers there are.
 #include <array>
 #include <atomic>
 #include <cstdlib>
@@ -22,8 +23,11 @@ using detail::Task;
 
 constexpr uint32_t pooled_stack_max = 4096; // bytes; abi/call.h, rumpk_spawn_args::stack_size
 constexpr size_t stack_alignment = 16;
+constexpr int looked_at_once = 2;
 
-constinit Task* tasks = nullptr; // touched by home-tier fibers only
+// Both are touched by home-tier fibers only, which take turns; none of them waits while it changes them.
+constinit Task** of_slot = nullptr;    // the youngest task of each of the cell's fiber slots
+constinit Task* let_go_last = nullptr; // the ring of those let go: whom a sweep has looked at last
 
 [[nodiscard]] std::atomic_ref<uint32_t> done_flag(Task& task) {
     return std::atomic_ref(task.done);
@@ -41,13 +45,24 @@ void finish(Task& task, int64_t code) {
     }
 }
 
+// The lower half of a fiber's id is its slot, the upper counts the slot's lives (abi/call.h).
+[[nodiscard]] uint32_t slot_of(FiberId fiber) {
+    return static_cast<uint32_t>(static_cast<uint64_t>(fiber));
+}
+
+[[nodiscard]] bool is_younger(FiberId fiber, FiberId other) {
+    const uint64_t lives = (static_cast<uint64_t>(fiber) >> 32) - (static_cast<uint64_t>(other) >> 32);
+    return static_cast<int32_t>(lives) > 0;
+}
+
+// The task of a fiber that has one and is not done.
 [[nodiscard]] Task* task_of(FiberId fiber) {
-    Task* task = tasks;
-    while (task != nullptr &&
-           (task->fiber != fiber || done_flag(*task).load(std::memory_order_acquire) != 0)) {
-        task = task->next;
+    if (of_slot == nullptr || slot_of(fiber) >= detail::process.self.fiber_slots) {
+        return nullptr;
     }
-    return task;
+    Task* const task = of_slot[slot_of(fiber)];
+    const bool is_its = task != nullptr && task->fiber == fiber;
+    return is_its && done_flag(*task).load(std::memory_order_acquire) == 0 ? task : nullptr;
 }
 
 // It has ended. If it has not said so itself, then it was killed, and who did it has not come to say so yet;
@@ -74,44 +89,71 @@ Result<uint64_t> wait_for_end(Task& task, uint64_t channels, uint64_t deadline, 
     return call::meta(RUMPK_META_FIBER, {}, static_cast<uint64_t>(fiber)).has_value();
 }
 
-// Has it left its stack, too? A lower tier's fiber says that it is done and is then overtaken.
-[[nodiscard]] bool is_gone(Task& task) {
-    return done_flag(task).load(std::memory_order_acquire) != 0 && !exists(task.fiber);
+void free_task(Task& task) {
+    if (Task*& place = of_slot[slot_of(task.fiber)]; place == &task) {
+        place = nullptr;
+    }
+    free(task.stack);
+    task.destroy(task);
 }
 
-// Frees what has ended and is held by nobody. A callable's end may itself let go of fibers, and come here, or
-// wait: so what is freed has left the list before.
-void sweep() {
-    Task* ended = nullptr;
-    for (Task** at = &tasks; *at != nullptr;) {
-        Task& task = **at;
-        if (!task.held && is_gone(task)) {
-            *at = std::exchange(task.next, ended);
-            ended = &task;
-        } else {
-            at = &task.next;
+// Behind the one that was looked at last: its turn comes when all others have had theirs.
+void add_to_ring(Task& task) {
+    if (let_go_last == nullptr) {
+        task.next = &task;
+    } else {
+        task.next = std::exchange(let_go_last->next, &task);
+    }
+    let_go_last = &task;
+}
+
+// The next of the ring if its fiber has ended, out of the ring; else the ring is turned on, and nullptr. By
+// the kernel's word and not the task's: a lower tier's fiber says that it is done and is then overtaken while
+// it stands on its stack, and one that the kernel has ended says nothing.
+[[nodiscard]] Task* take_ended() {
+    Task& task = *let_go_last->next;
+    if (exists(task.fiber)) {
+        let_go_last = &task;
+        return nullptr;
+    }
+    if (let_go_last == &task) {
+        let_go_last = nullptr;
+    } else {
+        let_go_last->next = task.next;
+    }
+    return &task;
+}
+
+// Frees what has ended of so many that were let go. A callable's end may itself let go of fibers, and come
+// here, or wait: so what is freed has left the ring before.
+void sweep(int looked_at) {
+    for (; looked_at > 0 && let_go_last != nullptr; --looked_at) {
+        if (Task* const ended = take_ended(); ended != nullptr) {
+            free_task(*ended);
         }
     }
-    while (ended != nullptr) {
-        Task& task = *std::exchange(ended, ended->next);
-        free(task.stack);
-        task.destroy(task);
-    }
 }
 
-// Out of the list, wherever it is: others may have come before it meanwhile.
-void unlink(const Task& task) {
-    Task** at = &tasks;
-    while (*at != &task) {
-        at = &(*at)->next;
+// False: no heap is left for them.
+[[nodiscard]] bool has_places() {
+    if (of_slot == nullptr) {
+        of_slot = static_cast<Task**>(calloc(detail::process.self.fiber_slots, sizeof(Task*)));
     }
-    *at = task.next;
+    return of_slot != nullptr;
+}
+
+// The task's fiber is known. On another core it may have ended before its spawner came to know it, and
+// another task begun in the slot: that keeps the place.
+void give_place(Task& task) {
+    Task*& place = of_slot[slot_of(task.fiber)];
+    if (place == nullptr || is_younger(task.fiber, place->fiber)) {
+        place = &task;
+    }
 }
 
 // The first function of a fiber with a task.
 void run_task(uint64_t argument) {
     Task& task = *reinterpret_cast<Task*>(static_cast<uintptr_t>(argument));
-    task.fiber = self(); // a higher tier runs before spawn has told its caller
     task.run(task);
     finish(task, 0);
 }
@@ -169,7 +211,7 @@ void exit_fiber(int64_t code) {
 namespace detail {
 
 Result<void> start(Task& task, const FiberOptions& options) {
-    sweep();
+    sweep(looked_at_once);
     FiberOptions own = options;
     if (options.stack.empty() && options.stack_size > pooled_stack_max) {
         task.stack = memalign(stack_alignment, options.stack_size);
@@ -178,15 +220,14 @@ Result<void> start(Task& task, const FiberOptions& options) {
         }
         own.stack = std::span(static_cast<std::byte*>(task.stack), options.stack_size);
     }
-    task.next = tasks;
-    tasks = &task;
-    const auto fiber = spawn(run_task, reinterpret_cast<uintptr_t>(&task), own);
+    const auto fiber = has_places() ? spawn(run_task, reinterpret_cast<uintptr_t>(&task), own)
+                                    : Result<FiberId>(error(Errno::nomem));
     if (!fiber) {
-        unlink(task);
         free(task.stack);
         return error(fiber.error());
     }
     task.fiber = *fiber;
+    give_place(task);
     return {};
 }
 
@@ -232,8 +273,12 @@ Result<int64_t> join(Task& task, Instant deadline) {
 }
 
 void let_go(Task& task) {
-    task.held = false;
-    sweep();
+    if (exists(task.fiber)) {
+        add_to_ring(task);
+    } else {
+        free_task(task);
+    }
+    sweep(looked_at_once);
 }
 
 } // namespace detail

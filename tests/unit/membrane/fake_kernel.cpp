@@ -149,6 +149,7 @@ FakeKernel::FakeKernel() : memory_(2 * ring_bytes + 63) {
     shown.ring[RUMPK_RING_RX] = {start, slots, slot_size};
     shown.ring[RUMPK_RING_TX] = {start + ring_bytes, slots, slot_size};
     nexus::detail::process = {};
+    nexus::detail::process.self.fiber_slots = fiber_slots;
 }
 
 FakeKernel::~FakeKernel() {

@@ -20,6 +20,7 @@ namespace test {
 
 inline constexpr uint32_t slots = 4;
 inline constexpr uint32_t slot_size = 48;
+inline constexpr uint32_t fiber_slots = 128; // of the cell
 inline constexpr uint32_t capacity = slot_size - RUMPK_SLOT_HEADER_SIZE;
 
 struct Yield {

@@ -2,9 +2,11 @@
 //
 // Spawning and joining. The test runs a fiber's entry when it likes, on its own stack. What is freed too
 // early or never, AddressSanitizer says.
+#include <algorithm>
 #include <gtest/gtest.h>
 #include <map>
 #include <memory>
+#include <vector>
 
 #include "nexus/fiber.h"
 #include "tests/unit/membrane/fake_kernel.h"
@@ -18,23 +20,38 @@ using nexus::FiberId;
 class FiberTest : public testing::Test {
   protected:
     FiberTest() {
-        kernel_.on_spawn = [this](const rumpk_spawn_args& args) {
-            last_ = args;
-            const uint64_t id = next_++;
-            alive_[id] = args;
-            return static_cast<int64_t>(id);
-        };
+        kernel_.on_spawn = [this](const rumpk_spawn_args& args) { return begin(args); };
         kernel_.on_kill = [this](uint64_t id, uint64_t) -> int64_t {
             return alive_.erase(id) != 0 ? 0 : -RUMPK_ESRCH;
         };
-        kernel_.is_alive = [this](uint64_t id) { return alive_.contains(id); };
+        kernel_.is_alive = [this](uint64_t id) {
+            ++looked_for_;
+            return alive_.contains(id);
+        };
     }
 
+    // What the test let go is freed by spawns; AddressSanitizer finds what is not.
     ~FiberTest() override {
         alive_.clear();
-        (void)nexus::spawn([] {})->kill(); // sweeps what the test let go
-        auto last = nexus::spawn([] {});
-        run(last->id());
+        for (uint32_t i = 0; i < test::fiber_slots / 2; ++i) {
+            (void)nexus::spawn([] {})->kill();
+        }
+    }
+
+    int64_t begin(const rumpk_spawn_args& args) {
+        last_ = args;
+        uint32_t slot = 1;
+        while (is_taken(slot)) {
+            ++slot;
+        }
+        const uint64_t id = ++lives_ << 32 | slot;
+        alive_[id] = args;
+        return static_cast<int64_t>(id);
+    }
+
+    [[nodiscard]] bool is_taken(uint32_t slot) const {
+        return std::ranges::any_of(
+            alive_, [&](const auto& fiber) { return static_cast<uint32_t>(fiber.first) == slot; });
     }
 
     // The fiber's whole life.
@@ -50,7 +67,8 @@ class FiberTest : public testing::Test {
     test::FakeKernel kernel_;
     std::map<uint64_t, rumpk_spawn_args> alive_;
     rumpk_spawn_args last_{};
-    uint64_t next_ = 0x1'0000'0001;
+    uint32_t looked_for_ = 0;          // fibers, whether they live
+    static inline uint64_t lives_ = 0; // of all slots, over all tests: the membrane remembers its own
 };
 
 void entry(uint64_t) {}
@@ -228,11 +246,7 @@ TEST_F(FiberTest, a_refused_spawn_leaves_nothing) {
     const auto life = std::make_shared<int>(1);
     EXPECT_EQ(nexus::spawn([life] {}, {.stack_size = 8192}).error(), Errno::perm);
     EXPECT_EQ(life.use_count(), 1);
-    kernel_.on_spawn = [this](const rumpk_spawn_args& args) {
-        const uint64_t id = next_++;
-        alive_[id] = args;
-        return static_cast<int64_t>(id);
-    };
+    kernel_.on_spawn = [this](const rumpk_spawn_args& args) { return begin(args); };
 }
 
 // Its callable's end lets go of a younger one, from within the sweep that frees its own task.
@@ -265,6 +279,83 @@ TEST_F(FiberTest, a_refused_spawn_takes_nobody_elses_along) {
     EXPECT_TRUE(other.kill(7));
     EXPECT_EQ(other.join(), -7) << "who kills still finds it";
     kernel_.on_spawn = spawns;
+}
+
+// Its own code cannot say that it is done.
+TEST_F(FiberTest, a_detached_one_that_the_kernel_ended_is_freed) {
+    const auto life = std::make_shared<int>(1);
+    const FiberId id = nexus::spawn([life] {}, {.stack_size = 8192})->id();
+    alive_.erase(static_cast<uint64_t>(id));
+    auto other = nexus::spawn([] {});
+    EXPECT_EQ(life.use_count(), 1);
+    run(other->id());
+}
+
+TEST_F(FiberTest, the_turn_of_each_that_was_let_go_comes) {
+    constexpr int many = 60;
+    const auto life = std::make_shared<int>(1);
+    for (int i = 0; i < many; ++i) {
+        nexus::spawn([life] {})->detach();
+    }
+    EXPECT_EQ(life.use_count(), 1 + many);
+    // Every third lives on. The others are gone when as many have begun as were let go.
+    for (auto at = alive_.begin(); at != alive_.end();) {
+        at = static_cast<uint32_t>(at->first) % 3 == 0 ? std::next(at) : alive_.erase(at);
+    }
+    std::vector<nexus::Fiber> others;
+    for (int i = 0; i < many / 2; ++i) {
+        others.push_back(*nexus::spawn([] {}));
+    }
+    EXPECT_EQ(life.use_count(), 1 + many / 3);
+}
+
+TEST_F(FiberTest, a_spawn_and_a_kill_look_at_as_few_beside_a_hundred_as_beside_three) {
+    const auto looks = [this] {
+        looked_for_ = 0;
+        auto fiber = nexus::spawn([] {});
+        EXPECT_TRUE(fiber->kill());
+        fiber->detach();
+        return looked_for_;
+    };
+    for (int i = 0; i < 3; ++i) {
+        nexus::spawn([] {})->detach();
+    }
+    const uint32_t beside_three = looks();
+    for (int i = 0; i < 100; ++i) {
+        nexus::spawn([] {})->detach();
+    }
+    EXPECT_EQ(looks(), beside_three);
+    EXPECT_EQ(beside_three, 5u) << "two at the spawn, two when it was let go, and itself";
+}
+
+TEST_F(FiberTest, whoever_is_no_fiber_of_the_cell_is_the_kernels_to_refuse) {
+    auto fiber = nexus::spawn([] {});
+    EXPECT_EQ(nexus::kill(FiberId{uint64_t{1} << 32 | test::fiber_slots}), error(Errno::srch));
+    EXPECT_EQ(nexus::kill(FiberId{UINT64_MAX}), error(Errno::srch));
+    EXPECT_EQ(nexus::kill(FiberId::none), error(Errno::srch));
+    run(fiber->id());
+}
+
+// On another core it ends before its spawner learns its name, and its slot has begun another life by then.
+TEST_F(FiberTest, who_comes_late_leaves_the_slots_place_to_the_younger) {
+    nexus::Fiber younger;
+    bool is_elder = true;
+    kernel_.on_spawn = [&](const rumpk_spawn_args& args) -> int64_t {
+        const int64_t elder = begin(args);
+        if (!std::exchange(is_elder, false)) {
+            return elder;
+        }
+        alive_.erase(static_cast<uint64_t>(elder));
+        younger = *nexus::spawn([] {});
+        EXPECT_EQ(static_cast<uint32_t>(younger.id()), static_cast<uint32_t>(elder)) << "the same slot";
+        return elder;
+    };
+    auto elder = nexus::spawn([] {});
+    EXPECT_EQ(elder->kill(3), error(Errno::srch));
+    EXPECT_TRUE(younger.kill(7));
+    kernel_.on_wait = [](const test::Yield&) -> int64_t { return -RUMPK_ESRCH; };
+    EXPECT_EQ(younger.join(), -7) << "who kills still finds it";
+    kernel_.on_spawn = [this](const rumpk_spawn_args& args) { return begin(args); };
 }
 
 } // namespace
