@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Tasks with the real kernel under them: deadlines, channels within the fiber, from other fibers and from a
-// higher tier, ends of fibers, cancellation, memory that runs out.
+// higher tier, rings of a spawned fiber's, ends of fibers, cancellation, memory that runs out.
 #include <cstring>
 
 #include <nexus/meta.h>
+#include <nexus/ring.h>
 #include <nexus/task.h>
 
 #include "tests/apps/check.h"
@@ -104,6 +105,74 @@ void between(tasks& here) {
     test::check("channels between fibers", here.run(both(here, feeder)) == 1001000L);
 }
 
+// Rings of two slots, so that each side sleeps at both of its own all the time.
+using Ring = nexus::ring<long>;
+constexpr nexus::RingShape small = {.slots = 2, .slot_size = 32};
+
+task<long> receives(tasks& here, Ring::receiver& from) {
+    long total = 0;
+    while (co_await here.readable(from.end(), from.wait_channels())) {
+        const auto value = from.try_receive();
+        if (!value) {
+            break; // EPIPE
+        }
+        total += *value;
+    }
+    co_return total;
+}
+
+task<bool> sends(tasks& here, Ring::sender& to, long count) {
+    bool all = true;
+    for (long i = 1; i <= count; ++i) {
+        all &=
+            (co_await here.writable(to.end(), to.wait_channels())).has_value() && to.try_send(i).has_value();
+    }
+    to.close();
+    co_return all;
+}
+
+// What comes over the fiber's one ring goes out over its other, doubled.
+task<bool> passes_on(tasks& here, Ring::receiver& from, Ring::sender& to) {
+    bool all = true;
+    while (co_await here.readable(from.end(), from.wait_channels())) {
+        const auto value = from.try_receive();
+        if (!value) {
+            break;
+        }
+        all &= (co_await here.writable(to.end(), to.wait_channels())).has_value() &&
+               to.try_send(*value * 2).has_value();
+    }
+    to.close();
+    co_return all;
+}
+
+void over_rings(tasks& here) {
+    auto fiber = *nexus::spawn(
+        [] {
+            alignas(4096) static std::byte own[4 * 4096];
+            tasks there{own};
+            auto in = *Ring::receiver::open(*nexus::meta_ring(nexus::RingEnd::rx),
+                                            nexus::RingBell::of_own(nexus::RingEnd::rx));
+            auto out = *Ring::sender::open(*nexus::meta_ring(nexus::RingEnd::tx),
+                                           nexus::RingBell::of_own(nexus::RingEnd::tx));
+            test::check("passed on", there.run(passes_on(there, in, out)) == true);
+        },
+        {.name = "rings", .stack_size = 16384, .rx = small, .tx = small});
+    const auto id = static_cast<uint64_t>(fiber.id());
+    auto to = *Ring::sender::open(*nexus::meta_ring(fiber.id(), nexus::RingEnd::rx),
+                                  {.wait = RUMPK_CHANNEL_RX, .bell = 0, .peer = id});
+    auto from = *Ring::receiver::open(*nexus::meta_ring(fiber.id(), nexus::RingEnd::tx),
+                                      {.wait = RUMPK_CHANNEL_RX, .bell = 0, .peer = id | RUMPK_PEER_TX});
+    const auto both = [&](tasks& inner) -> task<long> {
+        const auto [sent, total] = co_await nexus::when_all(sends(inner, to, 1000), receives(inner, from));
+        test::check("all were sent", sent == true);
+        co_return total.value_or(0);
+    };
+    test::check("rings between fibers", here.run(both(here)) == 1001000L);
+    test::check("tasks slept at the ring", to.statistics().waits > 0 && from.statistics().waits > 0);
+    test::check("the end of the other", fiber.join() == 0);
+}
+
 void cancelled() {
     static char log[8];
     static size_t logged;
@@ -142,6 +211,7 @@ int main() {
     tasks here{std::span(memory).last(32 * 4096)};
     waiting(here);
     between(here);
+    over_rings(here);
     within();
     cancelled();
     out_of_memory();
