@@ -266,6 +266,10 @@ bool settled(uint32_t core) {
     return one.started && one.interrupts == 0 && (!one.masked || one.waiting);
 }
 
+bool waits(uint32_t core) {
+    return world->cores[core].waiting;
+}
+
 void* local_of(uint32_t core) {
     return world->cores[core].local;
 }

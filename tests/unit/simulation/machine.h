@@ -57,6 +57,8 @@ void check(bool holds, const char* what);
 
 // Is the core out of the kernel, or waiting: is what it owns settled?
 [[nodiscard]] bool settled(uint32_t core);
+// Is it in interrupts_wait?
+[[nodiscard]] bool waits(uint32_t core);
 [[nodiscard]] void* local_of(uint32_t core);
 [[nodiscard]] uint64_t timer_of(uint32_t core);
 // The machine has called power_off, or stopped: nothing is settled any more.
