@@ -109,7 +109,8 @@ void add_to_ring(Task& task) {
 
 // The next of the ring if its fiber has ended, out of the ring; else the ring is turned on, and nullptr. By
 // the kernel's word and not the task's: a lower tier's fiber says that it is done and is then overtaken while
-// it stands on its stack, and one that the kernel has ended says nothing.
+// it stands on its stack, and one that the kernel has ended says nothing. The home core gives ids back, and
+// this runs there: whatever the fiber did elsewhere that core has by its message.
 [[nodiscard]] Task* take_ended() {
     Task& task = *let_go_last->next;
     if (exists(task.fiber)) {

@@ -194,8 +194,9 @@ class [[nodiscard]] Fiber {
 // A new fiber that runs function() and then ends; errors as for spawn(entry, argument). The function
 // object is moved to the heap and destroyed after the fiber has ended, by a fiber of the home tier: with the
 // Fiber, or, of one that was let go before it ended, by a later spawn or letting go, each of which looks at
-// two of those: before as many more have begun as were let go and live. The first such spawn takes 8 bytes of
-// heap for each of the cell's `fibers`. Neither this nor kill takes longer the more fibers there are.
+// two of those: before as many more have begun as were let go and are not yet freed. The first such spawn
+// takes 8 bytes of heap for each of the cell's `fibers`. Neither this nor kill takes longer the more fibers
+// there are.
 template <class F>
 [[nodiscard]] Result<Fiber> spawn(F&& function, const FiberOptions& options = {}) {
     static_assert(std::is_invocable_v<std::decay_t<F>&>, "a fiber's function takes no arguments");
